@@ -1,0 +1,1 @@
+"""Sellers, buyers and the platform, and the strategies they follow."""

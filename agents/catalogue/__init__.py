@@ -1,0 +1,27 @@
+"""Catalogues of models on sale at a date: prices, speeds and abilities, each with its source.
+
+A catalogue is data: `NAME.toml` holds its sources, benchmarks and assumptions, `NAME.*.toml` its
+models. Every figure is `measured`, `derived` (its arithmetic is stated) or `assumed` (so is its
+argument). A model's scores become item-response abilities in `fit`.
+"""
+
+from .data import Assumption, Catalogue, Fact, Model, Rate, Skill, catalogues, load, sellers
+from .fit import Ability, Fit, class_accuracy
+from .provenance import explain, sources_table
+
+__all__ = [
+    "Ability",
+    "Assumption",
+    "Catalogue",
+    "Fact",
+    "Fit",
+    "Model",
+    "Rate",
+    "Skill",
+    "catalogues",
+    "class_accuracy",
+    "explain",
+    "load",
+    "sellers",
+    "sources_table",
+]

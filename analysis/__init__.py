@@ -1,0 +1,1 @@
+"""What is computed from runs: statistics, welfare, equilibria, figures, reports."""

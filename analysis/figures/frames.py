@@ -1,0 +1,153 @@
+"""What the figures read of a run: the frames cut to the steady state, names, order, colours."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import pandas as pd
+
+from ...market.spec import Enter, Exit, Market
+from .template import DASHES, SYMBOLS, palette
+
+OUTSIDE_OFFER = "outside"
+"""The offer of those who did without."""
+MAIN_SELLERS = 7
+"""Sellers drawn one by one where room is short; as many as there are unmixed hues."""
+
+
+class Result(Protocol):
+    """The part of a run's result that figures and the report read."""
+
+    @property
+    def market(self) -> Market:
+        """The spec that was run."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of the first replication."""
+        ...
+
+    @property
+    def reps(self) -> int:
+        """Number of replications."""
+        ...
+
+    @property
+    def record(self) -> str:
+        """How finely it was recorded."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of the outputs."""
+        ...
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Provenance: versions, command, platform, time."""
+        ...
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """One row per replication, epoch, task class and offer."""
+        ...
+
+    @property
+    def sellers(self) -> pd.DataFrame:
+        """One row per replication, epoch and seller."""
+        ...
+
+    @property
+    def latencies(self) -> pd.DataFrame:
+        """Histogram of sojourn times per task class and offer."""
+        ...
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """One row per finished task, or a sample of them."""
+        ...
+
+    def summary(self) -> pd.DataFrame:
+        """Return means and standard errors."""
+        ...
+
+    def prices(self) -> pd.DataFrame:
+        """Return the time series of prices."""
+        ...
+
+
+def warm_from(result: Result) -> float:
+    """Return when the steady state starts, s: the warm-up rounded up to whole epochs."""
+    epoch = result.market.epoch
+    return epoch * math.ceil(result.market.run.warmup / epoch - 1e-9)
+
+
+def steady(result: Result, frame: pd.DataFrame, column: str = "start") -> pd.DataFrame:
+    """Return the rows of a frame whose time in `column` lies after the warm-up."""
+    return frame[frame[column] >= warm_from(result) - 1e-9]
+
+
+def seller_of(offers: pd.Series) -> pd.Series:
+    """Return the seller of each offer name: what stands before the last slash."""
+    return offers.astype(str).str.rpartition("/")[0]
+
+
+def short_names(market: Market) -> dict[str, str]:
+    """Map each offer to a label: the seller alone if it has only one effort.
+
+    The entry "outside" reads "did without".
+    """
+    names = {OUTSIDE_OFFER: "did without"}
+    for seller in market.sellers:
+        for effort in seller.effort:
+            full = f"{seller.name}/{effort}"
+            names[full] = seller.name if len(seller.effort) == 1 else f"{seller.name} · {effort}"
+    return names
+
+
+def effort_ranks(market: Market) -> dict[str, int]:
+    """Map each offer to the rank of its effort on the seller's menu, from 0, least first."""
+    ranks = {}
+    for seller in market.sellers:
+        for i, effort in enumerate(sorted(seller.effort, key=lambda e: seller.effort[e])):
+            ranks[f"{seller.name}/{effort}"] = i
+    return ranks
+
+
+def symbol(rank: int) -> str:
+    """Return the marker of the effort of that rank."""
+    return SYMBOLS[rank % len(SYMBOLS)]
+
+
+def dash(rank: int) -> str:
+    """Return the dash of the effort of that rank."""
+    return DASHES[rank % len(DASHES)]
+
+
+def seller_order(result: Result) -> list[str]:
+    """Return all sellers, those first who serve the most, each task class counting the same.
+
+    Equal weights keep the winner of a rare but dear class from drowning in a common, cheap one.
+    """
+    served = steady(result, result.epochs).groupby(["task", "seller"])["served"].sum()
+    served = served[served.index.get_level_values("seller") != ""]
+    totals = served.groupby("task").transform("sum")
+    weight = (served / totals.where(totals > 0)).groupby("seller").sum()
+    names = [s.name for s in result.market.sellers]
+    return sorted(names, key=lambda n: (-float(weight.get(n, 0.0)), names.index(n)))
+
+
+def seller_colours(result: Result) -> dict[str, str]:
+    """Map each seller to its colour, the same in every figure of the run."""
+    return palette(seller_order(result))
+
+
+def entries_and_exits(market: Market) -> list[tuple[float, str, str]]:
+    """Return (time in s, "enters" or "exits", seller), in order of time."""
+    marks = [(s.enters, "enters", s.name) for s in market.sellers if s.enters > 0]
+    for event in market.events:
+        if isinstance(event, Enter | Exit):
+            marks.append((event.at, f"{event.kind}s", event.seller))
+    return sorted(marks)

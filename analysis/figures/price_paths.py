@@ -1,0 +1,158 @@
+"""F3: prices over time, with marginal costs; median and 10–90% fan over replications."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .frames import MAIN_SELLERS, Result, seller_colours, seller_order, steady
+from .template import HEIGHT, clock, end_labels, escape, number, percent, rgba, titled
+
+_UNITS = ("USD/Mtok", "USD/task")
+_NAMED = 2 * MAIN_SELLERS
+
+
+def data(result: Result) -> pd.DataFrame:
+    """Return one row per seller and time: start (s), seller, price_unit, and over replications
+    the price's low (10%), median and high (90%), with the seller's marginal cost in that unit.
+    """
+    prices = result.prices()
+    grouped = prices.groupby(["seller", "start", "price_unit"], sort=False)["price"]
+    out = grouped.quantile([0.1, 0.5, 0.9]).unstack()
+    out.columns = ["low", "median", "high"]
+    out = out.reset_index()
+    out["marginal_cost"] = out["seller"].map(_marginal_costs(result))
+    out.attrs["units"] = {"start": "s", **dict.fromkeys(
+        ("low", "median", "high", "marginal_cost"), "price_unit")}  # fmt: skip
+    return out
+
+
+def _marginal_costs(result: Result) -> dict[str, float]:
+    """Return each seller's marginal cost in the unit of its lever."""
+    return {
+        s.name: s.cost.output if s.price.by_token else s.cost.task for s in result.market.sellers
+    }
+
+
+def build(result: Result) -> go.Figure:
+    """Draw a panel per unit of price; sellers beyond the main ones are thin and grey."""
+    table = data(result)
+    table = table[table["median"] > 0]
+    units = [u for u in _UNITS if (table["price_unit"] == u).any()]
+    figure = make_subplots(max(len(units), 1), 1, shared_xaxes=True, vertical_spacing=0.1)
+    main = _main(result, table)
+    per, unit_of_time = clock(result.market.run.until)
+    for row, unit in enumerate(units, start=1):
+        rows = table[table["price_unit"] == unit]
+        with_cost = [s for s in main if (rows["seller"] == s).any()][:MAIN_SELLERS]
+        for seller, path in rows.groupby("seller", sort=False):
+            traces = _path(str(seller), path, main.get(str(seller)), per, result.reps)
+            if seller in with_cost:
+                traces += _cost(str(seller), path, main[str(seller)], per)
+            figure.add_traces(traces, rows=row, cols=1)
+        low, high = _range(rows)
+        figure.update_yaxes(type="log", range=[low, high], row=row, col=1,
+                            title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
+        last = rows.sort_values("start").groupby("seller", sort=False).tail(1)
+        last = last[last["seller"].isin(main)]
+        labels = [(escape(s), np.log10(p), main[s]) for s, p in
+                  zip(last["seller"], last["median"], strict=True)]  # fmt: skip
+        end_labels(figure, labels, row, (low, high), HEIGHT / len(units) - 90)
+    figure.update_xaxes(title_text=f"time ({unit_of_time})", row=max(len(units), 1), col=1)
+    figure = titled(figure, finding(result))
+    figure.update_layout(margin_r=150, showlegend=False)
+    return figure
+
+
+def _main(result: Result, table: pd.DataFrame) -> dict[str, str]:
+    """Return the sellers drawn in colour: those whose price moves first, then the busiest."""
+    spread = table.groupby("seller")["median"].agg(lambda p: p.max() / p.min() - 1)
+    order = [s for s in seller_order(result) if s in spread.index]
+    order = sorted(order, key=lambda s: spread[s] <= 1e-9)[:_NAMED]
+    colours = seller_colours(result)
+    return {s: colours[s] for s in order}
+
+
+def _path(
+    seller: str, path: pd.DataFrame, colour: str | None, per: float, reps: int
+) -> list[go.Scatter]:
+    x = (path["start"] / per).to_numpy(np.float32)
+    name = escape(seller)
+    if colour is None:
+        return [go.Scatter(x=x, y=path["median"].to_numpy(np.float32), mode="lines", name=name,
+                           line={"color": "#c4c4c4", "width": 1, "shape": "hv"})]  # fmt: skip
+    traces = []
+    if reps > 1 and (path["high"] > path["low"]).any():
+        around = {"mode": "lines", "hoverinfo": "skip", "x": x}
+        thin = {"width": 0, "shape": "hv"}
+        traces += [
+            go.Scatter(y=path["low"].to_numpy(np.float32), line=thin, **around),
+            go.Scatter(y=path["high"].to_numpy(np.float32), line=thin, fill="tonexty",
+                       fillcolor=rgba(colour, 0.22), **around),
+        ]  # fmt: skip
+    traces.append(go.Scatter(
+        x=x, y=path["median"].to_numpy(np.float32), mode="lines", name=name,
+        line={"color": colour, "width": 2.2, "shape": "hv"},
+        hovertemplate="%{y:.3g}<extra>" + name + "</extra>",
+    ))  # fmt: skip
+    return traces
+
+
+def _cost(seller: str, path: pd.DataFrame, colour: str, per: float) -> list[go.Scatter]:
+    cost = float(path["marginal_cost"].iloc[0])
+    if cost <= 0:
+        return []
+    ends = path["start"].agg(["min", "max"]) / per
+    name = f"{escape(seller)}: marginal cost"
+    return [go.Scatter(
+        x=ends.to_numpy(np.float32), y=np.float32([cost, cost]), mode="lines", name=name,
+        line={"color": colour, "width": 1.2, "dash": "dot"},
+        hovertemplate="%{y:.3g}<extra>" + name + "</extra>",
+    )]  # fmt: skip
+
+
+def _range(rows: pd.DataFrame) -> tuple[float, float]:
+    seen = pd.concat([rows["low"], rows["high"], rows["marginal_cost"]])
+    seen = seen[seen > 0]
+    low, high = np.log10(seen.min()), np.log10(seen.max())
+    pad = 0.06 * (high - low) + 0.05
+    return float(low - pad), float(high + pad)
+
+
+def _ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
+    steps = (1,) if high - low > 2.5 else (1, 2, 5)
+    ticks = [m * 10.0**e for e in range(-9, 8) for m in steps]
+    ticks = [t for t in ticks if low <= np.log10(t) <= high]
+    if len(ticks) < 3:
+        return {}
+    return {"tickvals": ticks, "ticktext": [number(t) for t in ticks]}
+
+
+def finding(result: Result) -> str:
+    """Say in one sentence how prices moved."""
+    table = steady(result, data(result))
+    table = table[table["median"] > 0]
+    if table.empty:
+        return "How do prices move?"
+    swing = table.groupby("seller")["median"].agg(lambda p: p.max() / p.min() - 1)
+    moving = swing[swing > 1e-9]
+    if moving.empty:
+        return "Prices are posted once and stay"
+    who = str(moving.idxmax())
+    some = "One seller moves its price:" if len(moving) == 1 else (
+        f"{len(moving)} sellers move their prices, most of all"
+    )
+    return f"{some} {who}, by {percent(float(moving.max()))} between its low and its high"
+
+
+def caption(result: Result) -> str:
+    """Explain how to read the figure."""
+    fan = " with the 10–90% fan over replications" if result.reps > 1 else ""
+    middle = "Median price" if result.reps > 1 else "Price"
+    return (
+        f"{middle} of each seller{fan}, on a logarithmic scale; dotted: the marginal cost (of an "
+        "output token, or of a task) of those that move their price or serve most. Sellers in "
+        "grey keep their price and serve less; the data name them. A price of zero cannot be drawn on this scale."
+    )

@@ -1,0 +1,396 @@
+"""F1, the emblem: who is chosen for which deadline and which stakes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from scipy import ndimage
+
+from ...market.spec import TaskClass
+from .frames import (
+    OUTSIDE_OFFER,
+    Result,
+    effort_ranks,
+    seller_colours,
+    seller_order,
+    short_names,
+    symbol,
+)
+from .plane import CELL, Plane, cells, lay_out, valued_trades
+from .template import (
+    HEIGHT,
+    INK,
+    MUTED,
+    OUTSIDE,
+    WIDTH,
+    escape,
+    number,
+    percent,
+    rgba,
+    text_width,
+    time_ticks,
+    titled,
+)
+from .utility import Terms, best_offers, indifference, terms, utility_lines
+
+_DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
+_LEGEND = 12  # sellers named in the legend
+_GRID = (140, 110)  # deadlines and values on which utilities are compared
+_MARGIN = {"l": 76, "r": 190, "t": 0, "b": 60}
+_NONE_HALF = CELL  # half the width of the column of tasks without deadline
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one entry of the menu shows."""
+
+    label: str
+    traces: list[go.BaseTraceType]
+    notes: list[dict[str, object]]
+    x: tuple[float, float]
+    y: tuple[float, float]
+    none: float
+
+
+def data(result: Result) -> pd.DataFrame:
+    """Return the cells of the map: one row per task class (or "all") and cell.
+
+    Columns: task, deadline_low, deadline_high (s, NaN without deadline), value_low, value_high
+    (USD), offer (the most chosen), share (of the cell's tasks), tasks.
+    """
+    trades = valued_trades(result)
+    if trades.empty:
+        return pd.DataFrame()
+    parts = [("all", trades)]
+    parts += [(str(name), rows) for name, rows in trades.groupby("task", sort=False)]
+    frames = []
+    for name, rows in parts:
+        plane = lay_out(rows)
+        c = cells(plane, least=1)
+        none = np.isclose(c["x0"], plane.none - CELL)
+        frames.append(pd.DataFrame({
+            "task": name,
+            "deadline_low": (10.0 ** c["x0"]).where(~none),
+            "deadline_high": (10.0 ** c["x1"]).where(~none),
+            "value_low": 10.0 ** c["y0"], "value_high": 10.0 ** c["y1"],
+            "offer": c["offer"], "share": c["share"], "tasks": c["tasks"],
+        }))  # fmt: skip
+    out = pd.concat(frames, ignore_index=True)
+    out.attrs["units"] = {"deadline_low": "s", "deadline_high": "s", "value_low": "USD",
+                          "value_high": "USD", "share": "ratio", "tasks": "tasks"}  # fmt: skip
+    return out
+
+
+def build(result: Result) -> go.Figure:
+    """Draw the map of all classes, with a menu for one class at a time."""
+    trades = valued_trades(result)
+    style = _Style(result)
+    classes = [t for t in result.market.tasks if (trades["task"] == t.name).any()]
+    known = {task.name: terms(result, task, trades) for task in classes}
+    views = [_overview(result, known, trades, style)]
+    if len(classes) > 1:
+        views += [_class_view(task, known[task.name], trades, style) for task in classes]
+    figure = go.Figure()
+    for view in views:
+        for trace in view.traces:
+            trace.visible = view is views[0]
+            figure.add_trace(trace)
+    figure = titled(figure, finding(result), height=HEIGHT + 40)
+    figure.update_layout(
+        margin={k: v for k, v in _MARGIN.items() if v},
+        legend={"x": 1.01, "y": 1, "yanchor": "top",
+                "title": {"text": "seller chosen", "font": {"size": 12}}},
+        **_axes(views[0]), annotations=views[0].notes,
+    )  # fmt: skip
+    if len(views) > 1:
+        figure.update_layout(updatemenus=[_menu(views)])
+    return figure
+
+
+def finding(result: Result) -> str:
+    """Say in one sentence what the map shows."""
+    trades = valued_trades(result)
+    chosen = trades[trades["offer"] != OUTSIDE_OFFER]
+    if chosen.empty:
+        return "Which seller is chosen for which deadline and stakes?"
+    names = short_names(result.market)
+    winners = _leaders(chosen)
+    count = winners["offer"].nunique()
+    plural = "offer leads" if count == 1 else "different offers lead"
+    top = winners.iloc[0]
+    lead = f"{names.get(top['offer'], top['offer'])} in {top['task']} ({percent(top['share'])})"
+    classes = len(winners)
+    scope = "the one task class" if classes == 1 else f"the {classes} task classes"
+    return f"{count} {plural} in {scope}; the surest win is {lead}"
+
+
+def _leaders(chosen: pd.DataFrame) -> pd.DataFrame:
+    """Return the most chosen offer of each class, the clearest first."""
+    counts = chosen.groupby(["task", "offer"], sort=False).size().rename("n").reset_index()
+    counts["share"] = counts["n"] / counts.groupby("task")["n"].transform("sum")
+    counts = counts.sort_values("share", ascending=False, kind="stable")
+    return counts.drop_duplicates("task").reset_index(drop=True)
+
+
+def caption(result: Result) -> str:
+    """Explain how to read the map."""
+    sampled = float(result.trades.attrs.get("share", 1.0))
+    dots = "Each dot is a task" if sampled >= 1 else f"Dots are a {percent(sampled)} sample of tasks"
+    return (
+        f"{dots}, coloured by the seller chosen, its shape telling the effort (circle: least). "
+        "Cells are coloured by the offer most often chosen there, the stronger the larger its "
+        "share. Lines are where a buyer is indifferent between the two best offers at this run's "
+        "mean prices and waits, taste apart; abilities differ by skill, so a line holds for its "
+        "class: pick one in the menu to see its lines over the whole plane, with loss scaled "
+        "with the stakes. Tasks of a class that share one deadline or one value are spread over "
+        "their cell."
+    )
+
+
+class _Style:
+    """Colours, names and ranks that all views share."""
+
+    def __init__(self, result: Result) -> None:
+        self.order = [*seller_order(result), ""]
+        self.colours = {**seller_colours(result), "": OUTSIDE}
+        self.names = short_names(result.market)
+        self.ranks = effort_ranks(result.market)
+
+    def name(self, offer: str) -> str:
+        return escape(self.names.get(offer, offer))
+
+
+# --- views -------------------------------------------------------------------------------------
+
+
+def _overview(
+    result: Result, known: dict[str, Terms | None], trades: pd.DataFrame, style: _Style
+) -> _View:
+    plane = lay_out(trades)
+    x, y = _ranges(plane, pad=CELL)
+    boxes, lines = [], []
+    for task in result.market.tasks:
+        rows = plane.tasks[plane.tasks["task"] == task.name]
+        if rows.empty:
+            continue
+        box = _box(rows, plane)
+        boxes.append((task.name, box))
+        lines += _indifference_lines(known[task.name], plane.none, box)[0]
+    y = (y[0], y[1] + 0.06 * (y[1] - y[0]))  # room for the names of the classes
+    traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=True)]
+    return _View("all classes", traces, _class_labels(boxes, x, y), x, y, plane.none)
+
+
+def _class_view(
+    task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: _Style
+) -> _View:
+    plane = lay_out(trades[trades["task"] == task.name])
+    if not len(plane.x):  # a class without deadlines: its lines still bend where one would bite
+        middle = math.log10(float(np.median(known.times))) if known else 0.0
+        edges = np.array([middle - 0.75, middle + 0.75])
+        plane = Plane(plane.tasks.assign(x=plane.tasks["x"] - plane.none + edges[1] + 1.75),
+                      edges[1] + 1.75, edges, plane.y)  # fmt: skip
+    x, y = _ranges(plane, pad=1.0)
+    end = plane.x[-1] + 1.0
+    box = (float(plane.x[0] - 1.0), float(end), y[0], y[1])
+    lines, notes = _indifference_lines(known, plane.none, box, style)
+    traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=False)]
+    return _View(escape(task.name), traces, notes, x, y, plane.none)
+
+
+def _ranges(plane: Plane, pad: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    left = plane.x[0] - pad if len(plane.x) else plane.none - 1.0
+    right = plane.x[-1] + pad if len(plane.x) else plane.none + 1.0
+    if not math.isnan(plane.none):
+        right = max(right, plane.none + _NONE_HALF + CELL / 2)
+    return (float(left), float(right)), (float(plane.y[0] - pad), float(plane.y[-1] + pad))
+
+
+def _box(rows: pd.DataFrame, plane: Plane) -> tuple[float, float, float, float]:
+    """Return the part of the plane where a class's tasks lie: left, right, low, high."""
+    if rows["deadline"].isna().all():
+        left, right = plane.none - _NONE_HALF, plane.none + _NONE_HALF
+    else:
+        left, right = rows.loc[rows["deadline"].notna(), "x"].quantile([0.0, 1.0])
+    return float(left), float(right), float(rows["y"].min()), float(rows["y"].max())
+
+
+# --- parts of a view ---------------------------------------------------------------------------
+
+
+def _shading(plane: Plane, style: _Style) -> list[go.BaseTraceType]:
+    """Draw the cells, one heat map per winning seller: colour tells who, opacity the share."""
+    table = cells(plane)
+    if table.empty:
+        return []
+    x = np.unique(np.concatenate([table["x0"], table["x1"]]).round(6))
+    y = np.unique(np.concatenate([table["y0"], table["y1"]]).round(6))
+    traces = []
+    for seller, rows in table.groupby("seller", sort=False):
+        z = np.full((len(y) - 1, len(x) - 1), np.nan, dtype=np.float32)
+        text = np.full(z.shape, "", dtype=object)
+        i = np.searchsorted(y, rows["y0"].round(6))
+        j = np.searchsorted(x, rows["x0"].round(6))
+        z[i, j] = rows["share"]
+        text[i, j] = [
+            f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
+            for o, s, n in zip(rows["offer"], rows["share"], rows["tasks"], strict=True)
+        ]
+        colour = style.colours.get(str(seller), OUTSIDE)
+        traces.append(go.Heatmap(
+            x=(10.0**x).astype(np.float32), y=(10.0**y).astype(np.float32), z=z, text=text,
+            zmin=0, zmax=1, colorscale=[[0, rgba(colour, 0.0)], [1, rgba(colour, 0.75)]],
+            showscale=False, hovertemplate="%{text}<extra></extra>", hoverongaps=False,
+        ))  # fmt: skip
+    return traces
+
+
+def _dots(plane: Plane, style: _Style, *, overview: bool) -> list[go.BaseTraceType]:
+    tasks = plane.tasks
+    most = _DOTS[overview]
+    if len(tasks) > most:
+        tasks = tasks.iloc[np.linspace(0, len(tasks) - 1, most).astype(int)]
+    named = set(tasks["seller"].value_counts().index[:_LEGEND])
+    traces = []
+    for seller in style.order:
+        rows = tasks[tasks["seller"] == seller]
+        if rows.empty:
+            continue
+        rows = pd.concat([rows.iloc[:1].assign(x=math.nan, offer=""), rows])  # the legend's circle
+        traces.append(go.Scatter(
+            x=(10.0 ** rows["x"]).astype(np.float32), y=(10.0 ** rows["y"]).astype(np.float32),
+            mode="markers", name=escape(seller) if seller else "did without",
+            showlegend=seller in named,
+            marker={"color": style.colours[seller], "size": 5, "opacity": 0.85,
+                    "line": {"width": 0.4, "color": "white"},
+                    "symbol": [symbol(style.ranks.get(o, 0)) for o in rows["offer"]]},
+            customdata=[f"{escape(t)}: {style.name(o)}"
+                        for t, o in zip(rows["task"], rows["offer"], strict=True)],
+            hovertemplate="%{customdata}<br>%{y:.3g} USD<extra></extra>",
+        ))  # fmt: skip
+    return traces
+
+
+def _indifference_lines(
+    known: Terms | None, none: float, box: tuple[float, float, float, float],
+    style: _Style | None = None,
+) -> tuple[list[go.BaseTraceType], list[dict[str, object]]]:  # fmt: skip
+    """Draw a class's indifference lines inside a box; with a style, name the regions too."""
+    if known is None:
+        return [], []
+    y = np.linspace(box[2], box[3], _GRID[1])
+    column = np.array([none - _NONE_HALF, none + _NONE_HALF])
+    free = utility_lines(known, np.full(2, math.inf))
+    parts, notes = [], []
+    if math.isnan(none) or box[0] < column[0]:
+        x = np.linspace(box[0], box[1], _GRID[0])
+        slope, start = utility_lines(known, 10.0**x)
+        parts.append(indifference(slope, start, x, y))
+        if style is not None:
+            notes = _region_labels(best_offers(slope, start, 10.0**y), known.offers, x, y, style)
+    if not math.isnan(none) and (style is not None or box[0] >= column[0]):
+        parts.append(indifference(*free, column, y))
+    points = 10.0 ** np.concatenate(parts, axis=1)
+    if not points.size:
+        return [], notes
+    common = {
+        "x": points[0].astype(np.float32), "y": points[1].astype(np.float32), "mode": "lines",
+        "showlegend": False, "hoverinfo": "skip", "connectgaps": False,
+    }  # fmt: skip
+    return [
+        go.Scatter(**common, line={"color": "white", "width": 3.5}),
+        go.Scatter(**common, line={"color": INK, "width": 1.4}),
+    ], notes
+
+
+# --- labels ------------------------------------------------------------------------------------
+
+
+def _note(text: str, x: float, y: float, **more: object) -> dict[str, object]:
+    """Return an annotation; coordinates are decades, as annotations on log axes want them."""
+    return {"text": text, "x": x, "y": y, "showarrow": False, "name": "detail",
+            "font": {"size": 12, "color": INK}, "bgcolor": "rgba(255,255,255,0.75)",
+            "borderpad": 1, **more}  # fmt: skip
+
+
+def _region_labels(
+    best: np.ndarray, offers: list[str], x: np.ndarray, y: np.ndarray, style: _Style
+) -> list[dict[str, object]]:
+    """Name each region of a best offer deep inside it, upright where only that fits."""
+    across = (WIDTH - _MARGIN["l"] - _MARGIN["r"]) / best.shape[0]
+    up = (HEIGHT - 120) / best.shape[1]
+    notes: list[dict[str, object]] = []
+    for offer in np.unique(best):
+        region = np.pad(best == offer, 1)
+        depth = ndimage.distance_transform_edt(region, sampling=(across, up))
+        text = style.name(offers[offer])
+        length, height = text_width(text) + 6, 16.0
+        for angle, width, tall in ((0, length, height), (-90, height, length)):
+            cells_in = (math.ceil(width / across) | 1, math.ceil(tall / up) | 1)
+            room = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
+            if room.any():
+                i, j = np.unravel_index(int(np.where(room, depth, -1).argmax()), depth.shape)
+                notes.append(_note(text, float(x[i - 1]), float(y[j - 1]), textangle=angle))
+                break
+    return notes
+
+
+def _class_labels(
+    boxes: list[tuple[str, tuple[float, float, float, float]]],
+    x: tuple[float, float], y: tuple[float, float],
+) -> list[dict[str, object]]:  # fmt: skip
+    """Put each class's name above its tasks, moved up where names would overlap."""
+    per_x = (WIDTH - _MARGIN["l"] - _MARGIN["r"]) / (x[1] - x[0])
+    per_y = (HEIGHT - 120) / (y[1] - y[0])
+    taken: list[tuple[float, float, float]] = []
+    notes = []
+    for name, (left, right, _, top) in sorted(boxes, key=lambda b: b[1][3]):
+        half = text_width(name, 13) / 2 + 4
+        centre = ((left + right) / 2 - x[0]) * per_x
+        centre = min(max(centre, half), (x[1] - x[0]) * per_x - half)
+        up = (top - y[0]) * per_y + 12
+        while any(abs(centre - c) < half + h and abs(up - u) < 19 for c, u, h in taken):
+            up += 6
+        taken.append((centre, up, half))
+        notes.append(_note(
+            f"<b>{escape(name)}</b>", centre / per_x + x[0], up / per_y + y[0],
+            font={"size": 13, "color": INK},
+        ))  # fmt: skip
+    return notes
+
+
+def _axes(view: _View) -> dict[str, object]:
+    ticks, labels = time_ticks(10.0 ** view.x[0], 10.0 ** view.x[1])
+    step = math.ceil((view.y[1] - view.y[0]) / 9)
+    decades = [10.0**e for e in range(math.ceil(view.y[0]), math.floor(view.y[1]) + 1, step)]
+    if not math.isnan(view.none):
+        kept = [i for i, t in enumerate(ticks) if math.log10(t) < view.none - 1.5 * CELL]
+        ticks = [ticks[i] for i in kept] + [10.0**view.none]
+        labels = [labels[i] for i in kept] + ["no deadline"]
+    return {
+        "xaxis": {"type": "log", "range": list(view.x), "title_text": "deadline",
+                  "tickvals": ticks, "ticktext": labels, "minor": {"ticks": ""}},
+        "yaxis": {"type": "log", "range": list(view.y), "tickvals": decades,
+                  "ticktext": [number(d) for d in decades], "title_text": "stakes: value of a right answer in time (USD)"},
+    }  # fmt: skip
+
+
+def _menu(views: list[_View]) -> dict[str, object]:
+    counts = [len(view.traces) for view in views]
+    buttons = []
+    for k, view in enumerate(views):
+        shown = [i == k for i, n in enumerate(counts) for _ in range(n)]
+        axes = _axes(view)
+        buttons.append({
+            "label": view.label, "method": "update",
+            "args": [{"visible": shown}, {"annotations": view.notes, **axes}],
+        })  # fmt: skip
+    return {
+        "buttons": buttons, "direction": "down", "x": 1.01, "xanchor": "left", "y": 0.0,
+        "yanchor": "bottom", "bgcolor": "white", "bordercolor": MUTED, "font": {"size": 12},
+        "showactive": True,
+    }  # fmt: skip

@@ -1,0 +1,152 @@
+"""F11: structure of the market: shares, concentration, entry and exit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .frames import MAIN_SELLERS, Result, entries_and_exits, seller_colours, seller_order
+from .template import INK, OUTSIDE, clock, end_labels, escape, number, titled
+
+_PANELS = ("share of tasks served", "share of revenue", "HHI")
+_HEIGHTS = (0.4, 0.4, 0.2)
+_OTHERS = "others"
+_TOTAL = 760
+_DRAWN = 0.8 * (_TOTAL - 140)  # px of the three panels together
+
+
+def data(result: Result) -> pd.DataFrame:
+    """Return one row per epoch and seller, means over replications.
+
+    Columns: start (s), seller, owner, served (tasks), revenue (USD), served_share, revenue_share
+    (ratios, 0 while nobody has any), hhi_served, hhi_revenue (over owners, 0 to 1).
+    """
+    reps = max(result.reps, 1)
+    served = result.epochs[result.epochs["seller"] != ""]
+    served = served.groupby(["start", "seller"])["served"].sum() / reps
+    revenue = result.sellers.groupby(["start", "seller"])["revenue"].sum() / reps
+    out = pd.DataFrame({"served": served, "revenue": revenue}).fillna(0.0).reset_index()
+    owners = {s.name: s.owned_by for s in result.market.sellers}
+    out.insert(2, "owner", out["seller"].map(owners).fillna(out["seller"]))
+    for what in ("served", "revenue"):
+        total = out.groupby("start")[what].transform("sum")
+        out[f"{what}_share"] = (out[what] / total.where(total > 0)).fillna(0.0)
+        firms = out.groupby(["start", "owner"])[f"{what}_share"].sum()
+        hhi = (firms**2).groupby("start").sum()
+        out[f"hhi_{what}"] = out["start"].map(hhi.where(hhi > 0))
+    out.attrs["units"] = {"start": "s", "served": "tasks", "revenue": "USD", "hhi_served": "ratio",
+                          "served_share": "ratio", "revenue_share": "ratio",
+                          "hhi_revenue": "ratio"}  # fmt: skip
+    return out
+
+
+def build(result: Result) -> go.Figure:
+    """Draw stacked shares of tasks and of revenue over time, and HHI below them."""
+    table = data(result)
+    per, unit = clock(result.market.run.until)
+    figure = make_subplots(3, 1, shared_xaxes=True, row_heights=_HEIGHTS, vertical_spacing=0.05)
+    colours = {**seller_colours(result), _OTHERS: OUTSIDE}
+    main = _main(result, table)
+    for row, what in enumerate(("served_share", "revenue_share"), start=1):
+        _stack(figure, row, _wide(table, what, main), colours, per)
+        figure.update_yaxes(range=[0, 1], tickformat=".0%", title_text=_PANELS[row - 1],
+                            row=row, col=1)  # fmt: skip
+    _concentration(figure, table, per)
+    _marks(figure, result, per)
+    figure.update_xaxes(title_text=f"time ({unit})", row=3, col=1)
+    figure = titled(figure, finding(result), height=_TOTAL)
+    figure.update_layout(margin_r=150, showlegend=False)
+    return figure
+
+
+def _main(result: Result, table: pd.DataFrame) -> list[str]:
+    """Return the sellers drawn one by one: the largest by tasks and by revenue, best first."""
+    means = table.groupby("seller")[["served_share", "revenue_share"]].mean().max(axis=1)
+    largest = set(means.nlargest(MAIN_SELLERS + 3).index)
+    return [s for s in seller_order(result) if s in largest]
+
+
+def _wide(table: pd.DataFrame, what: str, main: list[str]) -> pd.DataFrame:
+    wide = table.pivot_table(index="start", columns="seller", values=what, aggfunc="sum").fillna(0)
+    small = [s for s in wide if s not in main]
+    out = wide.reindex(columns=main, fill_value=0.0)
+    if small:
+        out[_OTHERS] = wide[small].sum(axis=1)
+    return out
+
+
+def _stack(
+    figure: go.Figure, row: int, shares: pd.DataFrame, colours: dict[str, str], per: float
+) -> None:
+    x = (shares.index.to_numpy() / per).astype(np.float32)
+    for seller in shares:
+        figure.add_trace(go.Scatter(
+            x=x, y=shares[seller].to_numpy(np.float32), mode="lines", name=escape(seller),
+            stackgroup=f"stack{row}", line={"color": "white", "width": 0.6},
+            fillcolor=colours[str(seller)],
+            hovertemplate="%{y:.1%}<extra>" + escape(seller) + "</extra>",
+        ), row=row, col=1)  # fmt: skip
+    tail = shares.iloc[-max(len(shares) // 20, 1):].mean()
+    tops = tail.cumsum()
+    labels = [
+        (escape(s), float(tops[s] - tail[s] / 2), colours[str(s)])
+        for s in shares if tail[s] >= 0.012
+    ]  # fmt: skip
+    end_labels(figure, labels, row, (0.0, 1.0), _HEIGHTS[row - 1] * _DRAWN)
+
+
+def _concentration(figure: go.Figure, table: pd.DataFrame, per: float) -> None:
+    hhi = table.groupby("start")[["hhi_served", "hhi_revenue"]].first()
+    x = (hhi.index.to_numpy() / per).astype(np.float32)
+    labels = []
+    for column, label, dash in (("hhi_served", "by tasks", "solid"),
+                                ("hhi_revenue", "by revenue", "dash")):  # fmt: skip
+        figure.add_trace(go.Scatter(
+            x=x, y=hhi[column].to_numpy(np.float32), mode="lines", name=f"HHI {label}",
+            line={"color": INK, "width": 1.6, "dash": dash},
+            hovertemplate="%{y:.2f}<extra>HHI " + label + "</extra>",
+        ), row=3, col=1)  # fmt: skip
+        known = hhi[column].dropna()
+        if len(known):
+            labels.append((f"HHI {label}", float(known.iloc[-max(len(known) // 20, 1):].mean()), INK))
+    figure.update_yaxes(range=[0, 1], title_text=_PANELS[2], row=3, col=1)
+    end_labels(figure, labels, 3, (0.0, 1.0), _HEIGHTS[2] * _DRAWN)
+
+
+def _marks(figure: go.Figure, result: Result, per: float) -> None:
+    """Mark entries and exits by vertical lines through all panels, named above the first."""
+    marks = entries_and_exits(result.market)
+    marks = [m for m in marks if m[0] <= result.market.run.until]
+    for i, (at, what, seller) in enumerate(marks[:12]):
+        figure.add_vline(x=at / per, line={"color": INK, "width": 1, "dash": "dot"})
+        figure.add_annotation(
+            text=f"{escape(seller)} {what}", x=at / per, xref="x", y=1, yref="y domain",
+            yanchor="bottom", yshift=1 + 14 * (i % 2), showarrow=False, font={"size": 11},
+        )  # fmt: skip
+
+
+def finding(result: Result) -> str:
+    """Say in one sentence how concentrated the market is."""
+    table = data(result)
+    totals = table.groupby("owner")[["served", "revenue"]].sum()
+    if totals["served"].sum() == 0:
+        return "How is the market shared?"
+    hhi = ((totals / totals.sum()) ** 2).sum()
+    leader = str(totals["served"].idxmax())
+    share = totals["served"].max() / totals["served"].sum()
+    text = f"{leader} serves the most tasks ({share:.0%}); HHI is {number(float(hhi['served']))}"
+    if totals["revenue"].sum() > 0:
+        text += f" by tasks and {number(float(hhi['revenue']))} by revenue"
+    return text
+
+
+def caption(result: Result) -> str:
+    """Explain how to read the figure."""
+    mean = " (mean over replications)" if result.reps > 1 else ""
+    return (
+        f"Shares of tasks served and of revenue in each epoch{mean}, the whole run, warm-up "
+        "included; small sellers are merged into “others”. HHI is the sum of squared shares over "
+        "owners: 1 is monopoly, 1/n is n equal owners. Dotted lines: a seller enters or exits."
+    )

@@ -1,0 +1,306 @@
+"""How every figure looks: colours, fonts, labels, sizes.
+
+Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart. A seller keeps its
+colour in every figure of a run; an effort is told by symbol, dash and label, never by hue alone,
+so that a grey print still reads.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+
+INK = "#1a1a1a"
+MUTED = "#6b6b6b"
+GRID = "#e4e4e4"
+OUTSIDE = "#9a9a9a"
+"""Colour of doing without, and of everything merged into "other"."""
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "cross", "x", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
+WIDTH, HEIGHT = 1000, 600
+"""Nominal size of a figure, px; label placement assumes this width."""
+_TITLE_WIDTH = 100
+_LETTER = 0.56  # mean width of a letter over the font size, for label placement
+
+
+def _axis() -> dict[str, object]:
+    return {
+        "showgrid": True, "gridcolor": GRID, "zeroline": False, "linecolor": MUTED,
+        "ticks": "outside", "tickcolor": MUTED, "ticklen": 4, "automargin": True,
+        "title": {"standoff": 8},
+    }  # fmt: skip
+
+
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left",
+                  "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12, "b": 12}},
+        "colorway": list(OKABE_ITO),
+        "paper_bgcolor": "white", "plot_bgcolor": "white",
+        "margin": {"l": 64, "r": 24, "t": 56, "b": 56},
+        "xaxis": _axis(), "yaxis": _axis(),
+        "legend": {"font": {"size": 12}, "itemsizing": "constant", "bgcolor": "rgba(0,0,0,0)"},
+        "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+        "annotationdefaults": {"font": {"size": 12}, "showarrow": False},
+    }
+)  # fmt: skip
+"""The Plotly template of every figure."""
+
+
+def escape(text: object) -> str:
+    """Return text that Plotly shows as it is: labels are otherwise read as a subset of HTML.
+
+    Example:
+        >>> escape("<b>a & b</b>")
+        '&lt;b&gt;a &amp; b&lt;/b&gt;'
+    """
+    return html.escape(str(text), quote=False).replace("\n", " ")
+
+
+def plain(text: str | None) -> str:
+    """Return the text behind a Plotly title or label: the inverse of `escape`, lines joined.
+
+    Example:
+        >>> plain("one &lt;two&gt;<br>three")
+        'one <two> three'
+    """
+    return html.unescape((text or "").replace("<br>", " "))
+
+
+def titled(figure: go.Figure, title: str, *, height: int = HEIGHT) -> go.Figure:
+    """Give a figure the template, a wrapped title (plain text) and its height; returns it."""
+    lines = textwrap.wrap(title, _TITLE_WIDTH) or [""]
+    figure.update_layout(
+        template=TEMPLATE,
+        title_text="<br>".join(escape(line) for line in lines),
+        width=None,
+        height=height,
+        margin_t=42 + 20 * len(lines),
+    )
+    return figure
+
+
+def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -> go.Figure:
+    """Return a copy for print: without title, `width` × `height` inches, text of `points` pt.
+
+    One inch is 96 px and one point 96/72 px in CSS, whose pixels Plotly draws in.
+
+    Example:
+        >>> small = paper(go.Figure(), 3.5, 2.5, points=9.0)
+        >>> small.layout.width, small.layout.font.size
+        (336, 12)
+    """
+    copy = go.Figure(figure)
+    size = round(points * 96 / 72)
+    copy.update_layout(
+        width=round(width * 96), height=round(height * 96), font_size=size, title_text="",
+        margin_t=3 * size, legend_font_size=size, updatemenus=[],
+    )  # fmt: skip
+    copy.update_annotations(font_size=size)
+    copy.for_each_xaxis(lambda axis: axis.update(tickfont_size=size))
+    copy.for_each_yaxis(lambda axis: axis.update(tickfont_size=size))
+    return copy
+
+
+def _mix(colour: str, other: str, share: float) -> str:
+    """Blend `share` of another #rrggbb colour into a colour."""
+    parts = [
+        round(int(colour[i : i + 2], 16) * (1 - share) + int(other[i : i + 2], 16) * share)
+        for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{p:02x}" for p in parts)
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """Return a #rrggbb colour with an opacity, as CSS.
+
+    Example:
+        >>> rgba("#0072B2", 0.5)
+        'rgba(0,114,178,0.5)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:g})"
+
+
+def palette(names: Iterable[str]) -> dict[str, str]:
+    """Give each name a colour of its own: seven hues, then their dark and their light shades.
+
+    Names beyond the first 21 share greys: no reader tells so many apart.
+
+    Example:
+        >>> palette(["first", "second"])
+        {'first': '#0072B2', 'second': '#E69F00'}
+    """
+    hues = list(OKABE_ITO)
+    hues += [_mix(c, "#000000", 0.45) for c in OKABE_ITO]
+    hues += [_mix(c, "#ffffff", 0.5) for c in OKABE_ITO]
+    greys = ("#5c5c5c", "#7d7d7d", "#b5b5b5")
+    return {
+        name: hues[i] if i < len(hues) else greys[i % len(greys)] for i, name in enumerate(names)
+    }
+
+
+def text_width(text: str, size: float = 12.0) -> float:
+    """Return the estimated width of a label, px."""
+    return _LETTER * size * len(text)
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move positions apart until neighbours are `gap` apart, as near to where they were as can be.
+
+    Positions that cannot all fit between `low` and `high` share the room evenly.
+
+    Example:
+        >>> spread([1.0, 1.1, 5.0], gap=1.0, low=0.0, high=10.0)
+        [0.55, 1.55, 5.0]
+    """
+    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    blocks: list[list[float]] = []  # sum of wanted first positions, members
+    for i in order:
+        blocks.append([wanted[i], 1.0])
+        while len(blocks) > 1 and _first(blocks[-2], gap, low, high) + blocks[-2][1] * gap > _first(
+            blocks[-1], gap, low, high
+        ):
+            last = blocks.pop()
+            before = blocks[-1]
+            before[0] += last[0] - last[1] * before[1] * gap
+            before[1] += last[1]
+    placed = [0.0] * len(wanted)
+    position = iter(order)
+    for block in blocks:
+        start = _first(block, gap, low, high)
+        for k in range(int(block[1])):
+            placed[next(position)] = start + k * gap
+    return placed
+
+
+def _first(block: list[float], gap: float, low: float, high: float) -> float:
+    total, members = block
+    return min(max(total / members, low), high - (members - 1) * gap)
+
+
+def usd(amount: float) -> str:
+    """Return an amount with three significant digits and its unit.
+
+    Example:
+        >>> usd(1234.5), usd(0.00123456), usd(-0.5)
+        ('1,230 USD', '0.00123 USD', '−0.5 USD')
+    """
+    return f"{number(amount)} USD"
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, thousands parted, in plain notation if short.
+
+    Example:
+        >>> number(1234567.0), number(0.12345), number(3.0), number(float("nan"))
+        ('1,230,000', '0.123', '3', '–')
+    """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
+    if value == 0:
+        return "0"
+    digits = 2 - math.floor(math.log10(abs(value)))
+    if not -12 < digits < 9:
+        return f"{value:.2e}".replace("-", "−")
+    text = f"{round(value, digits):,.{max(digits, 0)}f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage: whole from 10% on, else with one digit.
+
+    Example:
+        >>> percent(0.4213), percent(0.0042), percent(0.00001)
+        ('42%', '0.4%', '<0.1%')
+    """
+    if math.isnan(share):
+        return "–"
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    digits = 0 if share >= 0.0995 or share == 0 else 1
+    return f"{100 * share:.{digits}f}%"
+
+
+def duration(time: float) -> str:
+    """Return a time in the unit a person would use.
+
+    Example:
+        >>> duration(0.25), duration(90.0), duration(7200.0)
+        ('250 ms', '1.5 min', '2 h')
+    """
+    for unit, size in (("d", 172800.0), ("h", 5400.0), ("min", 90.0), ("s", 1.0)):
+        if time >= size:
+            return f"{number(time / _UNITS[unit])} {unit}"
+    return f"{number(1000 * time)} ms" if time > 0 else "0 s"
+
+
+_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def clock(longest: float) -> tuple[float, str]:
+    """Return (seconds per unit, unit) for an axis of time that ends at `longest` seconds.
+
+    Example:
+        >>> clock(86400.0), clock(100.0)
+        ((3600.0, 'h'), (1.0, 's'))
+    """
+    for unit, least in (("d", 4 * 86400.0), ("h", 2 * 3600.0), ("min", 300.0)):
+        if longest >= least:
+            return _UNITS[unit], unit
+    return 1.0, "s"
+
+
+def time_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return ticks for a logarithmic axis of seconds, in units people use, with their labels.
+
+    Example:
+        >>> time_ticks(0.5, 100.0)
+        ([1.0, 10.0, 60.0], ['1 s', '10 s', '1 min'])
+    """
+    ticks = {
+        0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s", 60.0: "1 min",
+        600.0: "10 min", 3600.0: "1 h", 36000.0: "10 h", 259200.0: "3 d", 2592000.0: "30 d",
+    }  # fmt: skip
+    kept = [t for t in ticks if low <= t <= high]
+    if len(kept) < 2:
+        finer = [m * 10.0**e for e in range(-4, 9) for m in (1, 2, 5)]
+        kept = [t for t in finer if low <= t <= high]
+        return kept, [duration(t) for t in kept]
+    return kept, [ticks[t] for t in kept]
+
+
+def end_labels(
+    figure: go.Figure, labels: Sequence[tuple[str, float, str]], row: int,
+    between: tuple[float, float], room: float,
+) -> None:  # fmt: skip
+    """Write labels at the right of a panel, moved apart, each with a dash of its line's colour.
+
+    Args:
+        figure: the figure, one column of panels.
+        labels: (text ready for Plotly, y in the axis's own coordinate, colour) each.
+        row: the panel, from 1.
+        between: range of the panel's y axis.
+        room: height of the panel, px.
+    """
+    low, high = between
+    gap = 15.0 * (high - low) / room
+    places = spread([y for _, y, _ in labels], gap, low, high)
+    axis = "" if row == 1 else str(row)
+    for (text, y, colour), place in zip(labels, places, strict=True):
+        figure.add_annotation(
+            text=text, x=1, xref=f"x{axis} domain", y=y, yref=f"y{axis}", showarrow=True,
+            ax=22, ay=-(place - y) * room / (high - low), arrowhead=0, arrowwidth=1.5,
+            arrowcolor=colour, xanchor="left", yanchor="middle", standoff=1,
+            font={"size": 12, "color": INK}, borderpad=1,
+        )  # fmt: skip

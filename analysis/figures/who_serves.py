@@ -1,0 +1,166 @@
+"""F4: who serves what, as parallel categories: task class → offer → outcome."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from .frames import OUTSIDE_OFFER, Result, seller_colours, seller_of, short_names, steady
+from .template import HEIGHT, OUTSIDE, escape, number, percent, titled
+
+OUTCOMES = ("right, in time", "wrong, in time", "late", "left the queue", "failed", "did without")
+_LEAST = 0.026  # share of the height a label needs, with the gap between bands
+_OTHER = "other offers"
+
+
+def data(result: Result) -> pd.DataFrame:
+    """Return the counts after warm-up: one row per task class, offer and outcome.
+
+    Columns: task, offer, outcome, tasks (of the whole run), share (of the class's tasks).
+    """
+    sums = steady(result, result.epochs).groupby(["task", "offer"], sort=False)[
+        ["assigned", "served", "right", "wrong", "late", "reneged", "failed"]
+    ].sum()  # fmt: skip
+    outside = sums.index.get_level_values("offer") == OUTSIDE_OFFER
+    # Right and late are independent given class and offer, so the late come from both alike.
+    timely = 1 - sums["late"] / sums["served"].where(sums["served"] > 0)
+    parts = {
+        OUTCOMES[0]: sums["right"] * timely, OUTCOMES[1]: sums["wrong"] * timely,
+        OUTCOMES[2]: sums["late"], OUTCOMES[3]: sums["reneged"], OUTCOMES[4]: sums["failed"],
+        OUTCOMES[5]: sums["assigned"].where(outside, 0),
+    }  # fmt: skip
+    wide = pd.DataFrame({k: v.where(~outside, 0) if k != OUTCOMES[5] else v
+                         for k, v in parts.items()}).fillna(0.0)  # fmt: skip
+    out = wide.rename_axis(columns="outcome").stack().rename("tasks").reset_index()
+    out = out[out["tasks"] > 0]
+    out["share"] = out["tasks"] / out.groupby("task")["tasks"].transform("sum")
+    out.attrs["units"] = {"tasks": "tasks", "share": "ratio"}
+    return out.reset_index(drop=True)
+
+
+def build(result: Result) -> go.Figure:
+    """Draw the bands; every task class is equally tall, thin bands are merged."""
+    table = data(result)
+    table["seller"] = seller_of(table["offer"])
+    table["offer"] = _merged(table, "offer", _OTHER, keep=(OUTSIDE_OFFER,))
+    thin = table["outcome"]
+    table["outcome"] = _merged(table, "outcome", "")
+    thin = thin[table["outcome"] == ""]
+    table.loc[thin.index, "outcome"] = ", ".join(o for o in OUTCOMES if (thin == o).any())
+    table.loc[table["offer"] == _OTHER, "seller"] = ""
+    bands = table.groupby(["task", "offer", "outcome", "seller"], sort=False)["share"].sum()
+    bands = bands.reset_index()
+    tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
+    colours, names = seller_colours(result), short_names(result.market)
+    weight = bands.groupby("offer")["share"].sum().sort_values(ascending=False)
+    last = {OUTSIDE_OFFER: 2, _OTHER: 1}
+    offers = sorted(weight.index, key=lambda o: (last.get(o, 0), _lane(bands, o, tasks)))
+    outcomes = [o for o in (*OUTCOMES, *bands["outcome"].unique()) if (bands["outcome"] == o).any()]
+    outcomes = list(dict.fromkeys(outcomes))
+    used = list(dict.fromkeys(bands["seller"]))
+    shades = [colours.get(s, OUTSIDE) for s in used]
+    figure = go.Figure(go.Parcats(
+        dimensions=[
+            _dimension("task class", bands["task"], tasks, _task_labels(result, tasks)),
+            _dimension("offer chosen", bands["offer"], offers,
+                       [escape(names.get(o, o)) for o in offers]),
+            _dimension("outcome", bands["outcome"], outcomes,
+                       [_wrapped(f"{o} {percent(s)}", s)
+                        for o, s in zip(outcomes, _shares(bands, outcomes), strict=True)]),
+        ],
+        counts=bands["share"].to_numpy(np.float32),
+        line={"color": bands["seller"].map(used.index).to_numpy(np.int8), "cmin": 0,
+              "cmax": max(len(used) - 1, 1), "shape": "hspline",
+              "colorscale": _steps(shades)},
+        arrangement="fixed", sortpaths="forward", bundlecolors=True, hoveron="category",
+        hoverinfo="probability", labelfont={"size": 13}, tickfont={"size": 12},
+    ))  # fmt: skip
+    figure = titled(figure, finding(result), height=HEIGHT + 80)
+    figure.update_layout(margin={"l": 130, "r": 120, "b": 24})
+    figure.update_layout(margin_t=figure.layout.margin.t + 20)
+    return figure
+
+
+def _merged(table: pd.DataFrame, column: str, other: str, keep: tuple[str, ...] = ()) -> pd.Series:
+    """Return a column with its thin categories called `other`, thick enough to be labelled."""
+    share = table.groupby(column)["share"].sum().sort_values()
+    share = share / share.sum()
+    thin: list[str] = []
+    total = 0.0
+    for name, part in share.items():
+        if name in keep and part >= _LEAST:
+            continue
+        if part >= _LEAST and (not thin or total >= _LEAST):
+            break
+        thin.append(str(name))
+        total += part
+    if len(thin) < 2:
+        return table[column]
+    return table[column].where(~table[column].isin(thin), other)
+
+
+def _lane(bands: pd.DataFrame, offer: str, tasks: list[str]) -> float:
+    """Return the mean place of the classes an offer serves, so that ribbons cross little."""
+    rows = bands[bands["offer"] == offer]
+    return float(np.average(rows["task"].map(tasks.index), weights=rows["share"]))
+
+
+def _wrapped(label: str, share: float) -> str:
+    lines = textwrap.wrap(label, 18) if share > 2.2 * _LEAST or len(label) > 22 else [label]
+    return "<br>".join(escape(line) for line in lines)
+
+
+def _shares(bands: pd.DataFrame, outcomes: list[str]) -> list[float]:
+    total = bands["share"].sum()
+    return [float(bands.loc[bands["outcome"] == o, "share"].sum() / total) for o in outcomes]
+
+
+def _task_labels(result: Result, tasks: list[str]) -> list[str]:
+    counts = data(result).groupby("task")["tasks"].sum()
+    return [f"{escape(t)}<br>{number(counts[t])}" for t in tasks]
+
+
+def _dimension(
+    label: str, values: pd.Series, order: list[str], labels: list[str]
+) -> dict[str, object]:
+    return {"label": label, "values": values.map(order.index).to_numpy(np.int8),
+            "categoryorder": "array", "categoryarray": list(range(len(order))),
+            "ticktext": labels}  # fmt: skip
+
+
+def _steps(colours: list[str]) -> list[list[float | str]]:
+    """Return a colour scale that gives each of 0, 1, 2, ... its own colour."""
+    last = max(len(colours) - 1, 1)
+    scale: list[list[float | str]] = [[i / last, c] for i, c in enumerate(colours)]
+    return scale if len(colours) > 1 else [[0.0, colours[0]], [1.0, colours[0]]]
+
+
+def finding(result: Result) -> str:
+    """Say in one sentence how tasks end."""
+    table = data(result)
+    by_outcome = table.groupby("outcome")["share"].sum() / table["task"].nunique()
+    right = float(by_outcome.get(OUTCOMES[0], 0.0))
+    bad = by_outcome.drop(OUTCOMES[0], errors="ignore")
+    if bad.empty or bad.max() == 0:
+        return "Every task gets a right answer in time"
+    worst = str(bad.idxmax())
+    ends = {"late": "come late", "did without": "do without", "left the queue": "leave the queue",
+            "failed": "fail", OUTCOMES[1]: "are answered wrong"}  # fmt: skip
+    return (
+        f"Averaged over task classes, {percent(right)} of tasks get a right answer in time; "
+        f"{percent(float(bad.max()))} {ends.get(worst, worst)}"
+    )
+
+
+def caption(result: Result) -> str:
+    """Explain how to read the figure."""
+    return (
+        "Each task class is drawn equally tall, whatever its number of tasks (written below its "
+        "name), so that rare classes are seen; percentages on the right average over classes. "
+        "Colour tells the seller; grey is no seller, or several. Bands too thin to be labelled "
+        "are merged. Counts start after the warm-up. Late answers are taken from right and wrong "
+        "ones alike, since the two are independent for a given class and offer."
+    )

@@ -1,0 +1,284 @@
+"""From quotes to scores: what each offer on show is worth to one buyer.
+
+Where all buyers of a class agree (constant value, delay cost, deadline and patience) the utility
+is kept per class and offer and made anew only when the seller's state has changed; elsewhere the
+quote is kept and the utility computed per task, and the law of the wait consulted per task only
+if deadlines or patience differ.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import rng
+from .jit import compiled, spliced
+from .quotes import expect
+from .rng import hash2
+from .rules import (
+    expected_refund, expected_utility, lateness, price_of, service_rate, wait_ahead,
+)  # fmt: skip
+from .state import (
+    AVERAGE, LOGIT, OBSERVED, PREEMPTIVE, PRIORITY, PROMISED, SECOND_SCORE, State,
+)  # fmt: skip
+from .tastes import EULER, gumbel, seller_taste
+from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
+
+
+@compiled
+def level_at(seller: Any, kind: Any) -> int:
+    """Return the queue level of a class at a seller: its priority, or 0 under fcfs."""
+    if seller["discipline"] == PRIORITY or seller["discipline"] == PREEMPTIVE:
+        return int(kind["level"])
+    return 0
+
+
+@compiled
+def would_preempt(seller: Any, queues: Any, level: int) -> bool:
+    """Return whether a task of this level would push another out of service."""
+    if seller["discipline"] != PREEMPTIVE:
+        return False
+    for lower in range(level + 1, len(queues)):
+        if queues[lower]["running"] > 0:
+            return True
+    return False
+
+
+@compiled
+def observe(cell: Any, seller: Any, queues: Any, kind: Any) -> None:
+    """Quote from the queue as it stands: mean and variance of the work ahead (economy: quotes)."""
+    slots, running = seller["slots"], seller["running"]
+    level = level_at(seller, kind)
+    cell["chance"], cell["wait"], cell["shape"] = 0.0, 0.0, 1.0
+    if running < slots or would_preempt(seller, queues, level):
+        crowd = running + 1 if running < slots else running
+        cell["rate"] = service_rate(seller["speed"], seller["kappa"], crowd)
+        return
+    ahead, spread = 0.0, seller["run_variance"] / running
+    for better in range(level + 1):
+        ahead += queues[better]["work"]
+        spread += queues[better]["variance"]
+    rate = service_rate(seller["speed"], seller["kappa"], running)
+    wait = wait_ahead(seller["run_work"] / running, ahead, slots, rate)
+    cell["chance"], cell["wait"], cell["rate"] = 1.0, wait, rate
+    variance = spread / (slots * rate * slots * rate)
+    cell["shape"] = wait * wait / variance if variance > 1e-12 * wait * wait else 1e12
+
+
+@compiled
+def recall(cell: Any) -> None:
+    """Quote from buyers' experience: how many waited, how long, at what pace they were served.
+
+    The mean wait of those who waited is waiting time over starts: the estimate of an exponential
+    mean when some leave before they start (censoring).
+    """
+    cell["chance"], cell["shape"], cell["wait"] = cell["waited"], 1.0, 0.0
+    if cell["waited"] > 0.0:
+        starts = cell["started"]
+        floor = 0.5 / cell["weight"]
+        cell["wait"] = cell["wait_sum"] / (starts if starts > floor else floor)
+    cell["rate"] = 1.0 / cell["pace"]
+
+
+@spliced
+def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None:
+    """Work out the cell's expectations for one deadline and patience."""
+    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
+    if seller["quote"] == PROMISED:
+        promise = seller["promise"]
+        delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
+        cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
+        cell["used"] = 1.0 if delta > 0.0 else 0.0
+        cell["timely"] = 1.0 if promise <= deadline else 0.0
+        cell["time"] = promise
+    else:
+        promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
+        served, delta, used, timely, time, kept = expect(
+            cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
+            deadline, kind["late_rule"], kind["late_parameter"], promise, st.works[k, o],
+            st.grid, st.rows, st.nodes[k, o], st.waits,
+        )  # fmt: skip
+        cell["served"], cell["delta"], cell["used"] = served, delta, used
+        cell["timely"], cell["time"], cell["kept"] = timely, time, kept
+    cell["billed"] = cell["served"] - expected_refund(
+        cell["served"], cell["timely"], cell["accuracy"], seller["refund_late"],
+        seller["refund_wrong"],
+    )  # fmt: skip
+
+
+@compiled
+def bid_of(cell: Any, seller: Any, ask: float, cost: float, truthful: int, commission: float) -> float:
+    """Return what a seller bids, USD: its posted price, or the price that just covers its cost.
+
+    Truthful: expected cost and penalty over the share of the price that it expects to keep.
+    """
+    if truthful == 0:
+        return ask
+    owed = cost * cell["served"] + seller["penalty"] * (cell["served"] - cell["kept"])
+    kept = cell["billed"] * (1.0 - commission)
+    return owed / kept if kept > 0.0 else cost
+
+
+@compiled
+def worth(cell: Any, seller: Any, ask: float, value: float, loss: float, delay_cost: float) -> float:
+    """Return the expected utility of an offer at a given ask, USD, taste apart."""
+    paid = ask * cell["billed"] - seller["penalty"] * (cell["served"] - cell["kept"])
+    return expected_utility(
+        value, loss, delay_cost, cell["accuracy"], cell["delta"], cell["used"], cell["time"], paid
+    )
+
+
+@compiled
+def renew(st: State, k: int, o: int) -> None:
+    """Make the quote of one offer to one class anew."""
+    cell, kind = st.cells[k, o], st.classes[k]
+    s = st.offers[o]["seller"]
+    seller = st.sellers[s]
+    st.stamp[k, o] = st.version[s]
+    if seller["listed"] == 0 or seller["down"] == 1 or st.offers[o]["listed"] == 0:
+        st.base[k, o] = -math.inf
+        return
+    if seller["quote"] == OBSERVED:
+        observe(cell, seller, st.queues[s], kind)
+    elif seller["quote"] == AVERAGE:
+        recall(cell)
+    st.base[k, o] = 0.0
+    if kind["known"] == 0:
+        return
+    deadline, patience = math.inf, math.inf
+    if kind["deadline"] == 1:
+        deadline = st.laws[k, DEADLINE]["a"]
+    if kind["patience"] == 1:
+        patience = deadline
+    elif kind["patience"] == 2:
+        patience = st.laws[k, PATIENCE]["a"]
+    _by_law(st, k, o, deadline, patience)
+    if kind["plain"] == 1:
+        value = st.laws[k, VALUE]["a"]
+        delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
+        ask = cell["ask"]
+        if st.clock[0]["mechanism"] == SECOND_SCORE:
+            ask = bid_of(cell, seller, ask, cell["cost"], st.clock[0]["bid_cost"],
+                         st.clock[0]["commission"])  # fmt: skip
+        st.base[k, o] = worth(cell, seller, ask, value, kind["loss"], delay)
+
+
+@spliced
+def ask_for(st: State, k: int, o: int, i: int) -> float:
+    """Return the ask that a buyer scores: posted price or bid, of a mean task or of this one."""
+    cell, offer = st.cells[k, o], st.offers[o]
+    seller = st.sellers[offer["seller"]]
+    clock = st.clock[0]
+    ask, cost = cell["ask"], cell["cost"]
+    if clock["exact_price"] == 1:
+        task = st.tasks[i]
+        billed = task["output"] * offer["verbosity"] + offer["thinking"]
+        ask = price_of(offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed)
+        cost = price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
+    if clock["mechanism"] == SECOND_SCORE:
+        return bid_of(cell, seller, ask, cost, clock["bid_cost"], clock["commission"])
+    return ask
+
+
+@spliced
+def utility_for(st: State, k: int, o: int, i: int) -> float:
+    """Return the expected utility of an open offer to one task, taste apart."""
+    task, kind = st.tasks[i], st.classes[k]
+    if kind["known"] == 0:
+        _by_law(st, k, o, task["deadline"], task["patience"])
+    return worth(
+        st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
+        kind["loss"], task["delay_cost"],
+    )  # fmt: skip
+
+
+@compiled
+def show(st: State, k: int, id_: np.uint64) -> int:
+    """Put the offers that the platform shows into `st.shown`; return how many."""
+    kind = st.classes[k]
+    limit = kind["consider"]
+    count = 0
+    for j in range(kind["offers"]):
+        o = st.menu[k, j]
+        s = st.offers[o]["seller"]
+        if st.stamp[k, o] != st.version[s]:
+            renew(st, k, o)
+        if st.base[k, o] == -math.inf:
+            continue
+        if limit == 0 or st.clock[0]["ranking"] == 0:
+            st.shown[count] = o
+            count += 1
+            if count == limit:
+                break
+            continue
+        # Random ranking: keep the `limit` offers with the smallest keyed numbers, in order.
+        mine = hash2(id_, st.offers[o]["shown_key"])
+        place = count if count < limit else limit
+        while place > 0 and mine < hash2(id_, st.offers[st.shown[place - 1]]["shown_key"]):
+            if place < limit:
+                st.shown[place] = st.shown[place - 1]
+            place -= 1
+        if place < limit:
+            st.shown[place] = o
+            count = count + 1 if count < limit else limit
+    return count
+
+
+@spliced
+def taste_for(st: State, k: int, o: int, id_: np.uint64) -> float:
+    """Return the buyer's taste for an offer, USD: μ·(ν·G + ν·ln S − γ), 0 for argmax buyers."""
+    kind = st.classes[k]
+    if kind["choice"] != LOGIT:
+        return 0.0
+    shared = 0.0
+    if kind["nest"] < 1.0:
+        s = st.offers[o]["seller"]
+        key = hash2(id_, st.sellers[s]["taste_key"])
+        shared = seller_taste(key, kind["nest"], st.stables[k], st.gumbels)
+    own = gumbel(hash2(id_, st.offers[o]["taste_key"]), st.gumbels)
+    return kind["scale"] * (kind["nest"] * own + shared - EULER)
+
+
+@spliced
+def outside_taste(st: State, k: int, id_: np.uint64) -> float:
+    """Return the taste for doing without, USD."""
+    kind = st.classes[k]
+    if kind["choice"] != LOGIT:
+        return 0.0
+    return kind["scale"] * (gumbel(hash2(id_, rng.TASTE), st.gumbels) - EULER)
+
+
+@spliced
+def score_offers(st: State, k: int, i: int) -> int:
+    """Fill `st.score` for the offers on show to task i of class k; return how many are shown."""
+    kind = st.classes[k]
+    id_ = st.tasks[i]["id"]
+    plain, logit = kind["plain"] == 1, kind["choice"] == LOGIT
+    scale, nest = kind["scale"], kind["nest"]
+    limited = kind["consider"] > 0
+    number = show(st, k, id_) if limited else kind["offers"]
+    last, shared = -1, 0.0
+    filled = 0
+    for j in range(number):
+        o = st.shown[j] if limited else st.menu[k, j]
+        s = st.offers[o]["seller"]
+        if st.stamp[k, o] != st.version[s]:
+            renew(st, k, o)
+        u = st.base[k, o]
+        if u == -math.inf:
+            continue
+        if not plain:
+            u = utility_for(st, k, o, i)
+        if logit:
+            if nest < 1.0 and s != last:
+                key = hash2(id_, st.sellers[s]["taste_key"])
+                shared = seller_taste(key, nest, st.stables[k], st.gumbels)
+                last = s
+            own = gumbel(hash2(id_, st.offers[o]["taste_key"]), st.gumbels)
+            u += scale * (nest * own + shared - EULER)
+        st.score[o] = u
+        st.shown[filled] = o
+        filled += 1
+    return filled

@@ -1,0 +1,195 @@
+"""The engine: a state, its workload and its records, driven by `advance`.
+
+It keeps buffers filled and emptied between calls of the kernel; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import build, kernel, workload
+from .spec import Market
+from .state import (
+    FLUSH, GROW, HORIZON, OVERFLOW, REFILL, empty_pool,
+)  # fmt: skip
+
+
+class LedgerOverflow(ArithmeticError):
+    """An account went beyond the range of int64 nano-dollars; prices or sizes are too large."""
+
+
+class Engine:
+    """A running market without agents: arrays, workload and what has been recorded.
+
+    Example:
+        >>> from walras.market.arrivals import Poisson
+        >>> from walras.market.spec import Seller, TaskClass
+        >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
+        >>> engine = Engine(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=1)
+        >>> engine.advance(100.0) == HORIZON
+        True
+    """
+
+    def __init__(
+        self, market: Market, seed: int, *, warmup: float = 0.0, share: float = 1.0,
+        base: Path = Path(), keep: Callable[[Any], None] | None = None, **sizes: int,
+    ) -> None:  # fmt: skip
+        """Build the state; `keep` receives full buffers of trade rows (an array of `TRADE`)."""
+        self.market = market
+        self.state, self._sources, self._trace = build.build(
+            market, seed, warmup=warmup, share=share, base=base, **sizes
+        )
+        self._keep = keep
+        self._exhausted = False
+        closed = [k for k, s in enumerate(self._sources) if s["kind"] == workload.NONE]
+        with np.errstate(over="ignore"):
+            for k in closed:
+                users = market.tasks[k].arrivals.users  # type: ignore[union-attr]
+                while self.state.clock[0]["free"] < users + 2:
+                    self._grow_pool()
+                first = int(self.state.classes[k]["closed"])
+                kernel.place_users(self.state, k, first, users, 0.0)
+
+    @property
+    def now(self) -> float:
+        """Time the market has been cleared to, seconds."""
+        return float(self.state.clock[0]["now"])
+
+    def advance(self, until: float) -> int:
+        """Clear the market up to `until`; return HORIZON, WATCHED or DECIDE.
+
+        Raises:
+            LedgerOverflow: an account left the range of int64 nano-dollars.
+        """
+        with np.errstate(over="ignore"):
+            while True:
+                reason = int(kernel.advance(self.state, until))
+                if reason == REFILL:
+                    self._refill()
+                elif reason == FLUSH:
+                    self.flush()
+                elif reason == GROW:
+                    self._grow()
+                elif reason == OVERFLOW:
+                    raise LedgerOverflow("an account went beyond 4.6e9 USD")
+                else:
+                    return reason
+
+    def flush(self) -> None:
+        """Hand the trade rows written so far to `keep` and empty the buffer."""
+        clock = self.state.clock[0]
+        if self._keep is not None and clock["rows"]:
+            self._keep(self.state.trades[: clock["rows"]].copy())
+        clock["rows"] = 0
+
+    def _refill(self) -> None:
+        st, clock = self.state, self.state.clock[0]
+        count = workload.fill(st.block, self._sources, st.classes, st.laws, st.tables, self._trace)
+        if count == 0:  # no more arrivals: one that never comes keeps the kernel simple
+            st.block[0]["time"], count = math.inf, 1
+        clock["next"], clock["filled"] = 0, count
+
+    def _grow(self) -> None:
+        if self.state.clock[0]["grow"]:
+            self.widen(2 * self.state.run.shape[1])
+        else:
+            self._grow_pool()
+
+    def widen(self, columns: int) -> None:
+        """Make room for so many tasks in service per seller."""
+        run = self.state.run
+        if columns > run.shape[1]:
+            wide = np.zeros((run.shape[0], columns), np.int64)
+            wide[:, : run.shape[1]] = run
+            self.state = self.state._replace(run=wide)
+        self.state.clock[0]["grow"] = 0
+
+    def _grow_pool(self) -> None:
+        st = self.state
+        old, sellers = len(st.tasks), len(st.sellers)
+        tasks, events, heap, free = empty_pool(sellers, 2 * old)
+        tasks[:old] = st.tasks
+        events[: sellers + old] = st.events
+        heap[: sellers + old] = st.heap
+        count = int(st.clock[0]["free"])
+        free[:old] = np.arange(2 * old - 1, old - 1, -1)
+        free[old : old + count] = st.free[:count]
+        st.clock[0]["free"] = old + count
+        self.state = st._replace(tasks=tasks, events=events, heap=heap, free=free)
+
+    # --- what agents may do; `now` is the clock's time ------------------------------------------
+
+    def set_price(self, offer: int, *, price: float) -> None:
+        """Move the lever of one offer: output price (USD/Mtok, input in proportion) or per task."""
+        o = self.state.offers[offer]
+        rates = self.market.sellers[int(o["seller"])].price
+        if rates.by_token:
+            o["price_out"] = price / 1e6
+            o["price_in"] = price / 1e6 * (rates.input / rates.output)
+        else:
+            o["price_task"] = price
+        build.set_asks(self.state, offer)
+        if self.market.platform.ranking == "price":
+            build.set_menu(self.state, "price")
+        self._requote(int(o["seller"]))
+
+    def list_offer(self, offer: int, listed: bool) -> None:
+        """Put one offer on the market or take it off; tasks it already has are finished."""
+        self.state.offers[offer]["listed"] = int(listed)
+        self._requote(int(self.state.offers[offer]["seller"]))
+
+    def list_seller(self, seller: int, listed: bool, now: float) -> None:
+        """Open or close a seller; tasks it already has are finished."""
+        kernel.bring_up_to_date(self.state, now)
+        self.state.sellers[seller]["listed"] = int(listed)
+        self._requote(seller)
+
+    def _requote(self, seller: int) -> None:
+        self.state.version[seller] += 1
+
+    def begin_outage(self, seller: int, in_service: str, now: float) -> None:
+        """Stop a seller; its tasks in service resume later, are requeued, or fail."""
+        st = self.state
+        with np.errstate(over="ignore"):
+            kernel.stop_serving(st, seller, now)
+            tasks = st.run[seller, : st.sellers[seller]["running"]].copy()
+            order = tasks[np.lexsort((st.tasks["id"][tasks], st.tasks["time"][tasks]))]
+            if in_service == "requeue":
+                kernel.requeue_all(st, seller, order[::-1].copy(), now)
+            elif in_service == "fail":
+                room = max(len(st.trades) // 2, 1)
+                for part in range(0, len(order), room):
+                    self.flush()
+                    kernel.fail_all(st, seller, order[part : part + room].copy(), now)
+            kernel.refresh_completion(st, seller, now)
+
+    def end_outage(self, seller: int, now: float) -> None:
+        """Repair a seller: it goes on with what it has and takes tasks again."""
+        self._make_room(seller, 0)
+        with np.errstate(over="ignore"):
+            kernel.resume_serving(self.state, seller, now)
+
+    def add_slots(self, seller: int, slots: int, now: float) -> None:
+        """Add slots to a seller, to be used at once."""
+        self._make_room(seller, slots)
+        kernel.bring_up_to_date(self.state, now)
+        self.state.sellers[seller]["slots"] += slots
+        with np.errstate(over="ignore"):
+            kernel.use_slots(self.state, seller, now)
+
+    def _make_room(self, seller: int, slots: int) -> None:
+        """Rows of slots must hold all that may start at once."""
+        s = self.state.sellers[seller]
+        most = min(float(s["slots"]) + slots, float(s["running"]) + float(s["waiting"]))
+        self.widen(int(most) + 2)
+
+    def in_system(self) -> int:
+        """Return how many tasks wait or are in service."""
+        return int(self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum())
+
+

@@ -1,0 +1,258 @@
+"""The kernel: clears the market task by task, in order of (time, rank, id), between agent events.
+
+`advance` is a deterministic function over the arrays of `State`. It draws nothing except keyed
+hashes, touches no Python object and says why it stopped. Agent events happen on the clock while
+it stands still; they rank after completions and before arrivals of the same instant.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .choice import ask_for, outside_taste, score_offers, taste_for
+from .heaps import withdraw
+from .jit import compiled, spliced
+from .outcome import do_without, fresh, leave, serve, think
+from .posted_price import pick
+from .rules import price_of
+from .second_score import payment, score_to_beat
+from .service import (
+    dequeue, end, enqueue, expect_completion, join, serve_waiting, touch,
+)  # fmt: skip
+from .state import (
+    ARRIVAL, ASK, COMPLETION, DECIDE, FAILED, FLUSH, GROW, HORIZON, OVERFLOW, REFILL,
+    RENEGE, RENEGED, SECOND_SCORE, WATCHED, State,
+)  # fmt: skip
+
+
+@spliced
+def take(st: State, i: int) -> None:
+    """Copy the next task of the block into a place of the pool."""
+    clock = st.clock[0]
+    demand, task = st.block[clock["next"]], st.tasks[i]
+    clock["next"] += 1
+    fresh(st, i)
+    task["id"], task["time"], task["kind"] = demand["id"], demand["time"], demand["kind"]
+    task["input"], task["output"] = demand["input"], demand["output"]
+    task["value"], task["delay_cost"] = demand["value"], demand["delay_cost"]
+    task["deadline"], task["patience"] = demand["deadline"], demand["patience"]
+    task["difficulty"] = demand["difficulty"]
+
+
+@spliced
+def tariff(st: State, o: int, i: int) -> float:
+    """Return the posted price of the tokens that offer o will bill for task i, USD."""
+    offer, task = st.offers[o], st.tasks[i]
+    billed = task["output"] * offer["verbosity"] + offer["thinking"]
+    return price_of(offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed)
+
+
+@spliced
+def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
+    """Give a task to an offer at a price and let it join the seller."""
+    task, offer = st.tasks[i], st.offers[o]
+    k, s = task["kind"], offer["seller"]
+    task["offer"], task["price"], task["utility"] = o, price, utility
+    task["taste"] = taste_for(st, k, o, task["id"])
+    task["work"] = (
+        task["input"] * st.sellers[s]["prefill"] + task["output"] * offer["verbosity"]
+        + offer["thinking"]
+    )  # fmt: skip
+    task["left"] = task["work"]
+    st.stats[k, o]["assigned"] += 1
+    join(st, s, i, st.clock[0]["now"])
+
+
+@compiled
+def decide(st: State, i: int, o: int, price: float, utility: float) -> None:
+    """Carry out a choice that was made outside the kernel: an offer, or −1 for none."""
+    if o < 0:
+        do_without(st, i, st.clock[0]["now"])
+    else:
+        assign(st, i, o, tariff(st, o, i) if math.isnan(price) else price, utility)
+
+
+@spliced
+def clear(st: State, i: int) -> bool:
+    """Match one task with an offer; return False when somebody outside must decide."""
+    task = st.tasks[i]
+    k = task["kind"]
+    kind = st.classes[k]
+    count = score_offers(st, k, i)
+    if kind["choice"] == ASK:
+        st.clock[0]["current"] = i
+        st.clock[0]["on_show"] = count
+        return False
+    outside = outside_taste(st, k, task["id"]) if kind["outside"] == 1 else -math.inf
+    if st.clock[0]["mechanism"] == SECOND_SCORE:
+        outside = max(outside, st.clock[0]["reserve"])
+    winner = pick(st.score, st.shown, count, outside, task["id"], st.offers)
+    if winner < 0:
+        do_without(st, i, st.clock[0]["now"])
+        return True
+    score = st.score[winner]
+    if st.clock[0]["mechanism"] == SECOND_SCORE:
+        beat = score_to_beat(st.score, st.shown, count, outside, winner, st.offers)
+        bid = ask_for(st, k, winner, i)
+        price = bid if math.isinf(beat) else payment(bid, score, beat, st.cells[k, winner]["billed"])
+        assign(st, i, winner, price, beat if not math.isinf(beat) else score)
+    else:
+        assign(st, i, winner, tariff(st, winner, i), score)
+    return True
+
+
+@spliced
+def complete(st: State, s: int, now: float) -> None:
+    """Finish the first task in service at a seller and start the next one waiting."""
+    touch(st.sellers[s], now)
+    i = end(st, s, 0, now)
+    serve(st, i, now)
+    serve_waiting(st, s, now)
+    expect_completion(st, s, now)
+
+
+@spliced
+def renege(st: State, i: int, now: float) -> None:
+    """Let a waiting task leave."""
+    s = st.offers[st.tasks[i]["offer"]]["seller"]
+    touch(st.sellers[s], now)
+    dequeue(st, s, i)
+    leave(st, i, RENEGED, now)
+
+
+@compiled
+def advance(st: State, until: float) -> int:
+    """Process events up to `until` and return why it stopped.
+
+    Completions at `until` are processed, arrivals and reneging at `until` are not: agents act
+    in between. Stops early when a watched task ended (`WATCHED`; its place is
+    `clock["current"]`), when a task must be decided outside (`DECIDE`), when the block of
+    arrivals is used up (`REFILL`), the trade buffer is full (`FLUSH`), the pool or a row of
+    slots is full (`GROW`), or an account has overflowed (`OVERFLOW`).
+    """
+    clock = st.clock[0]
+    sellers = len(st.sellers)
+    while True:
+        if st.ledger[len(st.ledger) - 1] != 0:
+            return OVERFLOW
+        if clock["rows"] >= len(st.trades) - 1:
+            return FLUSH
+        if clock["free"] < 2 or clock["grow"] == 1:
+            return GROW
+        if clock["next"] >= clock["filled"]:
+            return REFILL
+        coming = st.block[clock["next"]]["time"]
+        time, rank, node = math.inf, RENEGE, -1
+        if clock["scheduled"] > 0:
+            node = st.heap[0]
+            time, rank = st.events[node]["time"], st.events[node]["rank"]
+        from_block = coming < time or (
+            coming == time
+            and (rank > ARRIVAL
+                 or (rank == ARRIVAL and st.block[clock["next"]]["id"] < st.events[node]["id"]))
+        )  # fmt: skip
+        if from_block:
+            time, rank = coming, ARRIVAL
+        if time > until or (time == until and rank != COMPLETION) or math.isinf(time):
+            if until > clock["now"] and not math.isinf(until):
+                clock["now"] = until
+            return HORIZON
+        clock["now"] = time
+        if rank == COMPLETION:
+            complete(st, node, time)
+        elif rank == ARRIVAL:
+            clock["tasks"] += 1
+            if from_block:
+                clock["free"] -= 1
+                i = st.free[clock["free"]]
+                take(st, i)
+            else:
+                i = node - sellers
+                withdraw(st.events, st.heap, clock, node)
+            if not clear(st, i):
+                return DECIDE
+        else:
+            renege(st, node - sellers, time)
+        if clock["current"] >= 0:
+            return WATCHED
+
+
+# --- what agents do to the state ---------------------------------------------------------------
+
+
+@compiled
+def bring_up_to_date(st: State, now: float) -> None:
+    """Bring every seller's time integrals to the present, at the end of an epoch."""
+    for s in range(len(st.sellers)):
+        touch(st.sellers[s], now)
+
+
+@compiled
+def stop_serving(st: State, s: int, now: float) -> None:
+    """Begin an outage: the virtual clock stands still, offers are off the market."""
+    touch(st.sellers[s], now)
+    st.sellers[s]["down"] = 1
+    st.version[s] += 1
+    expect_completion(st, s, now)
+
+
+@compiled
+def requeue_all(st: State, s: int, order: NDArray[np.int64], now: float) -> None:
+    """Send the tasks in service back to the head of their queues, to be served from scratch.
+
+    `order` holds the tasks, last come first, so that the earliest stands at the head.
+    """
+    for i in order:
+        _drop(st, s, i, now)
+        st.tasks[i]["left"] = st.tasks[i]["work"]
+        enqueue(st, s, i, True, now)
+
+
+@compiled
+def fail_all(st: State, s: int, order: NDArray[np.int64], now: float) -> None:
+    """Fail the tasks in service."""
+    for i in order:
+        _drop(st, s, i, now)
+        leave(st, i, FAILED, now)
+
+
+@spliced
+def _drop(st: State, s: int, i: int, now: float) -> None:
+    place = 0
+    while st.run[s, place] != i:
+        place += 1
+    end(st, s, place, now)
+
+
+@compiled
+def use_slots(st: State, s: int, now: float) -> None:
+    """Start what newly added slots can take."""
+    st.version[s] += 1
+    serve_waiting(st, s, now)
+    expect_completion(st, s, now)
+
+
+@compiled
+def resume_serving(st: State, s: int, now: float) -> None:
+    """End an outage: go on, and start what can start."""
+    touch(st.sellers[s], now)
+    st.sellers[s]["down"] = 0
+    use_slots(st, s, now)
+
+
+@compiled
+def refresh_completion(st: State, s: int, now: float) -> None:
+    """Put the next completion of a seller into the calendar anew, or take it out."""
+    expect_completion(st, s, now)
+
+
+@compiled
+def place_users(st: State, k: int, first: int, count: int, now: float) -> None:
+    """Let the users of a closed class start thinking."""
+    for user in range(first, first + count):
+        st.clock[0]["free"] -= 1
+        think(st, st.free[st.clock[0]["free"]], k, user, now)
+

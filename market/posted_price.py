@@ -1,0 +1,37 @@
+"""Posted price: the buyer takes the offer with the highest expected utility net of its price.
+
+The clearing rule of random-utility and discrete-choice markets (Anderson, de Palma & Thisse
+1992); the winner is paid the posted price of the tokens it bills.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .jit import compiled
+from .rng import hash2
+
+
+@compiled
+def pick(
+    score: NDArray[np.float64], shown: NDArray[np.int64], count: int, outside: float,
+    id_: np.uint64, offers: Any,
+) -> int:  # fmt: skip
+    """Return the winning offer, or −1 if nothing beats the outside option.
+
+    `score[o]` is the expected utility of offer o net of price, `shown[:count]` the offers on
+    show. Equal scores are settled by a coin of the task's own, so that low numbers don't win.
+    """
+    winner = -1
+    best = outside
+    for j in range(count):
+        o = shown[j]
+        if score[o] > best or (winner < 0 and score[o] == best and best > -np.inf):
+            winner, best = o, score[o]
+        elif score[o] == best and winner >= 0:
+            if hash2(id_, offers[o]["tie_key"]) > hash2(id_, offers[winner]["tie_key"]):
+                winner = o
+    return winner

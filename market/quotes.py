@@ -1,0 +1,185 @@
+"""What a buyer expects of an offer: one law of the time to the answer, and all that follows.
+
+The time to the answer is L = L₀ + W + S: time outside the slot, waiting, service. S is the law
+of the class's work over the rate it meets; W is zero with probability 1 − p and otherwise gamma
+with a mean and a shape. From this one law come Pr(served), E[δ], Pr(δ > 0), Pr(on time) and
+E[T]. Where nobody waits it is exact for the class's own size law.
+
+- `observed`: p is 0 or 1 and the gamma has the mean and variance of the work ahead, which is
+  exact for exponential work (Erlang); for several slots or other sizes it is two-moment.
+- `average`: p, and an exponential with the mean wait of those who waited, both as buyers have
+  met them; exact for M/M/c. Waits cut short by leaving count as censored.
+- `promised`: the promise itself.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from .jit import compiled
+from .rules import HARD, lateness
+
+WORK = np.dtype(
+    [("kind", "i8"), ("shift", "f8"), ("a", "f8"), ("b", "f8"), ("row", "i8"),
+     ("mean", "f8"), ("variance", "f8")], align=True,
+)  # fmt: skip
+"""Law of the work of a class at an offer, in tokens: shift + constant/exponential/lognormal/table."""
+FIXED, EXPONENTIAL, LOGNORMAL, TABLE = range(4)
+
+WAIT_NODES = 16
+SIZE_NODES = 32
+_FINEST, _COARSEST = 12.0, -4.0
+_STEPS = 33
+_PROBABILITIES = np.concatenate(
+    [[0.0, 1e-4, 1e-3], np.linspace(0.005, 0.995, 199), [0.998, 0.999, 0.9995, 0.9999, 1.0]]
+)
+ROOT2 = math.sqrt(2.0)
+
+
+def wait_table() -> NDArray[np.float64]:
+    """Return gamma laws of mean 1 as equally likely nodes, shape [steps of log2 shape, nodes].
+
+    Each node is the mean of the law over its slice of probability, so means are kept exactly.
+    """
+    shapes = 2.0 ** np.linspace(_COARSEST, _FINEST, _STEPS)
+    edges = special.gammaincinv(shapes[:, None], np.linspace(0.0, 1.0, WAIT_NODES + 1)[None, :])
+    mass = special.gammainc(shapes[:, None] + 1.0, edges)
+    return np.ascontiguousarray(np.diff(mass, axis=1) * WAIT_NODES)
+
+
+@compiled
+def wait_node(table: NDArray[np.float64], shape: float, node: int) -> float:
+    """Return node `node` of a gamma law of mean 1, interpolated in the logarithm of its shape."""
+    x = (math.log(shape) / 0.6931471805599453 - _COARSEST) * (_STEPS - 1) / (_FINEST - _COARSEST)
+    if x <= 0.0:
+        return table[0, node]
+    if x >= _STEPS - 1:
+        return 1.0 if x > _STEPS else table[_STEPS - 1, node]
+    low = int(x)
+    return table[low, node] + (table[low + 1, node] - table[low, node]) * (x - low)
+
+
+@compiled
+def work_below(
+    law: Any, grid: NDArray[np.float64], rows: NDArray[np.float64], work: float
+) -> float:
+    """Return Pr(work ≤ x): `law` is a `WORK` record, `rows` the tabulated quantiles [row, grid]."""
+    x = work - law["shift"]
+    if x < 0.0:
+        return 0.0
+    kind = law["kind"]
+    if kind == FIXED:
+        return 1.0
+    if kind == EXPONENTIAL:
+        return 1.0 - math.exp(-x / law["a"])
+    if kind == LOGNORMAL:
+        if x == 0.0:
+            return 0.0
+        return 0.5 * math.erfc((law["a"] - math.log(x)) / (law["b"] * ROOT2))
+    row = law["row"]
+    low, high = 0, len(grid) - 1
+    if x >= rows[row, high]:
+        return 1.0
+    if x < rows[row, 0]:
+        return 0.0
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if rows[row, middle] <= x:
+            low = middle
+        else:
+            high = middle
+    step = rows[row, high] - rows[row, low]
+    if step <= 0.0:
+        return grid[high]
+    return grid[low] + (grid[high] - grid[low]) * (x - rows[row, low]) / step
+
+
+@compiled
+def left_of_value(
+    rule: int, parameter: float, slack: float, rate: float, law: Any,
+    grid: NDArray[np.float64], rows: NDArray[np.float64], nodes: NDArray[np.float64],
+) -> tuple[float, float, float]:  # fmt: skip
+    """Return (E[δ], Pr(δ > 0), Pr(on time)) of a service that starts with `slack` seconds left.
+
+    `nodes` are the class's work as equally likely points, shape [SIZE_NODES].
+    """
+    timely = 0.0
+    if slack >= 0.0:
+        timely = work_below(law, grid, rows, slack * rate)
+    if rule == HARD:
+        return timely, timely, timely
+    total = 0.0
+    for j in range(SIZE_NODES):
+        total += lateness(rule, parameter, nodes[j] / rate - slack)
+    used = 1.0
+    if rule == 1:
+        used = work_below(law, grid, rows, (slack + parameter) * rate)
+    return total / SIZE_NODES, used, timely
+
+
+@compiled
+def expect(
+    chance: float, wait: float, shape: float, outside: float, rate: float, patience: float,
+    deadline: float, rule: int, parameter: float, promise: float, law: Any,
+    grid: NDArray[np.float64], rows: NDArray[np.float64], nodes: NDArray[np.float64],
+    waits: NDArray[np.float64],
+) -> tuple[float, float, float, float, float, float]:  # fmt: skip
+    """Return (Pr(served), E[δ], Pr(δ > 0), Pr(on time), E[T], Pr(promise kept)).
+
+    A wait happens with probability `chance` and then is gamma(`shape`) with mean `wait`; a task
+    that waits longer than `patience` leaves. `outside` is the time spent outside the slot, the
+    service runs at `rate` tokens/s. Deadline, patience and promise are infinite where there is none.
+    """
+    service = law["mean"] / rate
+    delta, used, timely, kept = 1.0, 1.0, 1.0, 1.0
+    served, time = 1.0, outside + service
+    if deadline < math.inf:
+        delta, used, timely = left_of_value(
+            rule, parameter, deadline - outside, rate, law, grid, rows, nodes
+        )
+    if promise < math.inf:
+        kept = work_below(law, grid, rows, (promise - outside) * rate)
+    if chance <= 0.0 or wait <= 0.0:
+        return served, delta, used, timely, time, kept
+    if deadline == math.inf and patience == math.inf and promise == math.inf:
+        return served, delta, used, timely, time + chance * wait, kept
+    idle = 1.0 - chance
+    each = chance / WAIT_NODES
+    served, time = idle, idle * time
+    delta, used, timely, kept = idle * delta, idle * used, idle * timely, idle * kept
+    for j in range(WAIT_NODES):
+        w = wait * wait_node(waits, shape, j)
+        if w > patience:
+            time += each * patience
+            continue
+        served += each
+        time += each * (w + outside + service)
+        if deadline < math.inf:
+            d, u, p = left_of_value(
+                rule, parameter, deadline - outside - w, rate, law, grid, rows, nodes
+            )
+        else:
+            d, u, p = 1.0, 1.0, 1.0
+        delta += each * d
+        used += each * u
+        timely += each * p
+        if promise < math.inf:
+            kept += each * work_below(law, grid, rows, (promise - outside - w) * rate)
+        else:
+            kept += each
+    return served, delta, used, timely, time, kept
+
+
+@compiled
+def remember(average: float, weight: float, seen: float) -> float:
+    """Return the average after one more answer, `weight` the total weight including it.
+
+    With weights e^(−age/memory) this is exactly their weighted mean; `weight` follows
+    W ← W·e^(−Δt/memory) + 1.
+    """
+    return average + (seen - average) / weight

@@ -1,0 +1,164 @@
+"""The state of a market as flat arrays: what the kernel reads and writes, field by field.
+
+Records keep what is used together side by side; every array is plain data, so a state can be
+copied, hashed and handed to compiled code as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .heaps import NODE
+
+# Why `advance` came back.
+HORIZON, WATCHED, DECIDE, REFILL, FLUSH, GROW, OVERFLOW = range(7)
+# Ranks that settle equal times; agent events have rank 1 and live on the clock.
+COMPLETION, AGENT, ARRIVAL, RENEGE = range(4)
+# Where a task is, and how it ended.
+FREE, COMING, WAITING, RUNNING = range(4)
+SERVED, BALKED, RENEGED, FAILED = range(4)
+# Quotes, disciplines, choice rules, mechanisms.
+OBSERVED, AVERAGE, PROMISED = range(3)
+FCFS, PRIORITY, PREEMPTIVE = range(3)
+ARGMAX, LOGIT, ASK = range(3)
+POSTED_PRICE, SECOND_SCORE = range(2)
+LEVELS = 8
+LATENCY_BINS = 128
+BINS_PER_OCTAVE = 4
+FIRST_OCTAVE = -10
+
+_f, _i, _u = "f8", "i8", "u8"
+
+CLOCK = np.dtype([
+    ("now", _f), ("scheduled", _i), ("free", _i), ("next", _i), ("filled", _i), ("rows", _i),
+    ("current", _i), ("grow", _i), ("mechanism", _i), ("bid_cost", _i), ("exact_price", _i),
+    ("commission", _f), ("memory", _f), ("share", _u), ("ranking", _i), ("tasks", _i),
+    ("record_from", _f), ("on_show", _i), ("reserve", _f),
+], align=True)  # fmt: skip
+"""One record: time, sizes of heaps and buffers, market-wide settings."""
+
+CLASS = np.dtype([
+    ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
+    ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
+    ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i), ("plain", _i), ("known", _i),
+    ("loss", _f), ("offers", _i), ("closed", _i), ("recorded_in", _i), ("recorded_out", _i),
+], align=True)  # fmt: skip
+"""A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
+deadline, 2 a law; plain: all buyers of the class see the same utilities; known: same deadline
+and patience for all."""
+
+OFFER = np.dtype([
+    ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
+    ("shown_key", _u), ("thinking", _f), ("verbosity", _f), ("price_in", _f), ("price_out", _f),
+    ("price_task", _f), ("cost_in", _f), ("cost_out", _f), ("cost_task", _f), ("listed", _i),
+], align=True)  # fmt: skip
+"""An offer: (seller, effort) with its rates in USD per token and per task."""
+
+SELLER = np.dtype([
+    ("taste_key", _u), ("speed", _f), ("kappa", _f), ("slots", _f), ("discipline", _i),
+    ("prefill", _f), ("outside", _f), ("refund_late", _f), ("refund_wrong", _f), ("promise", _f),
+    ("penalty", _f), ("quote", _i), ("listed", _i), ("down", _i), ("served_work", _f),
+    ("since", _f), ("rate", _f), ("running", _i), ("waiting", _i), ("run_work", _f),
+    ("run_variance", _f), ("touched", _f), ("run_time", _f), ("wait_time", _f), ("busy", _f),
+    ("up_time", _f), ("slot_time", _f), ("open_time", _f),
+], align=True)  # fmt: skip
+"""A seller: terms, then its service state. `served_work` is the work done per stream since the
+seller was last idle (its virtual clock) at time `since`; the last six are time integrals."""
+
+QUEUE = np.dtype([
+    ("head", _i), ("tail", _i), ("length", _i), ("running", _i), ("work", _f), ("variance", _f),
+], align=True)  # fmt: skip
+"""One priority level at one seller: a linked list of waiting tasks and sums of their class work."""
+
+CELL = np.dtype([
+    ("serves", _i), ("floor", _f), ("ceiling", _f), ("skill", _f), ("accuracy", _f), ("claim", _f),
+    ("ask", _f), ("cost", _f), ("tokens_in", _f), ("billed_out", _f),
+    ("chance", _f), ("wait", _f), ("shape", _f), ("rate", _f),
+    ("served", _f), ("delta", _f), ("used", _f), ("timely", _f), ("time", _f), ("kept", _f),
+    ("billed", _f), ("weight", _f), ("seen", _f), ("waited", _f), ("wait_sum", _f),
+    ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
+], align=True)  # fmt: skip
+"""A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience."""
+
+TASK = np.dtype([
+    ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
+    ("delay_cost", _f), ("deadline", _f), ("patience", _f), ("difficulty", _f),
+    ("offer", _i), ("state", _i), ("work", _f), ("left", _f), ("finish", _f), ("started", _f),
+    ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i), ("previous", _i), ("following", _i),
+    ("price", _f), ("taste", _f), ("utility", _f), ("watched", _i), ("user", _i), ("attempt", _u),
+    ("pinned", _i),
+], align=True)  # fmt: skip
+"""A task in the market: its demand, then where it is. Links are −1 at the ends."""
+
+DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
+"""A task as the workload makes it."""
+
+TRADE = np.dtype([
+    ("id", _u), ("kind", "i4"), ("offer", "i4"), ("status", "i4"), ("right", "i4"),
+    ("late", "i4"), ("attempt", "i4"), ("arrival", _f), ("start", _f), ("finish", _f),
+    ("answer", _f), ("wait", _f), ("sojourn", _f), ("input", _f), ("output", _f), ("value", _f),
+    ("deadline", _f), ("delay_cost", _f), ("difficulty", _f), ("price", _i), ("refund", _i),
+    ("penalty", _i), ("commission", _i), ("returned", _i), ("cost", _i), ("utility", _f),
+    ("surplus", _f), ("taste", _f), ("sampled", _i),
+], align=True)  # fmt: skip
+"""A finished task as a row: money in nano-dollars; `returned` is commission given back, `sampled`
+tells rows of the keyed sample from those written because somebody waits for the task."""
+
+STAT = np.dtype([
+    ("assigned", _i), ("served", _i), ("right", _i), ("late", _i), ("reneged", _i),
+    ("failed", _i), ("wait", _f), ("service", _f), ("sojourn", _f), ("value", _f), ("loss", _f),
+    ("delay_cost", _f), ("taste", _f), ("thinking", _f), ("paid", _i), ("refund", _i),
+    ("penalty", _i), ("commission", _i), ("cost", _i),
+], align=True)  # fmt: skip
+"""Counts and sums of a class at an offer since the epoch began; the last column is the outside
+option. `commission` is net of what refunds gave back."""
+
+
+class State(NamedTuple):
+    """Everything the kernel touches. K classes, S sellers, O offers, N pool places."""
+
+    clock: Any  # [1] CLOCK
+    classes: Any  # [K] CLASS
+    laws: Any  # [K, draws] LAW
+    tables: NDArray[np.float64]  # [laws, 2, points] quantile laws
+    menu: NDArray[np.int64]  # [K, O] offers that serve the class, in the order they are shown
+    offers: Any  # [O] OFFER
+    sellers: Any  # [S] SELLER
+    queues: Any  # [S, LEVELS] QUEUE
+    cells: Any  # [K, O] CELL
+    works: Any  # [K, O] WORK
+    base: NDArray[np.float64]  # [K, O] expected utility where all buyers of a class agree
+    stamp: NDArray[np.int64]  # [K, O] version of the seller that the quote was made for
+    version: NDArray[np.int64]  # [S] changes whenever a quote may have changed
+    grid: NDArray[np.float64]  # [P] probabilities of tabulated work laws
+    rows: NDArray[np.float64]  # [laws, P] their quantiles, tokens
+    nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens
+    waits: NDArray[np.float64]  # [shapes, WAIT_NODES] gamma laws of mean 1
+    gumbels: NDArray[np.float64]  # [BINS + 1]
+    stables: NDArray[np.float64]  # [K, BINS + 1]
+    tasks: Any  # [N] TASK
+    events: Any  # [S + N] NODE: completions of sellers, then alarms of tasks
+    heap: NDArray[np.int64]  # [S + N] the calendar
+    run: NDArray[np.int64]  # [S, C] tasks in service, a heap per seller
+    free: NDArray[np.int64]  # [N] stack of free pool places
+    block: Any  # [B] DEMAND: the next arrivals
+    users: NDArray[np.int64]  # [U] tasks submitted so far by each user of a closed class
+    stats: Any  # [K, O + 1] STAT
+    latencies: NDArray[np.int64]  # [K, O, LATENCY_BINS]
+    ledger: NDArray[np.int64]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag
+    trades: Any  # [R] TRADE
+    score: NDArray[np.float64]  # [O]
+    shown: NDArray[np.int64]  # [O]
+
+
+def empty_pool(sellers: int, places: int) -> tuple[Any, Any, Any, NDArray[np.int64]]:
+    """Return (tasks, events, heap, free) for `places` tasks, all places free."""
+    tasks = np.zeros(places, TASK)
+    events = np.zeros(sellers + places, NODE)
+    events["place"] = -1
+    heap = np.zeros(sellers + places, np.int64)
+    free = np.arange(places - 1, -1, -1, dtype=np.int64)
+    return tasks, events, heap, free

@@ -1,0 +1,297 @@
+"""The workload: when tasks come and what they are, generated in blocks.
+
+Every draw is keyed by (seed, class, arrival index), so the size of a block changes nothing and
+every mechanism, price and seller meets the same tasks. A replayed trace is a class whose
+arrival times, and sizes if wanted, are read instead of drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import rng
+from .arrivals import MMPP, Batch, Closed, Diurnal, Replay
+from .distributions import sample
+from .jit import compiled
+from .rng import hash2, normal_quantile, uniform
+from .spec import Market
+
+DRAWS = 7
+INPUT, OUTPUT, VALUE, DELAY_COST, DEADLINE, PATIENCE, THINK = range(DRAWS)
+"""Rows of the `laws` of a class."""
+NONE, POISSON, MODULATED, DIURNAL, BATCH, TRACE = range(6)
+_ONE = np.uint64(1)
+_TWO_PI = 2.0 * math.pi
+PHASES = 16
+
+SOURCE = np.dtype(
+    [("kind", "i8"), ("key", "u8"), ("rate", "f8"), ("amplitude", "f8"), ("period", "f8"),
+     ("phase", "f8"), ("phases", "i8"), ("rates", "f8", PHASES), ("dwell", "f8", PHASES),
+     ("geometric", "i8"), ("size", "f8"), ("first", "i8"), ("length", "i8"),
+     ("time", "f8"), ("index", "u8"), ("candidate", "u8"), ("now_phase", "i8"),
+     ("phase_end", "f8"), ("turn", "u8"), ("left", "i8"), ("groups", "u8")], align=True,
+)  # fmt: skip
+"""An arrival process: parameters, then where it stands. `time` and `index` are of the next task."""
+
+
+@compiled
+def _gap(key: np.uint64, what: np.uint64, index: np.uint64) -> float:
+    """Return a standard exponential draw for (class, purpose, index)."""
+    return -math.log(uniform(hash2(hash2(key, what), index)))
+
+
+@compiled
+def _next_modulated(source: Any) -> None:
+    """Move to the next arrival of a Markov-modulated Poisson process.
+
+    An exponential gap is measured out in hazard: each phase uses up rate · time of it.
+    """
+    hazard = _gap(source["key"], rng.GAP, source["candidate"])
+    source["candidate"] += _ONE
+    time = source["time"]
+    while True:
+        rate = source["rates"][source["now_phase"]]
+        room = source["phase_end"] - time
+        if rate > 0.0 and hazard <= rate * room:
+            source["time"] = time + hazard / rate
+            return
+        hazard -= rate * room
+        time = source["phase_end"]
+        source["now_phase"] = (source["now_phase"] + 1) % source["phases"]
+        source["turn"] += _ONE
+        held = _gap(source["key"], rng.PHASE, source["turn"])
+        source["phase_end"] = time + held * source["dwell"][source["now_phase"]]
+
+
+@compiled
+def _next_diurnal(source: Any) -> None:
+    """Move to the next accepted candidate of a thinned Poisson process (Lewis & Shedler 1979)."""
+    peak = source["rate"] * (1.0 + source["amplitude"])
+    while True:
+        index = source["candidate"]
+        source["candidate"] += _ONE
+        source["time"] += _gap(source["key"], rng.GAP, index) / peak
+        turn = _TWO_PI * (source["time"] + source["phase"]) / source["period"]
+        rate = source["rate"] * (1.0 + source["amplitude"] * math.sin(turn))
+        if uniform(hash2(hash2(source["key"], rng.THIN), index)) * peak < rate:
+            return
+
+
+@compiled
+def _next_batch(source: Any) -> None:
+    """Move to the next task of the batch, or to the first of the next batch."""
+    if source["left"] > 0:
+        source["left"] -= 1
+        return
+    index = source["groups"]
+    source["groups"] += _ONE
+    source["time"] += _gap(source["key"], rng.GAP, index) / source["rate"]
+    size = source["size"]
+    if source["geometric"] == 1:
+        if size > 1.0:
+            u = uniform(hash2(hash2(source["key"], rng.BATCH), index))
+            source["left"] = int(math.log(u) / math.log(1.0 - 1.0 / size))
+    else:
+        source["left"] = int(size) - 1
+
+
+@compiled
+def _step(source: Any, times: NDArray[np.float64]) -> None:
+    """Move a source to its next task; time is infinite when there are no more."""
+    kind = source["kind"]
+    if kind == POISSON:
+        source["time"] += _gap(source["key"], rng.GAP, source["candidate"]) / source["rate"]
+        source["candidate"] += _ONE
+    elif kind == MODULATED:
+        _next_modulated(source)
+    elif kind == DIURNAL:
+        _next_diurnal(source)
+    elif kind == BATCH:
+        _next_batch(source)
+    elif source["left"] < source["length"]:
+        source["time"] = times[source["first"] + source["left"]]
+        source["left"] += 1
+    else:
+        source["time"] = math.inf
+
+
+@compiled
+def start(source: Any, times: NDArray[np.float64]) -> None:
+    """Put a source before its first task."""
+    if source["kind"] == NONE:
+        source["time"] = math.inf
+        return
+    if source["kind"] == MODULATED:
+        held = _gap(source["key"], rng.PHASE, source["turn"])
+        source["phase_end"] = held * source["dwell"][0]
+    _step(source, times)
+
+
+@compiled
+def draw(
+    tasks: Any, i: int, k: int, id_: np.uint64, time: float, kind: Any, laws: Any,
+    tables: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill in task i of class k (record `kind`, its rows `laws`) from its id alone."""
+    task = tasks[i]
+    task["id"] = id_
+    task["time"] = time
+    task["kind"] = k
+    task["input"] = sample(laws[INPUT], tables, hash2(id_, rng.INPUT))
+    task["output"] = sample(laws[OUTPUT], tables, hash2(id_, rng.OUTPUT))
+    value = sample(laws[VALUE], tables, hash2(id_, rng.VALUE))
+    cost = sample(laws[DELAY_COST], tables, hash2(id_, rng.DELAY_COST))
+    task["value"] = value
+    task["delay_cost"] = cost * value if kind["delay_share"] == 1 else cost
+    task["deadline"] = math.inf
+    if kind["deadline"] == 1:
+        task["deadline"] = sample(laws[DEADLINE], tables, hash2(id_, rng.DEADLINE))
+    task["patience"] = math.inf
+    if kind["patience"] == 1:
+        task["patience"] = task["deadline"]
+    elif kind["patience"] == 2:
+        task["patience"] = sample(laws[PATIENCE], tables, hash2(id_, rng.PATIENCE))
+    task["difficulty"] = kind["difficulty"]
+    if kind["spread"] > 0.0:
+        z = normal_quantile(uniform(hash2(id_, rng.DIFFICULTY)))
+        task["difficulty"] = kind["difficulty"] + kind["spread"] * z
+
+
+@compiled
+def fill(
+    block: Any, sources: Any, classes: Any, laws: Any, tables: NDArray[np.float64],
+    trace: NDArray[np.float64],
+) -> int:  # fmt: skip
+    """Fill `block` with the next arrivals of all classes in order of (time, id); return how many.
+
+    `trace` holds recorded times, input and output tokens, shape [3, rows].
+    """
+    count = 0
+    while count < len(block):
+        first = -1
+        for k in range(len(sources)):
+            if first < 0 or sources[k]["time"] < sources[first]["time"]:
+                first = k
+            elif sources[k]["time"] == sources[first]["time"]:
+                mine = hash2(sources[k]["key"], sources[k]["index"])
+                if mine < hash2(sources[first]["key"], sources[first]["index"]):
+                    first = k
+        source = sources[first]
+        if math.isinf(source["time"]):
+            break
+        task = block[count]
+        id_ = hash2(source["key"], source["index"])
+        draw(block, count, first, id_, source["time"], classes[first], laws[first], tables)
+        if source["kind"] == TRACE:
+            row = source["first"] + source["left"] - 1
+            if classes[first]["recorded_in"] == 1:
+                task["input"] = trace[1, row]
+            if classes[first]["recorded_out"] == 1:
+                task["output"] = trace[2, row]
+        count += 1
+        source["index"] += _ONE
+        _step(source, trace[0])
+    return count
+
+
+def seconds_of(stamp: str) -> float:
+    """Return a recorded time in seconds: a number, or a timestamp such as 2023-11-16 18:17:03.97.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    try:
+        return float(stamp)
+    except ValueError:
+        head, _, fraction = stamp.partition(".")
+        return datetime.fromisoformat(head + "+00:00").timestamp() + float("0." + (fraction or "0"))
+
+
+def read_trace(path: Path, columns: list[str]) -> NDArray[np.float64]:
+    """Return recorded times (s, from 0, sorted), input and output tokens, shape [3, rows].
+
+    Raises:
+        ValueError: a column is missing, a cell is not a number, or a number is negative.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [c for c in columns if c not in (reader.fieldnames or [])]
+        if missing:
+            raise ValueError(f"{path.name} has no column {', '.join(missing)}")
+        try:
+            rows = [
+                (seconds_of(r[columns[0]]), float(r[columns[1]]), float(r[columns[2]]))
+                for r in reader
+            ]
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
+    data = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    if data.size == 0 or not np.isfinite(data).all() or data[1:].min() < 0:
+        raise ValueError(f"{path.name} holds no rows, or numbers that are negative or not finite")
+    data = data[:, np.argsort(data[0], kind="stable")]
+    data[0] -= data[0, 0]
+    return np.ascontiguousarray(data)
+
+
+def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:
+    """Return what a `Replay` replays, shape [3, rows]: times, input tokens, output tokens."""
+    if arrivals.times is None:
+        data = read_trace(arrivals.path(base), arrivals.columns)
+    else:
+        times = np.asarray(arrivals.times, dtype=np.float64)
+        zeros = [0.0] * len(times)
+        sizes = [arrivals.input_tokens or zeros, arrivals.output_tokens or zeros]
+        data = np.vstack([times, np.asarray(sizes, dtype=np.float64)])
+        return data
+    data[0] += arrivals.start
+    return data
+
+
+def class_key(seed: int, name: str) -> np.uint64:
+    """Return the key from which all tasks of a class in a run with this seed are drawn."""
+    with np.errstate(over="ignore"):
+        return hash2(np.uint64(seed), rng.name_key("class", name))
+
+
+def sources_of(market: Market, seed: int, base: Path) -> tuple[Any, NDArray[np.float64]]:
+    """Return (SOURCE records per class, all traces side by side) for a run with this seed."""
+    sources = np.zeros(len(market.tasks), SOURCE)
+    traces: list[NDArray[np.float64]] = []
+    rows = 0
+    for source, task in zip(sources, market.tasks, strict=True):
+        arrivals = task.arrivals
+        source["key"] = class_key(seed, task.name)
+        if isinstance(arrivals, Closed):
+            source["kind"] = NONE
+        elif isinstance(arrivals, Replay):
+            data = recorded(arrivals, base)
+            source["kind"], source["first"], source["length"] = TRACE, rows, data.shape[1]
+            traces.append(data)
+            rows += data.shape[1]
+        elif isinstance(arrivals, MMPP):
+            source["kind"], source["phases"] = MODULATED, len(arrivals.rates)
+            source["rates"][: len(arrivals.rates)] = arrivals.rates
+            source["dwell"][: len(arrivals.dwell)] = arrivals.dwell
+        elif isinstance(arrivals, Diurnal):
+            source["kind"], source["rate"] = DIURNAL, arrivals.rate
+            source["amplitude"], source["period"] = arrivals.amplitude, arrivals.period
+            source["phase"] = arrivals.phase
+        elif isinstance(arrivals, Batch):
+            source["kind"], source["rate"] = BATCH, arrivals.rate
+            constant = arrivals.spread == "constant"
+            source["geometric"] = int(not constant)
+            source["size"] = round(arrivals.size) if constant else arrivals.size
+        else:
+            source["kind"], source["rate"] = POISSON, arrivals.rate
+    trace = np.hstack(traces) if traces else np.zeros((3, 1))
+    with np.errstate(over="ignore"):
+        for source in sources:
+            start(source, trace[0])
+    return sources, trace

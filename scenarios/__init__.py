@@ -1,0 +1,1 @@
+"""Scenarios: files that become markets, and the statistics of their runs."""

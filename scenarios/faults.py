@@ -1,0 +1,257 @@
+"""From what a validator says to what a person can act on: place, line, unit, range, suggestion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from typing import Any
+
+from pydantic import ValidationError
+
+from .errors import Problem, did_you_mean, plain, shown
+from .lines import MAX_DEPTH, Path, line_of
+from .schema import ROOT, Entry, Step, entry_at, every_entry, narrow, step_into
+
+_SINGULAR = {"tasks": "task", "sellers": "seller", "events": "event"}
+_MAY_BE_ENDLESS = ("slots", "kappa", "prefill_rate")
+_TYPES = {
+    "float": "a number", "int": "a whole number", "bool": "true or false", "string": "a text",
+    "list": "a list", "dict": "a table", "model": "a table",
+}  # fmt: skip
+_CODES = {
+    "missing": "W104", "extra_forbidden": "W101", "union_tag_invalid": "W105",
+    "union_tag_not_found": "W104", "literal_error": "W105", "finite_number": "W108",
+    "string_pattern_mismatch": "W109", "too_short": "W115", "too_long": "W115",
+    "string_too_long": "W115", "greater_than": "W103", "greater_than_equal": "W103",
+    "less_than": "W103", "less_than_equal": "W103",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scenario's data comes from, for pointing at places in it.
+
+    Attributes:
+        data: the data, overrides applied.
+        file: its file name as shown.
+        lines: lines of the file by path.
+        overrides: overridden places, and the option that did it.
+    """
+
+    data: Any
+    file: str = ""
+    lines: dict[Path, int] = field(default_factory=dict)
+    overrides: dict[Path, str] = field(default_factory=dict)
+
+    def at(self, path: Sequence[Step]) -> Any:
+        """Return the value at a path, None where there is none."""
+        here = self.data
+        for step in path:
+            try:
+                here = here[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return here
+
+    def label(self, path: Path) -> str:
+        """Return the dotted name of a place, e.g. `tasks.chat.value`."""
+        parts = []
+        for i, step in enumerate(path):
+            name = _name_of(self.at(path[: i + 1])) if isinstance(step, int) else step
+            parts.append(plain(str(step + 1 if name is None else name)))  # type: ignore[operator]
+        return ".".join(parts)
+
+    def problem(self, code: str, path: Path, message: str, entry: Entry | None = None,
+                hint: str = "") -> Problem:  # fmt: skip
+        """Return a problem at a place, with all that is known of the place.
+
+        The message is put after the name of the place, unless it holds a name in backticks.
+        """
+        item, rest = self._item(path)
+        about = ".".join(plain(str(step)) for step in rest) if "`" not in message else ""
+        glue = "" if not about or message[:1] == ":" else " "
+        message = message if about else message.removeprefix(": ")
+        return replace(
+            self.remark(code, path, f"{item}{about}{glue}{message}"),
+            unit=entry.unit_in_words if entry else "", allowed=entry.range if entry else "",
+            example=(entry.example or _default(entry)) if entry else "", hint=hint,
+        )  # fmt: skip
+
+    def remark(self, code: str, path: Path, message: str) -> Problem:
+        """Return a problem at a place in the words given."""
+        override = next((o for p, o in self.overrides.items() if path[: len(p)] == p), None)
+        return Problem(
+            code, message, file=override or self.file,
+            line=None if override else line_of(self.lines, path), field=self.label(path),
+        )  # fmt: skip
+
+    def _item(self, path: Path) -> tuple[str, Path]:
+        """Split a path into `task 1 "chat": ` and what comes after."""
+        if len(path) < 2 or path[0] not in _SINGULAR or not isinstance(path[1], int):
+            return "", path
+        name = _name_of(self.at(path[:2]))
+        quoted = f" {shown(name)}" if name is not None else ""
+        return f"{_SINGULAR[str(path[0])]} {path[1] + 1}{quoted}: ", path[2:]
+
+
+def _name_of(item: Any) -> str | None:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _default(entry: Entry) -> str:
+    if isinstance(entry.default, (bool, int, float, str)) and entry.default != "":
+        return shown(entry.default)
+    return ""
+
+
+# --- values no field takes ---------------------------------------------------------------------
+
+
+def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
+    """Yield every value that no field takes: not finite, beyond 64 bits, a date, too deep."""
+    stack: list[tuple[Path, Any]] = [((), source.data)]
+    while stack:
+        path, value = stack.pop()
+        if len(path) > MAX_DEPTH:
+            yield path, source.problem("W114", path[:8], f"nested more than {MAX_DEPTH} levels deep")
+        elif isinstance(value, dict):
+            stack += [((*path, key), inner) for key, inner in value.items()]
+            yield from _impossible_keys(source, path, value)
+        elif isinstance(value, list):
+            stack += [((*path, i), inner) for i, inner in enumerate(value)]
+        else:
+            code, message = _impossible(value, path)
+            if message:
+                yield path, source.problem(code, path, message, entry_at(path, source.data))
+
+
+def _impossible_keys(source: Source, path: Path, table: dict[str, Any]) -> Iterator[tuple[Path, Problem]]:
+    for key in table:
+        if not key.isprintable():
+            yield (*path, key), source.problem(
+                "W101", (*path, key), f"`{plain(key)}` holds control characters"
+            )
+
+
+def _impossible(value: Any, path: Path) -> tuple[str, str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        endless = len(path) == 3 and path[0] == "sellers" and path[2] in _MAY_BE_ENDLESS
+        return ("", "") if endless and value > 0 else ("W108", f"{value} is not a finite number")
+    if isinstance(value, int) and value.bit_length() > 63:
+        return "W103", f"{shown(value)} is beyond 64 bits"
+    if isinstance(value, (date, datetime, time)):
+        return "W102", f"{value} is a date or time of day; times count in seconds from the start"
+    if isinstance(value, str) and "\0" in value:
+        return "W102", f"{shown(value)} holds a NUL character"
+    return "", ""
+
+
+# --- pydantic's errors -------------------------------------------------------------------------
+
+
+def from_validation(
+    error: ValidationError, source: Source, root: Entry = ROOT, at: Path = ()
+) -> Iterator[tuple[Path, Problem]]:
+    """Yield (place, problem) for each error pydantic found.
+
+    Args:
+        error: what pydantic says.
+        source: the scenario.
+        root: the entry that was validated, the whole market unless given.
+        at: its place in the scenario.
+    """
+    for fault in error.errors(include_url=False):
+        if fault["type"] == "callable_type":
+            continue  # the alternative to data that only Python code can use
+        below, entry = _place(fault["loc"], source.at(at), root)
+        path = (*at, *below)
+        kind = fault["type"]
+        if kind == "extra_forbidden":
+            yield path, _unknown_key(path, entry, source, root if len(below) == 1 else None)
+        elif kind == "missing" or kind == "union_tag_not_found":
+            name = "kind" if kind == "union_tag_not_found" else str(path[-1])
+            yield path, source.problem("W104", path, f"`{name}` is missing", entry)
+        else:
+            code, message, hint = _say(fault, path, entry, source)
+            yield path, source.problem(code, path, message, entry, hint)
+
+
+def _place(loc: Sequence[Step], data: Any, root: Entry) -> tuple[Path, Entry | None]:
+    """Return the place in the data that pydantic's `loc` names, and its entry in the schema.
+
+    A `loc` also holds tags of unions, and fields of the table a short notation stands for.
+    """
+    path: Path = ()
+    entry: Entry | None = root
+    here = data
+    for i, step in enumerate(loc):
+        if entry is not None and len(entry.models) > 1 and step in entry.kinds:
+            entry = replace(entry, types=(entry.kinds[str(step)],))
+            continue
+        if isinstance(step, str) and (step in ("callable", "Named", "[key]") or "[" in step):
+            continue
+        last = i == len(loc) - 1
+        inside = isinstance(here, (dict, list))
+        if inside and (_has(here, step) or last):
+            path, here = (*path, step), (here[step] if _has(here, step) else None)
+        entry = step_into(entry, step) if entry is not None else None
+    return path, narrow(entry, here) if entry is not None else None
+
+
+def _has(here: Any, step: Step) -> bool:
+    if isinstance(here, dict):
+        return step in here
+    return isinstance(here, list) and isinstance(step, int) and step < len(here)
+
+
+def _unknown_key(
+    path: Path, entry: Entry | None, source: Source, around: Entry | None
+) -> Problem:  # fmt: skip
+    key = str(path[-1])
+    around = around or entry_at(path[:-1], source.data)
+    known = [name for model in (around.models if around else []) for name in model.model_fields]
+    hint = did_you_mean(key, known)
+    if not hint:
+        homes = {str(e.path[0]) for e in every_entry() if e.path[-1] == key and len(e.path) > 1}
+        hint = f"`{key}` belongs to {' or '.join(sorted(homes))}" if homes else ""
+    if not hint and 0 < len(known) <= 12:
+        hint = f"known keys: {', '.join(known)}"
+    return source.problem("W101", path, f"unknown key `{plain(key)}`", entry, hint)
+
+
+def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
+         source: Source) -> tuple[str, str, str]:  # fmt: skip
+    """Return code, message and hint of a fault in a value."""
+    kind, value = fault["type"], source.at(path)
+    code = _CODES.get(kind, "W102")
+    told = shown(value)
+    if kind == "value_error":
+        said = plain(str(fault["ctx"]["error"]).replace("`", "'"), 200)
+        said = said.removeprefix(f"{path[-1]} ") if path else said
+        return ("W106" if isinstance(value, dict) else code), f": {said}", ""
+    if kind in ("union_tag_invalid", "literal_error"):
+        word = value.get("kind") if isinstance(value, dict) else value
+        hint = did_you_mean(word, [*entry.kinds, *entry.words] if entry else [])
+        return code, f"{shown(word)} is not one of the choices", hint
+    if code == "W103":
+        return code, f"{told} is out of range", ""
+    if code == "W108":
+        return code, f"{told} is not a finite number", ""
+    if code == "W109":
+        if fault["loc"][-1] == "[key]":
+            return code, f"`{plain(str(path[-1]))}` is not a name", ""
+        return code, f"{told} is not a name", ""
+    if code == "W115":
+        return code, "is too short" if kind == "too_short" else "is too long", ""
+    return code, f"{told} is not {_wanted(kind, entry)}", ""
+
+
+def _wanted(kind: str, entry: Entry | None) -> str:
+    if entry is not None and "constant" in entry.kinds:
+        return "a number or a law"
+    if kind == "int_from_float":
+        return "a whole number"
+    return _TYPES.get(kind.split("_", maxsplit=1)[0], "what belongs here")

@@ -1,0 +1,201 @@
+"""Economic lint: what is allowed and yet hardly meant. Each rule gives its equation.
+
+Rules use mean tasks and no queues (`terms`), so they are warnings, never errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from ..market.distributions import Constant, Quantiles, Uniform
+from ..market.spec import Logit, Market, PriceChange, ScoringAuction, Seller
+from .errors import Problem, ordered
+from .faults import Source
+from .lines import Path
+from .lint_queues import QUEUE_RULES
+from .terms import Term, Terms
+
+_ROUNDING = 1e-9
+
+Found = Iterator[tuple[str, Path, str]]
+
+
+def lint(market: Market, source: Source | None = None) -> list[Problem]:
+    """Return the warnings of all rules.
+
+    Args:
+        market: a valid market.
+        source: the file it comes from, to name lines.
+
+    Example:
+        >>> from walras.market.spec import Market, Seller, TaskClass
+        >>> from walras.market.arrivals import Poisson
+        >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
+        >>> [p.code for p in lint(market)]
+        ['W203', 'W213']
+    """
+    terms = Terms(market)
+    where = source or Source({"tasks": [{"name": t.name} for t in market.tasks],
+                              "sellers": [{"name": s.name} for s in market.sellers]})  # fmt: skip
+    terms = Terms(market)
+    return ordered(where.remark(*found) for rule in RULES for found in rule(terms))
+
+
+# --- offers and classes ------------------------------------------------------------------------
+
+
+def dominated_offers(terms: Terms) -> Found:
+    """W201: offer j is dominated by i if p_i ≤ p_j, t_i ≤ t_j and a_i ≥ a_j in every class of j.
+
+    p is the expected price, t the time to the answer without queueing, a the quoted accuracy, and
+    one of the three is strict in some class. Sellers whose prices move, or who come and go, are
+    left out, and so are those with other refunds or promises.
+    """
+    market = terms.market
+    moving = {e.seller for e in market.events}
+    steady = [
+        s for s in market.sellers
+        if s.pricing is None and s.name not in moving and not (s.enters or s.penalty)
+    ]  # fmt: skip
+    offers: dict[str, dict[str, Term]] = {}
+    for t in terms.all:
+        if t.seller in steady and math.isfinite(t.latency):
+            offers.setdefault(t.offer, {})[t.task.name] = t
+    for name, mine in offers.items():
+        for other, theirs in offers.items():
+            how = _dominance(terms, mine, theirs) if other != name else ""
+            if how:
+                seller = next(iter(mine.values())).seller
+                path: Path = ("sellers", market.sellers.index(seller))
+                yield "W201", path, (
+                    f"offer `{name}` is dominated by `{other}` ({how}) for every class it serves; "
+                    "only queues or tastes bring it buyers"
+                )
+                break
+
+
+def _dominance(terms: Terms, mine: dict[str, Term], theirs: dict[str, Term]) -> str:
+    """Return how `mine` is worse than `theirs`, empty unless it is nowhere better."""
+    how = dict.fromkeys(("dearer", "slower", "less accurate"), False)
+    for task, m in mine.items():
+        t = theirs.get(task)
+        if t is None or _better_terms(m.seller, t.seller):
+            return ""
+        worse = (asked(terms, m) - asked(terms, t), m.latency - t.latency, t.accuracy - m.accuracy)
+        if min(worse) < -_ROUNDING:
+            return ""
+        for word, by in zip(how, worse, strict=True):
+            how[word] |= by > _ROUNDING * max(1e-6, abs(asked(terms, m)))
+    return ", ".join(word for word, is_so in how.items() if is_so)
+
+
+def _better_terms(mine: Seller, theirs: Seller) -> bool:
+    return mine.refund_late > theirs.refund_late or mine.refund_wrong > theirs.refund_wrong
+
+
+def asked(terms: Terms, t: Term) -> float:
+    """Return what an offer asks for a mean task, USD: its price, or its cost in a truthful auction."""
+    mechanism = terms.market.mechanism
+    truthful = isinstance(mechanism, ScoringAuction) and mechanism.bid == "cost"
+    return t.cost if truthful else t.price
+
+
+def impossible_deadlines(terms: Terms) -> Found:
+    """W202: network + start-up + E[S] > E[D] (+ grace of a linear lateness) for every offer."""
+    for k, task in enumerate(terms.market.tasks):
+        if task.deadline is None:
+            continue
+        mine = [t for t in terms.of_class(task) if math.isfinite(t.latency)]
+        fastest = min(mine, key=lambda t: t.latency, default=None)
+        due = task.deadline.mean + getattr(task.lateness, "grace", 0.0)
+        if fastest is not None and fastest.latency > due:
+            yield "W202", ("tasks", k, "deadline"), (
+                f"task class `{task.name}`: no offer can meet the deadline of {due:.4g} s; the "
+                f"fastest, `{fastest.offer}`, takes {fastest.latency:.4g} s with nobody waiting"
+            )
+
+
+def unserved_classes(terms: Terms) -> Found:
+    """W203: no seller has an accuracy or ability for the skill of the class."""
+    for k, task in enumerate(terms.market.tasks):
+        if not any(s.serves(task.skill) for s in terms.market.sellers):
+            yield "W203", ("tasks", k), (
+                f"task class `{task.name}`: no seller has the skill `{task.skill}`; nobody serves it"
+            )
+
+
+def prices_below_cost(terms: Terms) -> Found:
+    """W209: expected price of a mean task < its expected marginal cost, where prices are posted."""
+    mechanism = terms.market.mechanism
+    if isinstance(mechanism, ScoringAuction) and mechanism.bid == "cost":
+        return
+    for s, seller in enumerate(terms.market.sellers):
+        below = [t for t in terms.of_seller(seller) if t.price < t.cost * (1 - _ROUNDING)]
+        if below and seller.pricing is None:
+            worst = max(below, key=lambda t: t.cost - t.price)
+            yield "W209", ("sellers", s, "price"), (
+                f"seller `{seller.name}`: price {worst.price:.3g} USD is below unit cost "
+                f"{worst.cost:.3g} USD for a mean task of `{worst.task.name}`"
+            )
+
+
+def too_many_considered(terms: Terms) -> Found:
+    """W211: m offers are shown, fewer serve the class."""
+    for k, task in enumerate(terms.market.tasks):
+        offers = len(terms.of_class(task))
+        if task.consideration is not None and task.consideration > offers > 0:
+            yield "W211", ("tasks", k, "consideration"), (
+                f"task class `{task.name}`: buyers consider {task.consideration} offers, but only "
+                f"{offers} serve it"
+            )
+
+
+def sellers_without_buyers(terms: Terms) -> Found:
+    """W213: a · max V < price · (1 − refund) for all its classes, each of which may do without.
+
+    Not for logit buyers, whose tastes have no bound, and not for prices that move.
+    """
+    moving = {e.seller for e in terms.market.events if isinstance(e, PriceChange)}
+    for s, seller in enumerate(terms.market.sellers):
+        mine = terms.of_seller(seller)
+        if not mine:
+            yield "W213", ("sellers", s), (
+                f"seller `{seller.name}` can never sell: it has no skill that a task class needs"
+            )
+        elif seller.pricing is None and seller.name not in moving and not seller.penalty and all(
+            _too_dear(terms, t) for t in mine
+        ):
+            yield "W213", ("sellers", s, "price"), (
+                f"seller `{seller.name}` can never sell: its price is above every value of its buyers"
+            )
+
+
+def _too_dear(terms: Terms, t: Term) -> bool:
+    if isinstance(t.task.choice, Logit) or callable(t.task.choice) or not t.task.outside_option:
+        return False
+    law = t.task.value
+    highest = {Constant: "value", Uniform: "high"}.get(type(law))
+    top = getattr(law, highest) if highest else math.inf
+    if isinstance(law, Quantiles):
+        top = law.values[-1]
+    refund = max(t.seller.refund_late, t.seller.refund_wrong)
+    return bool(t.accuracy * top < asked(terms, t) * (1 - refund))
+
+
+def idle_priorities(terms: Terms) -> Found:
+    """W214: classes differ in priority and every seller that serves them is first come, first served."""
+    market = terms.market
+    levels = {task.priority for task in market.tasks}
+    if len(levels) > 1 and all(s.discipline == "fcfs" for s in market.sellers):
+        k = next(i for i, task in enumerate(market.tasks) if task.priority)
+        yield "W214", ("tasks", k, "priority"), (
+            "task classes have priorities, but every seller's discipline is fcfs"
+        )
+
+
+RULES: tuple[Callable[[Terms], Found], ...] = (
+    dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost,
+    too_many_considered, sellers_without_buyers, idle_priorities, *QUEUE_RULES,
+)  # fmt: skip
+"""All rules, in no particular order."""

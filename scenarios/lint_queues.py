@@ -1,0 +1,119 @@
+"""Lint of queues and clocks: loads beyond capacity, memories and warm-ups too short, few tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from ..market.arrivals import Replay
+from ..market.spec import Seller, TaskClass
+from .lines import Path
+from .terms import Terms, lightest, open_rate
+
+_FEWEST_TASKS = 100
+_NEGLIGIBLE = 0.01  # share of the run: a start-up bias that hardly shows
+
+Found = Iterator[tuple[str, Path, str]]
+
+
+def overloads(terms: Terms) -> Found:
+    """W204 and W205: work comes faster than it can be served, however buyers choose.
+
+    One seller: ρ = Σ λ_k w_k / C over the classes that only it serves, w the work of its lightest
+    offer (tokens), C = n·r(n) at all n slots (tokens/s). All sellers together: since each is busy at
+    most all the time, Σ_k λ_k min_s(w_ks / C_s) must not exceed their number. Captive classes,
+    which have neither outside option nor patience, give W204; a load that only leaving relieves, W205.
+    """
+    market = terms.market
+    choices = {task.name: lightest(terms.of_class(task)) for task in market.tasks}
+    warned = False
+    for s, seller in enumerate(market.sellers):
+        alone = [t for t in market.tasks if [c.seller for c in choices[t.name]] == [seller]]
+        code, load = _load(terms, alone, [seller])
+        if code:
+            warned = True
+            yield code, ("sellers", s), f"seller `{seller.name}`: {_say(code, load)}"
+    together = [t for t in market.tasks if len(choices[t.name]) > 1]
+    names = {c.seller.name for t in together for c in choices[t.name]}
+    code, load = _load(terms, together, [s for s in market.sellers if s.name in names])
+    if code and not warned:
+        yield code, ("sellers",), f"all sellers together: {_say(code, load)}"
+
+
+def _load(terms: Terms, tasks: list[TaskClass], sellers: list[Seller]) -> tuple[str, float]:
+    """Return the code to warn with, if any, and the load per seller that it is about."""
+    loads = {True: 0.0, False: 0.0}
+    for task in tasks:
+        shares = [t.work / terms.capacity(t.seller) for t in lightest(terms.of_class(task))]
+        load = open_rate(task) * min(shares)
+        captive = not task.outside_option and task.patience.kind == "none"
+        loads[captive] += load if math.isfinite(load) else 0.0
+    count = max(len(sellers), 1)
+    if loads[True] > count:
+        return "W204", loads[True] / count
+    total = loads[True] + loads[False]
+    return ("W205" if total > count else ""), total / count
+
+
+def _say(code: str, load: float) -> str:
+    if code == "W204":
+        return (f"captive load {load:.3g} exceeds capacity and nobody can leave; "
+                "the queue grows without bound")  # fmt: skip
+    return f"load {load:.3g} exceeds capacity; about {1 - 1 / load:.0%} of it has to leave"
+
+
+def short_memory(terms: Terms) -> Found:
+    """W206: average quotes forget faster than the queue itself, memory < τ (`Terms.slowest_queue`).
+
+    Buyers then chase waits that have gone: cobwebs.
+    """
+    name, time = terms.slowest_queue
+    quotes = terms.market.quotes
+    if quotes.latency == "average" and quotes.memory < time:
+        yield "W206", ("quotes", "memory"), (
+            f"average quotes remember {quotes.memory:.4g} s, but the queue of `{name}` takes about "
+            f"{time:.4g} s to forget; buyers will chase waits that have gone"
+        )
+
+
+def warm_up(terms: Terms) -> Found:
+    """W207: warm-up < τ (`Terms.slowest_queue`), unless τ < 1% of the run; W208: warm-up ≥ run."""
+    run = terms.market.run
+    name, time = terms.slowest_queue
+    if run.warmup >= run.until:
+        yield "W208", ("run", "warmup"), (
+            f"the warm-up of {run.warmup:.4g} s leaves nothing of a run of {run.until:.4g} s"
+        )
+    elif run.warmup < time and time > _NEGLIGIBLE * run.until:
+        yield "W207", ("run", "warmup"), (
+            f"the warm-up of {run.warmup:.4g} s is shorter than the {time:.4g} s or so that the queue "
+            f"of `{name}` takes to fill; means are biased towards the empty market"
+        )
+
+
+def few_tasks(terms: Terms) -> Found:
+    """W210: λ · (until − warm-up) < 100 tasks of a class; of a list of times, its length."""
+    run = terms.market.run
+    for k, task in enumerate(terms.market.tasks):
+        count = task.arrivals.mean_rate * (run.until - run.warmup)
+        if isinstance(task.arrivals, Replay) and task.arrivals.times is not None:
+            count = len(task.arrivals.times)
+        if 0 < count < _FEWEST_TASKS:
+            yield "W210", ("tasks", k, "arrivals"), (
+                f"task class `{task.name}`: about {count:.3g} tasks after the warm-up; "
+                f"with fewer than {_FEWEST_TASKS} shares and waits are mostly noise"
+            )
+
+
+def long_epoch(terms: Terms) -> Found:
+    """W212: epoch > until."""
+    run = terms.market.run
+    if run.epoch is not None and run.epoch > run.until:
+        yield "W212", ("run", "epoch"), (
+            f"an epoch of {run.epoch:.4g} s is longer than the run of {run.until:.4g} s"
+        )
+
+
+QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
+    overloads, short_memory, warm_up, few_tasks, long_epoch,
+)  # fmt: skip

@@ -1,0 +1,325 @@
+"""Reads the spec's own schema: what a field means, its unit, range and default, wherever it sits.
+
+Nothing about a field is written here; everything comes from the models of `market`.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Annotated, Any, Literal, Union
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from ..market.fields import NAME_PATTERN, Spec
+from ..market.spec import Market
+
+Step = str | int
+_LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "allow_inf_nan")
+_EXAMPLES = {
+    "USD/Mtok": "0.60", "USD/task": "0.02", "USD/Mtok or USD/task": "0.60", "USD": "0.02",
+    "USD/s": "0.001", "USD/h": "100", "USD/slot-hour": "2.0", "s": '"5 min"', "1/s": "0.01",
+    "tokens": "500", "tokens/s": "80", "tasks/s": "0.5", "batches/s": "0.1", "tasks": "10",
+    "users": "100", "probability": "0.9", "ratio": "0.5", "logits": "1.5", "slots": "8",
+    "streams": "16", "offers": "5", "level": "1",
+}  # fmt: skip
+_UNITS = {
+    "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",
+    "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour", "tokens/s": "tokens per second",
+    "tasks/s": "tasks per second", "batches/s": "batches per second", "s": "seconds",
+    "1/s": "per second", "USD/Mtok or USD/task": "USD per million tokens, or USD per task",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the schema says of one place in a scenario file.
+
+    Attributes:
+        path: the place, as steps; `*` stands for any index or name.
+        types: the types a value may have there, unions taken apart.
+        limits: `ge`, `gt`, `le`, `lt`, `min_length`, `max_length`, `pattern`.
+        unit: the unit, or empty; a law's `mean` has the unit of the quantity it is the law of.
+        doc, source: meaning and source.
+        default: the default, or `PydanticUndefined` where the field must be given.
+        notations: names of the validators that read shorter notations, such as "5 min".
+    """
+
+    path: tuple[Step, ...]
+    types: tuple[Any, ...]
+    limits: dict[str, Any] = field(default_factory=dict)
+    unit: str = ""
+    doc: str = ""
+    source: str = ""
+    default: Any = PydanticUndefined
+    notations: frozenset[str] = frozenset()
+
+    @property
+    def lasts(self) -> bool:
+        """Whether a duration such as "5 min" may stand here."""
+        return bool(self.notations & {"seconds", "_duration_law", "_patience_law"})
+
+    @property
+    def endless(self) -> bool:
+        """Whether "unlimited" may stand here."""
+        return "_unlimited" in self.notations
+
+    @property
+    def models(self) -> list[type[Spec]]:
+        """The tables that may stand here."""
+        return [t for t in self.types if isinstance(t, type) and issubclass(t, Spec)]
+
+    @property
+    def kinds(self) -> dict[str, type[Spec]]:
+        """The tables that may stand here by their `kind`."""
+        return {tag: m for m in self.models for tag in kinds_of(m)}
+
+    @property
+    def words(self) -> list[str]:
+        """Words that may stand here: literals, and kinds that need nothing else."""
+        plain = [w for t in self.types if typing.get_origin(t) is Literal for w in typing.get_args(t)]
+        short = [
+            tag for tag, model in self.kinds.items()
+            if self.notations & {"_word", "_size_law", "_patience_law"}
+            and not any(f.is_required() for f in model.model_fields.values())
+        ]  # fmt: skip
+        return plain + short
+
+    @property
+    def required(self) -> bool:
+        """Whether a file must give it."""
+        return bool(self.default is PydanticUndefined)
+
+    @property
+    def unit_in_words(self) -> str:
+        """The unit spelled out."""
+        return _UNITS.get(self.unit, self.unit)
+
+    @property
+    def example(self) -> str:
+        """Something that may stand here, as TOML; empty where no short one exists."""
+        if self.words:
+            return f'"{self.words[0]}"'
+        if bool in self.types:
+            return "true"
+        if list in _origins(self) or dict in _origins(self):
+            return ""
+        text = _EXAMPLES.get(self.unit, "")
+        return text if text and self.admits(text) else ""
+
+    def admits(self, text: str) -> bool:
+        """Whether an example number lies in the range."""
+        value = 300.0 if text.startswith('"') else float(text)
+        low, high = self.limits.get("ge", -math.inf), self.limits.get("le", math.inf)
+        return bool(low <= value <= high)
+
+    @property
+    def range(self) -> str:
+        """The allowed range in words; empty where anything goes."""
+        parts = []
+        if "constant" in self.kinds:
+            parts.append("0 or more, or a law:")
+        if self.words or self.kinds:
+            parts.append(_one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)]))
+        if bool in self.types:
+            parts.append("true or false")
+        holds = step_into(self, 0) or step_into(self, "x") if _origins(self) & {list, dict} else None
+        if holds is not None and _interval(holds.limits):
+            parts.append(f"each {_interval(holds.limits)};" if _sizes(self) else
+                         f"each {_interval(holds.limits)}")  # fmt: skip
+        elif holds is None:
+            parts.append(_interval(self.limits))
+        if self.endless:
+            parts.append("or unlimited")
+        return " ".join(p for p in (*parts, _sizes(self)) if p)
+
+
+def kinds_of(model: type[Spec]) -> tuple[str, ...]:
+    """Return the values of a model's `kind`, none if it has no kind."""
+    kind = model.model_fields.get("kind")
+    return typing.get_args(kind.annotation) if kind is not None else ()
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+
+
+def _number(x: float) -> str:
+    return f"{x:,.0f}" if abs(x) < 1e7 and x == int(x) else f"{x:g}"
+
+
+def _interval(limits: dict[str, Any]) -> str:
+    low, high = limits.get("ge"), limits.get("le")
+    above, below = limits.get("gt"), limits.get("lt")
+    if low is not None and high is not None:
+        return f"{_number(low)} to {_number(high)}"
+    parts = []
+    if low is not None:
+        parts.append(f"{_number(low)} or more")
+    if above is not None:
+        parts.append(f"above {_number(above)}")
+    if high is not None:
+        parts.append(f"at most {_number(high)}")
+    if below is not None:
+        parts.append(f"below {_number(below)}")
+    return ", ".join(parts)
+
+
+def _sizes(entry: Entry) -> str:
+    if entry.limits.get("pattern") == NAME_PATTERN:
+        return "1 to 64 letters, digits and _ . + : -, the first a letter or digit"
+    low, high = entry.limits.get("min_length"), entry.limits.get("max_length")
+    if low is None and high is None:
+        return ""
+    what = "characters" if str in entry.types else "entries"
+    if low is not None and low == high:
+        return f"{low} {what}"
+    return f"{low or 0:,} to {high:,} {what}" if high is not None else f"at least {low:,} {what}"
+
+
+def _origins(entry: Entry) -> set[Any]:
+    return {typing.get_origin(t) for t in entry.types}
+
+
+# --- taking annotations apart ------------------------------------------------------------------
+
+
+def _limits_of(metadata: Sequence[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in metadata:
+        if isinstance(item, FieldInfo):
+            found.update(_limits_of(item.metadata))
+        for name in _LIMITS:
+            value = getattr(item, name, None)
+            if value is not None and not isinstance(item, FieldInfo):
+                found[name] = value
+    return found
+
+
+def _take_apart(entry: Entry, annotation: Any, metadata: Sequence[Any] = ()) -> Entry:
+    """Return the entry with an annotation's types, limits and notations added."""
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        inner, *rest = typing.get_args(annotation)
+        return _take_apart(entry, inner, [*rest, *metadata])
+    entry = replace(
+        entry, limits={**entry.limits, **_limits_of(metadata)},
+        notations=entry.notations | {_validator(m) for m in metadata},
+    )  # fmt: skip
+    if origin in (Union, types.UnionType):
+        for part in typing.get_args(annotation):
+            entry = _take_apart(entry, part)
+        return entry
+    if annotation is types.NoneType or origin is Callable or _is_callable(origin):
+        return entry
+    return replace(entry, types=(*entry.types, annotation))
+
+
+def _is_callable(origin: Any) -> bool:
+    return getattr(origin, "__name__", "") == "Callable"
+
+
+def _validator(item: Any) -> str:
+    return getattr(getattr(item, "func", None), "__name__", "")
+
+
+@lru_cache(maxsize=4096)
+def fields_of(model: type[Spec], unit: str = "", lasts: bool = False) -> dict[str, Entry]:
+    """Return the entries of a model's fields by name."""
+    out = {}
+    for name, info in model.model_fields.items():
+        extra: Any = info.json_schema_extra or {}
+        default = info.default
+        if info.default_factory is not None:
+            default = info.default_factory()  # type: ignore[call-arg]
+        bare = Entry(
+            path=(name,), types=(), unit=extra.get("unit", ""), doc=info.description or "",
+            source=extra.get("source", ""), default=default,
+        )  # fmt: skip
+        entry = _take_apart(bare, info.annotation, info.metadata)
+        if not entry.unit and name in ("value", "mean", "low", "high", "values"):
+            notations = entry.notations | ({"seconds"} if lasts else set())
+            entry = replace(entry, unit=unit, notations=notations)
+        out[name] = entry
+    return out
+
+
+ROOT = Entry(path=(), types=(Market,))
+
+
+def step_into(entry: Entry, step: Step) -> Entry | None:
+    """Return the entry one step further down, or None where the schema has no such place."""
+    for kind in entry.types:
+        origin, args = typing.get_origin(kind), typing.get_args(kind)
+        path = (*entry.path, "*")
+        if origin is list and isinstance(step, int):
+            return _take_apart(replace(entry, path=path, types=(), limits={}), args[0])
+        if origin is dict and isinstance(step, str):
+            return _take_apart(replace(entry, path=path, types=(), limits={}), args[1])
+    for model in entry.models:
+        found = fields_of(model, entry.unit, entry.lasts).get(str(step))
+        if found is not None:
+            return replace(found, path=(*entry.path, str(step)))
+    return None
+
+
+def narrow(entry: Entry, data: Any) -> Entry:
+    """Keep of several possible tables the one whose `kind` the data gives."""
+    kind = data.get("kind") if isinstance(data, dict) else None
+    if isinstance(kind, str) and kind in entry.kinds:
+        return replace(entry, types=(entry.kinds[kind],))
+    return entry
+
+
+def entry_at(path: Sequence[Step], data: Any = None) -> Entry | None:
+    """Return what the schema says of a place in a file's data, or None if there is none.
+
+    Example:
+        >>> entry = entry_at(("tasks", 0, "deadline"))
+        >>> entry.unit, entry.lasts
+        ('s', True)
+    """
+    entry: Entry | None = ROOT
+    for step in path:
+        if entry is None:
+            return None
+        entry = step_into(narrow(entry, data), step)
+        data = _child(data, step)
+    return narrow(entry, data) if entry is not None else None
+
+
+def _child(data: Any, step: Step) -> Any:
+    try:
+        return data[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def every_entry() -> Iterator[Entry]:
+    """Yield the entry of every field, tables taken apart by kind, e.g. `tasks.lateness.linear.grace`."""
+    yield from _below(ROOT, ())
+
+
+def _below(entry: Entry, path: tuple[Step, ...]) -> Iterator[Entry]:
+    for model in entry.models:
+        tagged = kinds_of(model) if len(entry.models) > 1 else ()
+        prefix = (*path, tagged[0]) if tagged else path
+        for name, found in fields_of(model, entry.unit, entry.lasts).items():
+            if name == "kind":
+                continue
+            here = replace(found, path=(*prefix, name))
+            yield here
+            yield from _below(_contents(here), here.path)
+
+
+def _contents(entry: Entry) -> Entry:
+    """Look through lists and tables by name."""
+    found = step_into(entry, 0) if list in _origins(entry) else None
+    if found is None and dict in _origins(entry):
+        found = step_into(entry, "x")
+    return found or entry

@@ -1,0 +1,79 @@
+"""A market as TOML and back: data only, units as in the spec."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tomli_w
+
+from ..market.fields import Spec
+from ..market.spec import Market
+from .errors import BadInputError, Problem
+
+
+def to_toml(market: Market, *, resolved: bool = True) -> str:
+    """Return a market as the text of a scenario file.
+
+    Args:
+        market: the market.
+        resolved: write every field with its value; otherwise only those that were given.
+
+    Returns:
+        TOML; `from_toml` reads it back to an equal market.
+
+    Raises:
+        ValueError: the market holds a Python function, which a file cannot.
+
+    Example:
+        >>> from walras.market.spec import Market, Seller, TaskClass
+        >>> from walras.market.arrivals import Poisson
+        >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
+        >>> from_toml(to_toml(market)) == market
+        True
+    """
+    return tomli_w.dumps(_table(market, "market", resolved))
+
+
+def from_toml(text: str) -> Market:
+    """Read a market from the text of a scenario file.
+
+    Raises:
+        BadInputError: all errors of the text at once.
+    """
+    from .load import check
+
+    loaded = check(text)
+    if loaded.market is None:
+        raise BadInputError(loaded.problems)
+    return loaded.market
+
+
+def _table(spec: Spec, where: str, resolved: bool) -> dict[str, Any]:
+    """Return a part of a spec as plain data, without what is absent."""
+    out = {}
+    for name in type(spec).model_fields:
+        if not resolved and name != "kind" and name not in spec.model_fields_set:
+            continue
+        value = getattr(spec, name)
+        if value is not None:
+            out[name] = _plain(value, f"{where}.{name}", resolved)
+    return out
+
+
+def _plain(value: Any, where: str, resolved: bool) -> Any:
+    if isinstance(value, Spec):
+        return _table(value, where, resolved)
+    if isinstance(value, list):
+        names = [getattr(item, "name", str(i)) for i, item in enumerate(value)]
+        return [_plain(v, f"{where}.{n}", resolved) for n, v in zip(names, value, strict=True)]
+    if isinstance(value, dict):
+        return {k: _plain(v, f"{where}.{k}", resolved) for k, v in value.items() if v is not None}
+    if isinstance(value, float) and math.isinf(value):
+        return "unlimited"
+    if callable(value):
+        name = getattr(value, "__name__", type(value).__name__)
+        raise BadInputError([Problem(
+            "W102", f"{where} is a Python function `{name}`; a file holds data only", field=where,
+        )])  # fmt: skip
+    return value
