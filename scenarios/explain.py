@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..agents import catalogue
 from .errors import BadInputError, Problem, did_you_mean, plain, shown
 from .schema import Entry, every_entry
 
-_MOST = 12
 _NAMES = {
     "tasks": "a task class", "sellers": "a seller", "events": "an event", "run": "the run",
     "quotes": "what buyers know", "platform": "the platform", "mechanism": "the mechanism",
@@ -41,46 +40,29 @@ def explain_field(name: str) -> list[Explanation]:
     """Explain a field by its dotted path, the end of it, or its bare name.
 
     Returns:
-        Every field that the name fits; a kind such as `lognormal` gives all its fields.
+        The fields that the name fits; a table or a kind such as `lognormal` with all it holds.
 
     Example:
         >>> explain_field("sellers.kappa")[0].unit
         'streams'
     """
-    wanted = [part for part in name.split(".") if part]
-    exact, ends, inside = [], [], []
-    for entry in every_entry():
-        path = [str(step) for step in entry.path]
-        short = [step for step in path if step not in _tags(entry)]
-        if wanted in (path, short):
-            exact.append(entry)
-        elif wanted and wanted in (path[-len(wanted) :], short[-len(wanted) :]):
-            ends.append(entry)
-        elif wanted and wanted[-1:] == path[-2:-1] and wanted == path[: -1][-len(wanted) :]:
-            inside.append(entry)
-    found = exact or ends or inside
-    if exact or not ends:
-        found = exact + [e for e in inside if e not in exact]
-    return _distinct([_explain(entry) for entry in found])
+    wanted = f".{name}"
+    entries = [(f".{kinded}", "." + ".".join(map(str, e.path)), e) for kinded, e in every_entry()]
+    whole = [item for item in entries if wanted in item[:2]]
+    hits = whole or [item for item in entries if item[0].endswith(wanted) or item[1].endswith(wanted)]
+    if len(hits) <= 1:
+        parents = [tuple(path.rpartition(".")[0] for path in item[:2]) for item in entries]
+        hits += [
+            item for item, (kinded, plain_path) in zip(entries, parents, strict=True)
+            if (wanted == kinded or wanted == plain_path if whole else kinded.endswith(wanted))
+        ]  # fmt: skip
+    seen: dict[tuple[str, str], Explanation] = {}
+    for kinded, _, entry in hits:  # one law stands behind many fields: explain it once
+        seen.setdefault((str(entry.path[-1]), entry.doc), _explain(kinded[1:], entry))
+    return list(seen.values())
 
 
-def _distinct(found: list[Explanation]) -> list[Explanation]:
-    """Drop repetitions: the same law stands behind many fields."""
-    seen = {}
-    for item in found:
-        seen.setdefault((item.field.rsplit(".", 2)[-2:][0], item.meaning, item.of), item)
-    return list(seen.values())[:_MOST]
-
-
-def _tags(entry: Entry) -> set[str]:
-    return {
-        "poisson", "mmpp", "diurnal", "batch", "closed", "replay", "constant", "uniform",
-        "exponential", "lognormal", "gamma", "quantiles", "share_of_value", "linear", "halflife",
-        "logit", "second_score", "exit", "enter", "outage", "add_slots",
-    }  # fmt: skip
-
-
-def _explain(entry: Entry) -> Explanation:
+def _explain(path: str, entry: Entry) -> Explanation:
     default = ""
     if entry.required:
         default = "none: it must be given"
@@ -88,7 +70,6 @@ def _explain(entry: Entry) -> Explanation:
         default = "absent"
     elif entry.default not in ("", [], {}):
         default = _text(entry.default)
-    path = ".".join(str(step) for step in entry.path)
     return Explanation(
         path, entry.doc, _NAMES.get(str(entry.path[0]), "the scenario"), entry.unit_in_words, default,
         entry.range, entry.example, entry.source,
@@ -125,9 +106,7 @@ def explain(name: str) -> list[Explanation] | str:
     figure = explain_figure(name)
     if figure:
         return figure
-    known = {str(e.path[-1]) for e in every_entry()} | {
-        ".".join(map(str, e.path)) for e in every_entry()
-    }  # fmt: skip
+    known = {word for kinded, e in every_entry() for word in (str(e.path[-1]), kinded)}
     models = [model for c in catalogue.catalogues() for model in catalogue.load(c).models]
     hint = did_you_mean(name, [*known, *models]) or "`walras explain sellers.price` is an example"
     raise BadInputError([

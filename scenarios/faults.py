@@ -215,7 +215,7 @@ def _unknown_key(
     known = [name for model in (around.models if around else []) for name in model.model_fields]
     hint = did_you_mean(key, known)
     if not hint:
-        homes = {str(e.path[0]) for e in every_entry() if e.path[-1] == key and len(e.path) > 1}
+        homes = {str(e.path[0]) for _, e in every_entry() if e.path[-1] == key and len(e.path) > 1}
         hint = f"`{key}` belongs to {' or '.join(sorted(homes))}" if homes else ""
     if not hint and 0 < len(known) <= 12:
         hint = f"known keys: {', '.join(known)}"

@@ -300,21 +300,24 @@ def _child(data: Any, step: Step) -> Any:
         return None
 
 
-def every_entry() -> Iterator[Entry]:
-    """Yield the entry of every field, tables taken apart by kind, e.g. `tasks.lateness.linear.grace`."""
-    yield from _below(ROOT, ())
+def every_entry() -> Iterator[tuple[str, Entry]]:
+    """Yield every field: its dotted path with kinds (`tasks.lateness.linear.grace`) and its entry.
+
+    The entry's own path leaves kinds out.
+    """
+    yield from _below(ROOT, "")
 
 
-def _below(entry: Entry, path: tuple[Step, ...]) -> Iterator[Entry]:
+def _below(entry: Entry, dotted: str) -> Iterator[tuple[str, Entry]]:
     for model in entry.models:
-        tagged = kinds_of(model) if len(entry.models) > 1 else ()
-        prefix = (*path, tagged[0]) if tagged else path
+        tags = kinds_of(model) if len(entry.models) > 1 else ()
         for name, found in fields_of(model, entry.unit, entry.lasts).items():
             if name == "kind":
                 continue
-            here = replace(found, path=(*prefix, name))
-            yield here
-            yield from _below(_contents(here), here.path)
+            here = replace(found, path=(*entry.path, name))
+            kinded = ".".join(part for part in (dotted, *tags[:1], name) if part)
+            yield kinded, here
+            yield from _below(replace(_contents(here), path=here.path), kinded)
 
 
 def _contents(entry: Entry) -> Entry:

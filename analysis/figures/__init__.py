@@ -1,1 +1,73 @@
-"""figures"""
+"""The figures: each answers one question of a run and yields a drawing, its data, its command.
+
+To add one, write a module with `build`, `data` and `caption` (functions of a result) and list it
+in `FIGURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import deadlines, price_paths, selection_map, structure, who_serves
+from .frames import Result
+from .template import plain
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the registry.
+
+    Attributes:
+        id: its name on the command line, such as F1.
+        question: the question it answers.
+        builder: draws it from a result; the title says what this run answers.
+        data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
+            draw.
+        caption: explains how to read it.
+    """
+
+    id: str
+    question: str
+    builder: Callable[[Result], go.Figure]
+    data: Callable[[Result], pd.DataFrame]
+    caption: Callable[[Result], str]
+
+    def html(self, result: Result) -> str:
+        """Return a page of its own that opens offline."""
+        return str(self.builder(result).to_html(include_plotlyjs=True, div_id=self.id))
+
+    def csv(self, result: Result) -> str:
+        """Return its data as CSV."""
+        return self.data(result).to_csv(index=False, float_format="%.6g")
+
+    @staticmethod
+    def command(result: Result) -> str:
+        """Return the command that makes the run it is drawn from; empty if none is recorded."""
+        return str(result.manifest.get("command", ""))
+
+
+_ALL = (
+    Figure(
+        "F1", "Who is chosen for which deadline and which stakes?",
+        selection_map.build, selection_map.data, selection_map.caption,
+    ),
+    Figure(
+        "F3", "How do prices move?", price_paths.build, price_paths.data, price_paths.caption,
+    ),
+    Figure("F4", "Who serves what?", who_serves.build, who_serves.data, who_serves.caption),
+    Figure(
+        "F10", "Are deadlines met, and how busy are the sellers?",
+        deadlines.build, deadlines.data, deadlines.caption,
+    ),
+    Figure(
+        "F11", "How is the market shared?", structure.build, structure.data, structure.caption,
+    ),
+)  # fmt: skip
+FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ALL}
+"""All figures by their id."""
+
+__all__ = ["FIGURES", "Figure", "Result", "plain"]

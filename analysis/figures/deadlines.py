@@ -126,7 +126,7 @@ def _draw_sojourns(figure: go.Figure, result: Result, rows: _Rows) -> None:
             name=escape(names.get(row["offer"], row["offer"])),
         ), row=1, col=1)  # fmt: skip
     _draw_deadlines(figure, result, rows)
-    low, high = np.log10(table["p5"].min()) - 0.15, np.log10(table["p95"].max()) + 0.15
+    low, high = np.log10(_ends(table, result)) + np.array([-0.15, 0.15])
     ticks, labels = time_ticks(10.0**low, 10.0**high)
     figure.update_xaxes(type="log", range=[low, high], tickvals=ticks, ticktext=labels,
                         title_text="time to the answer", row=1, col=1)  # fmt: skip
@@ -140,11 +140,19 @@ def _draw_sojourns(figure: go.Figure, result: Result, rows: _Rows) -> None:
                               y=first - 1, yref="y", showarrow=False, xshift=-8)  # fmt: skip
 
 
+def _ends(table: pd.DataFrame, result: Result) -> tuple[float, float]:
+    """Return the shortest and longest time drawn, s, deadlines included."""
+    drawn = result.trades[result.trades["task"].isin(table["task"])].groupby("task")["deadline"]
+    shortest = np.nanmin([table["p5"].min(), drawn.quantile(0.05).min()])
+    longest = np.nanmax([table["p95"].max(), drawn.quantile(0.95).max()])
+    return max(float(shortest), 1e-6), float(longest)
+
+
 def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
     """Mark each class's deadline: a line where it is fixed, a band from 5% to 95% where drawn."""
-    deadlines = result.trades.groupby("task")["deadline"]
+    deadlines = result.trades.groupby("task")["deadline"].quantile([0.05, 0.5, 0.95]).unstack()
     for name, first, last in rows.headings:
-        low, middle, high = deadlines.quantile([0.05, 0.5, 0.95]).unstack().reindex([name]).iloc[0]
+        low, middle, high = deadlines.reindex([name]).to_numpy()[0]
         if np.isnan(middle):
             continue
         ends = [first - 0.6, last + 0.6]

@@ -52,7 +52,7 @@ def build(result: Result) -> go.Figure:
             if seller in with_cost:
                 traces += _cost(str(seller), path, main[str(seller)], per)
             figure.add_traces(traces, rows=row, cols=1)
-        low, high = _range(rows)
+        low, high = _range(rows, with_cost)
         figure.update_yaxes(type="log", range=[low, high], row=row, col=1,
                             title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
         last = rows.sort_values("start").groupby("seller", sort=False).tail(1)
@@ -113,8 +113,9 @@ def _cost(seller: str, path: pd.DataFrame, colour: str, per: float) -> list[go.S
     )]  # fmt: skip
 
 
-def _range(rows: pd.DataFrame) -> tuple[float, float]:
-    seen = pd.concat([rows["low"], rows["high"], rows["marginal_cost"]])
+def _range(rows: pd.DataFrame, with_cost: list[str]) -> tuple[float, float]:
+    costs = rows.loc[rows["seller"].isin(with_cost), "marginal_cost"]
+    seen = pd.concat([rows["low"], rows["high"], costs])
     seen = seen[seen > 0]
     low, high = np.log10(seen.min()), np.log10(seen.max())
     pad = 0.06 * (high - low) + 0.05

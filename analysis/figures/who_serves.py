@@ -14,6 +14,7 @@ from .template import HEIGHT, OUTSIDE, escape, number, percent, titled
 OUTCOMES = ("right, in time", "wrong, in time", "late", "left the queue", "failed", "did without")
 _LEAST = 0.026  # share of the height a label needs, with the gap between bands
 _OTHER = "other offers"
+_MERGED = "#cfcfcf"
 
 
 def data(result: Result) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def build(result: Result) -> go.Figure:
     table["outcome"] = _merged(table, "outcome", "")
     thin = thin[table["outcome"] == ""]
     table.loc[thin.index, "outcome"] = ", ".join(o for o in OUTCOMES if (thin == o).any())
-    table.loc[table["offer"] == _OTHER, "seller"] = ""
+    table.loc[table["offer"] == _OTHER, "seller"] = _OTHER
     bands = table.groupby(["task", "offer", "outcome", "seller"], sort=False)["share"].sum()
     bands = bands.reset_index()
     tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
@@ -61,7 +62,7 @@ def build(result: Result) -> go.Figure:
     outcomes = [o for o in (*OUTCOMES, *bands["outcome"].unique()) if (bands["outcome"] == o).any()]
     outcomes = list(dict.fromkeys(outcomes))
     used = list(dict.fromkeys(bands["seller"]))
-    shades = [colours.get(s, OUTSIDE) for s in used]
+    shades = [colours.get(s, _MERGED if s == _OTHER else OUTSIDE) for s in used]
     figure = go.Figure(go.Parcats(
         dimensions=[
             _dimension("task class", bands["task"], tasks, _task_labels(result, tasks)),
@@ -160,7 +161,7 @@ def caption(result: Result) -> str:
     return (
         "Each task class is drawn equally tall, whatever its number of tasks (written below its "
         "name), so that rare classes are seen; percentages on the right average over classes. "
-        "Colour tells the seller; grey is no seller, or several. Bands too thin to be labelled "
+        "Colour tells the seller; light grey is several, dark grey none. Bands too thin to be labelled "
         "are merged. Counts start after the warm-up. Late answers are taken from right and wrong "
         "ones alike, since the two are independent for a given class and offer."
     )

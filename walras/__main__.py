@@ -1,0 +1,7 @@
+"""`python -m walras` is `walras`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

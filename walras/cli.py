@@ -1,0 +1,288 @@
+"""The command line. Everything heavy is imported where it is used: `--help` must be quick."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from .scenarios.errors import Problem
+    from .scenarios.load import Loaded
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
+"""Exit codes besides 0: bad input, some runs failed, interrupted."""
+_MOST_WARNINGS = 5
+
+
+class _State:
+    """What the whole command line shares."""
+
+    debug = False
+
+
+class _Group(TyperGroup):
+    """Commands that answer bad input with its errors, never with a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except ValueError as error:
+            problems = getattr(error, "problems", None)
+            if _State.debug or problems is None:
+                raise
+            _show(problems)
+            raise typer.Exit(BAD_INPUT) from None
+
+
+app = typer.Typer(
+    cls=_Group, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    no_args_is_help=True, help="Simulate markets in which buyers choose among AI agents.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+
+Target = Annotated[str, typer.Argument(metavar="NAME_OR_FILE", help="A scenario: name or file.")]
+Sets = Annotated[list[str] | None, typer.Option(
+    "--set", metavar="PATH=VALUE",
+    help="Change a field, such as run.until=2h or sellers.deep.price.output=3; may be repeated.",
+)]  # fmt: skip
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    _State.debug = debug
+
+
+@app.command("run")
+def run_command(
+    target: Target,
+    sets: Sets = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
+    reps: Annotated[int, typer.Option(min=1, max=100_000, help="Replications.")] = 1,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
+    record: Annotated[
+        Literal["summary", "epochs", "trades"], typer.Option(help="How finely to record.")
+    ] = "epochs",
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a scenario: print its result card, write a run folder with report.html."""
+    loaded = _read(target, sets or [])
+    command = _command(target, sets or [], seed, reps, out, record)
+    if not quiet:
+        _warn(loaded, target)
+    from . import running
+
+    folder = out / running.folder_name(loaded, seed, reps, record)
+    try:
+        result = running.simulate(
+            loaded, seed=seed, reps=reps, record=record, quiet=quiet
+        )
+        running.save(result, loaded, folder, command)
+    except KeyboardInterrupt:
+        _tell(f"interrupted; nothing was written. To repeat:\n  {command}")
+        raise typer.Exit(INTERRUPTED) from None
+    except (running.RunFailedError, OSError) as error:
+        if _State.debug:
+            raise
+        _tell(f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}")
+        raise typer.Exit(BAD_INPUT if isinstance(error, OSError) else FAILED) from None
+    if json:
+        from .card import as_data
+
+        _print_json(as_data(result, str(folder), command))
+    elif not quiet:
+        from .card import card
+
+        _console().print(card(result, str(folder), command))
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[
+        Literal["scenarios", "figures", "runs"], typer.Argument(help="What to list.")
+    ] = "scenarios",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are.")] = Path("runs"),
+    json: Json = False,
+) -> None:
+    """List what there is, one line each: the question it answers."""
+    from . import listing
+
+    rows = {
+        "scenarios": listing.scenarios, "figures": listing.figures, "runs": lambda: listing.runs(out)
+    }[what]()  # fmt: skip
+    if json:
+        _print_json(rows)
+        return
+    width = max((len(row["name"]) for row in rows), default=0)
+    for row in rows:
+        _print(f"{row['name']:<{width}}  {row['about']}".rstrip())
+
+
+@app.command("validate")
+def validate_command(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenarios: names or files.")],
+    sets: Sets = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check scenarios: all errors and warnings at once."""
+    from .scenarios.errors import errors_in
+    from .scenarios.load import read
+
+    wrong, found = False, []
+    for file in files:
+        loaded = read(file, sets or [])
+        errors = errors_in(loaded.problems)
+        wrong |= bool(errors)
+        found += loaded.problems
+        if not json:
+            _show(errors if quiet else loaded.problems)
+        if loaded.market is not None and not (json or quiet):
+            market = loaded.market
+            _print(f"{file}: fine, {len(market.tasks)} task classes, {len(market.sellers)} sellers, "
+                   f"{len(market.offers)} offers")  # fmt: skip
+    if json:
+        _print_json([p.as_dict() for p in found])
+    if wrong:
+        raise typer.Exit(BAD_INPUT)
+
+
+@app.command("explain")
+def explain_command(
+    field: Annotated[str, typer.Argument(
+        metavar="FIELD", help="A field (deadline, sellers.kappa), a kind (lognormal), or a figure "
+        "of the catalogue (claude-3.7-sonnet.speed).",
+    )],
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Explain a field: meaning, unit, default, range, source."""
+    from dataclasses import asdict
+
+    from .scenarios.explain import explain
+
+    found = explain(field)
+    if json:
+        _print_json(found if isinstance(found, str) else [asdict(e) for e in found])
+    elif isinstance(found, str):
+        _print(found)
+    else:
+        for item in found:
+            facts = asdict(item)
+            _print(f"{facts.pop('field')}: {facts.pop('meaning')}")
+            for name, text in facts.items():
+                if text:
+                    _print(f"  {name:<8} {text}")
+
+
+# --- shared ------------------------------------------------------------------------------------
+
+
+def _read(target: str, sets: Sequence[str]) -> Loaded:
+    """Return a scenario without errors."""
+    from .scenarios.errors import BadInputError, errors_in
+    from .scenarios.load import read
+
+    loaded = read(target, sets)
+    if loaded.market is None:
+        raise BadInputError(errors_in(loaded.problems))
+    return loaded
+
+
+def _command(
+    target: str, sets: Sequence[str], seed: int, reps: int, out: Path, record: str
+) -> str:  # fmt: skip
+    """Return the exact command that repeats a run."""
+    words = ["walras", "run", target]
+    words += [word for change in sets for word in ("--set", change)]
+    words += ["--seed", str(seed)]
+    words += ["--reps", str(reps)] if reps != 1 else []
+    words += ["--out", str(out)] if out != Path("runs") else []
+    words += ["--record", record] if record != "epochs" else []
+    return shlex.join(words)
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    if isinstance(error, OSError):
+        return f"{folder} cannot be written: {error.strerror or error}"
+    return f"the run failed: {error}"
+
+
+def _warn(loaded: Loaded, target: str) -> None:
+    _show(loaded.problems[:_MOST_WARNINGS])
+    more = len(loaded.problems) - _MOST_WARNINGS
+    if more > 0:
+        _tell(f"and {more} more warnings: {shlex.join(['walras', 'validate', target])}")
+
+
+def _console(*, stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def _show(problems: Sequence[Problem]) -> None:
+    """Print problems on standard error, coloured on a terminal."""
+    from .scenarios.errors import ordered, styled
+
+    if not problems:
+        return
+    from rich.text import Text
+
+    console = _console(stderr=True)
+    for problem in ordered(problems):
+        console.print(Text.assemble(*styled(problem)))
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print(text: str) -> None:
+    typer.echo(text)
+
+
+def _print_json(data: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: words after `walras`; those of the process when absent.
+
+    Returns:
+        0 fine, 2 bad input, 3 some runs failed, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--debug" in words:  # may stand anywhere
+        words = ["--debug", *(word for word in words if word != "--debug")]
+    try:
+        app(words, prog_name="walras")
+    except SystemExit as leave:
+        return _flush(leave.code if isinstance(leave.code, int) else 0)
+    return 0
+
+
+def _flush(code: int) -> int:
+    """Flush what was printed; a reader that went away is no error of ours."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -1,0 +1,49 @@
+"""`walras list`: what there is, one line each."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+from .scenarios import library
+from .scenarios.errors import plain
+
+Rows = list[dict[str, str]]
+
+
+def scenarios() -> Rows:
+    """Return the scenarios of the library with the questions they answer."""
+    rows = []
+    for name in library.names():
+        path = library.path_of(name)
+        assert path is not None
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        until = data.get("run", {}).get("until", "1 h")
+        length = until if isinstance(until, str) else f"{until:g} s"
+        rows.append({"name": name, "about": f"{data.get('question', '')} ({length} simulated)"})
+    return rows
+
+
+def figures() -> Rows:
+    """Return the figures of a report with the questions they answer."""
+    from .analysis.figures import FIGURES
+
+    return [{"name": f.id, "about": f.question} for f in FIGURES.values()]
+
+
+def runs(folder: Path) -> Rows:
+    """Return the finished runs in a folder, the newest first."""
+    rows = []
+    if not folder.is_dir():
+        return []
+    found = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    manifests = [p / "manifest.json" for p in found if (p / "manifest.json").is_file()]
+    for manifest in sorted(manifests, key=lambda p: -p.stat().st_mtime):
+        try:
+            data = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # not one of ours
+        about = str(data.get("command", "")) if isinstance(data, dict) else ""
+        rows.append({"name": plain(manifest.parent.name), "about": plain(about, 200)})
+    return rows
