@@ -20,7 +20,7 @@ from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .spec import Logit, Market, Rates, ScoringAuction, Seller, TaskClass
 from .state import (
-    ARGMAX, ASK, AVERAGE, CELL, CLASS, CLOCK, DEMAND, FCFS, LATENCY_BINS, LEVELS, LOGIT, OBSERVED,
+    ARGMAX, AVERAGE, CELL, CLASS, CLOCK, DEMAND, FCFS, LATENCY_BINS, LEVELS, LOGIT, OBSERVED,
     OFFER, POSTED_PRICE, PREEMPTIVE, PRIORITY, PROMISED, QUEUE, SECOND_SCORE, SELLER, STAT, TRADE,
     State, empty_pool,
 )  # fmt: skip
@@ -217,7 +217,7 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         if isinstance(task.choice, Logit):
             c["choice"], c["scale"], c["nest"] = LOGIT, task.choice.scale, task.choice.nest
         if callable(task.choice) or callable(market.mechanism):
-            c["choice"] = ASK
+            c["asks"] = 1
         c["recorded_in"] = int(isinstance(task.input_tokens, Recorded))
         c["recorded_out"] = int(isinstance(task.output_tokens, Recorded))
         c["closed"] = users

@@ -80,6 +80,10 @@ class Engine:
                 else:
                     return reason
 
+    def close_epoch(self) -> None:
+        """Bring every seller's time integrals to the present, before they are read."""
+        kernel.bring_up_to_date(self.state, self.now)
+
     def flush(self) -> None:
         """Hand the trade rows written so far to `keep` and empty the buffer."""
         clock = self.state.clock[0]
@@ -187,6 +191,18 @@ class Engine:
         s = self.state.sellers[seller]
         most = min(float(s["slots"]) + slots, float(s["running"]) + float(s["waiting"]))
         self.widen(int(most) + 2)
+
+    def make_place(self) -> None:
+        """Make sure a place of the pool is free, beside those that the kernel needs."""
+        while self.state.clock[0]["free"] < 4:
+            self._grow_pool()
+
+    def give_back(self, place: int) -> None:
+        """Free the place of a watched task whose end has been read."""
+        st, clock = self.state, self.state.clock[0]
+        st.tasks[place]["watched"] = 0
+        st.free[clock["free"]] = place
+        clock["free"] += 1
 
     def in_system(self) -> int:
         """Return how many tasks wait or are in service."""

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import ask_for, outside_taste, score_offers, taste_for
+from .choice import ask_for, outside_taste, renew, score_offers, taste_for, utility_for
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .outcome import do_without, fresh, leave, serve, think
@@ -20,10 +20,10 @@ from .posted_price import pick
 from .rules import price_of
 from .second_score import payment, score_to_beat
 from .service import (
-    dequeue, end, enqueue, expect_completion, join, serve_waiting, touch,
+    announce, dequeue, end, enqueue, expect_completion, join, serve_waiting, touch,
 )  # fmt: skip
 from .state import (
-    ARRIVAL, ASK, COMPLETION, DECIDE, FAILED, FLUSH, GROW, HORIZON, OVERFLOW, REFILL,
+    ARRIVAL, COMPLETION, DECIDE, FAILED, FLUSH, GROW, HORIZON, OVERFLOW, REFILL,
     RENEGE, RENEGED, SECOND_SCORE, WATCHED, State,
 )  # fmt: skip
 
@@ -81,8 +81,16 @@ def clear(st: State, i: int) -> bool:
     task = st.tasks[i]
     k = task["kind"]
     kind = st.classes[k]
+    if task["pinned"] >= 0:
+        o = task["pinned"]
+        renew(st, k, o)
+        if st.base[k, o] == -math.inf:
+            do_without(st, i, st.clock[0]["now"])
+        else:
+            assign(st, i, o, tariff(st, o, i), utility_for(st, k, o, i))
+        return True
     count = score_offers(st, k, i)
-    if kind["choice"] == ASK:
+    if kind["asks"] == 1:
         st.clock[0]["current"] = i
         st.clock[0]["on_show"] = count
         return False
@@ -256,3 +264,15 @@ def place_users(st: State, k: int, first: int, count: int, now: float) -> None:
         st.clock[0]["free"] -= 1
         think(st, st.free[st.clock[0]["free"]], k, user, now)
 
+
+
+@compiled
+def bring(st: State, i: int, now: float) -> None:
+    """Put a submitted task into the calendar as an arrival."""
+    announce(st, i, now)
+
+
+@compiled
+def clean(st: State, i: int) -> None:
+    """Reset a place of the pool for a submitted task."""
+    fresh(st, i)

@@ -40,6 +40,7 @@ NEST = np.uint64(16)
 SHOWN = np.uint64(17)
 USER = np.uint64(18)
 ROW = np.uint64(19)
+SUBMIT = np.uint64(20)
 
 
 def name_key(*names: str) -> np.uint64:

@@ -144,8 +144,8 @@ def expected_utility(
     U = A·V·E[δ] − (1 − A)·loss·Pr(δ > 0) − c·E[T] − E[paid], with δ = 0 when never served.
 
     Example:
-        >>> expected_utility(1.0, 0.5, 0.01, 0.9, 1.0, 1.0, 10.0, 0.25)
-        0.5
+        >>> expected_utility(1.0, 0.5, 0.25, 0.5, 1.0, 1.0, 0.5, 0.0625)
+        0.0625
     """
     return right * value * delta - (1.0 - right) * loss * used - delay_cost * time - paid
 

@@ -23,7 +23,7 @@ SERVED, BALKED, RENEGED, FAILED = range(4)
 # Quotes, disciplines, choice rules, mechanisms.
 OBSERVED, AVERAGE, PROMISED = range(3)
 FCFS, PRIORITY, PREEMPTIVE = range(3)
-ARGMAX, LOGIT, ASK = range(3)
+ARGMAX, LOGIT = range(2)
 POSTED_PRICE, SECOND_SCORE = range(2)
 LEVELS = 8
 LATENCY_BINS = 128
@@ -42,12 +42,12 @@ CLOCK = np.dtype([
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
-    ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
+    ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i), ("asks", _i),
     ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i), ("plain", _i), ("known", _i),
     ("loss", _f), ("offers", _i), ("closed", _i), ("recorded_in", _i), ("recorded_out", _i),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
-deadline, 2 a law; plain: all buyers of the class see the same utilities; known: same deadline
+deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same utilities; known: same deadline
 and patience for all."""
 
 OFFER = np.dtype([

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,7 +47,9 @@ def _repeated(source: Source, key: str) -> Found:
 
 
 def _events(source: Source) -> Found:
-    sellers = {s["name"]: s for _, s in _tables(source, "sellers") if isinstance(s.get("name"), str)}
+    sellers = {
+        s["name"]: s for _, s in _tables(source, "sellers") if isinstance(s.get("name"), str)
+    }
     for i, event in _tables(source, "events"):
         name = event.get("seller")
         if not isinstance(name, str):
@@ -54,8 +57,11 @@ def _events(source: Source) -> Found:
         path: Path = ("events", i, "seller")
         if name not in sellers:
             hint = did_you_mean(name, sellers) or f"sellers: {', '.join(list(sellers)[:12])}"
-            yield path, source.problem(
-                "W105", path, f"{shown(name)} is no seller", entry_at(path, source.data), hint
+            yield (
+                path,
+                source.problem(
+                    "W105", path, f"{shown(name)} is no seller", entry_at(path, source.data), hint
+                ),
             )
         elif event.get("kind") == "add_slots" and _endless(sellers[name].get("slots", 1)):
             path = ("events", i, "slots")
@@ -64,7 +70,7 @@ def _events(source: Source) -> Found:
 
 
 def _endless(slots: Any) -> bool:
-    return slots == "unlimited" or slots == float("inf")
+    return slots in ("unlimited", math.inf)
 
 
 def _promises(source: Source) -> Found:
@@ -84,10 +90,7 @@ def _strategies(source: Source) -> Found:
     named = [(i, s["pricing"]) for i, s in _tables(source, "sellers") if s.get("pricing")]
     if not named:
         return
-    try:
-        from ..agents.strategies import STRATEGIES
-    except ImportError:
-        return
+    from ..agents.strategies import STRATEGIES
 
     for i, pricing in named:
         name = pricing.get("name") if isinstance(pricing, dict) else pricing

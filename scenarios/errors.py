@@ -93,12 +93,12 @@ class Problem:
 
 
 class BadInputError(ValueError):
-    """Input that cannot be used; `problems` holds all errors at once.
+    r"""Input that cannot be used; `problems` holds all errors at once.
 
     Example:
         >>> error = BadInputError([Problem("W100", "no such file", file="my.toml")])
         >>> str(error)
-        'error[W100]: no such file\\n  --> my.toml'
+        'error[W100]: no such file\n  --> my.toml'
     """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -112,27 +112,23 @@ def errors_in(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def shown(value: object) -> str:
-    """Return a value as it may be printed: on one line, short, without control characters.
+    r"""Return a value as it may be printed: on one line, short, without control characters.
 
     Texts come from files of unknown origin: an escape sequence must not reach the terminal.
 
     Example:
-        >>> shown("red\\x1b[31m"), shown(10**30)
-        ('"red\\\\x1b[31m"', '1e+30')
+        >>> shown("red\x1b[31m"), shown(10**30)
+        ('"red\\x1b[31m"', '1e+30')
     """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value) if abs(value) < 10**16 else _large(value)
-    if isinstance(value, float):
-        return f"{value:g}"
     if isinstance(value, str):
         return f'"{plain(value)}"'
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list):
-        return "a list"
-    return plain(str(value))
+    if isinstance(value, (dict, list)):
+        return "a table" if isinstance(value, dict) else "a list"
+    return f"{value:g}" if isinstance(value, float) else plain(str(value))
 
 
 def _large(value: int) -> str:

@@ -37,43 +37,35 @@ def expand(source: Source) -> list[Problem]:
 
 
 def _wrong(wanted: dict[str, Any], source: Source) -> Iterator[Problem]:
+    """Yield what is wrong with the table `catalogue`."""
+    for code, path, message, hint in _faults(wanted):
+        yield source.problem(code, ("catalogue", *path), message, hint=hint)
+
+
+def _faults(wanted: dict[str, Any]) -> Iterator[tuple[str, Path, str, str]]:
+    """Yield (code, place in the table, message, hint)."""
     from ..agents import catalogue
 
     for key in wanted:
         if key not in _KEYS:
-            yield _problem("W101", ("catalogue", key), f"unknown key `{plain(key)}`", source, key, _KEYS)
+            yield "W101", (key,), f"unknown key `{plain(key)}`", "known keys: name, models"
     name, models = wanted.get("name"), wanted.get("models", "all")
     known = catalogue.catalogues()
     if name is None:
-        yield _problem("W104", ("catalogue", "name"), "`name` is missing", source, "", known)
-        return
-    if name not in known:
-        yield _problem("W112", ("catalogue", "name"), f"{shown(name)} is no catalogue", source,
-                       name, known)  # fmt: skip
-        return
-    if models == "all":
-        return
-    if not isinstance(models, list) or not models:
-        yield _problem("W102", ("catalogue", "models"), f'{shown(models)} is neither "all" nor a '
-                       "list of names", source, "", [])  # fmt: skip
-        return
-    sold = list(catalogue.load(name).models)
-    for i, model in enumerate(models):
-        if model not in sold:
-            yield _problem("W112", ("catalogue", "models", i), f"{shown(model)} is no model of "
-                           f"{name}", source, model, sold)  # fmt: skip
-        elif model in models[:i]:
-            yield _problem("W109", ("catalogue", "models", i), f"{shown(model)} is listed twice",
-                           source, "", [])  # fmt: skip
-
-
-def _problem(
-    code: str, path: Path, message: str, source: Source, word: object, known: Any
-) -> Problem:
-    hint = did_you_mean(word, known)
-    if not hint and known and code in ("W101", "W104", "W112") and len(known) < 12:
-        hint = f"known: {', '.join(known)}"
-    return source.problem(code, path, message, hint=hint)
+        yield "W104", ("name",), "`name` is missing", f"catalogues: {', '.join(known)}"
+    elif name not in known:
+        hint = did_you_mean(name, known) or f"catalogues: {', '.join(known)}"
+        yield "W112", ("name",), f"{shown(name)} is no catalogue", hint
+    elif models != "all" and (not isinstance(models, list) or not models):
+        yield "W102", ("models",), f'{shown(models)} is neither "all" nor a list of names', ""
+    elif models != "all":
+        sold = list(catalogue.load(name).models)
+        for i, model in enumerate(models):
+            if model not in sold:
+                message = f"{shown(model)} is no model of {name}"
+                yield "W112", ("models", i), message, did_you_mean(model, sold)
+            elif model in models[:i]:
+                yield "W109", ("models", i), f"{shown(model)} is listed twice", ""
 
 
 def _merge(

@@ -49,12 +49,14 @@ def explain_field(name: str) -> list[Explanation]:
     wanted = f".{name}"
     entries = [(f".{kinded}", "." + ".".join(map(str, e.path)), e) for kinded, e in every_entry()]
     whole = [item for item in entries if wanted in item[:2]]
-    hits = whole or [item for item in entries if item[0].endswith(wanted) or item[1].endswith(wanted)]
+    hits = whole or [
+        item for item in entries if item[0].endswith(wanted) or item[1].endswith(wanted)
+    ]
     if len(hits) <= 1:
         parents = [tuple(path.rpartition(".")[0] for path in item[:2]) for item in entries]
         hits += [
             item for item, (kinded, plain_path) in zip(entries, parents, strict=True)
-            if (wanted == kinded or wanted == plain_path if whole else kinded.endswith(wanted))
+            if (wanted in (kinded, plain_path) if whole else kinded.endswith(wanted))
         ]  # fmt: skip
     seen: dict[tuple[str, str], Explanation] = {}
     for kinded, _, entry in hits:  # one law stands behind many fields: explain it once
@@ -71,8 +73,8 @@ def _explain(path: str, entry: Entry) -> Explanation:
     elif entry.default not in ("", [], {}):
         default = _text(entry.default)
     return Explanation(
-        path, entry.doc, _NAMES.get(str(entry.path[0]), "the scenario"), entry.unit_in_words, default,
-        entry.range, entry.example, entry.source,
+        path, entry.doc, _NAMES.get(str(entry.path[0]), "the scenario"), entry.unit_in_words,
+        default, entry.range, entry.example, entry.source,
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def _text(value: Any) -> str:
 
 
 def explain_figure(name: str) -> str:
-    """Say where a figure of a catalogue comes from, e.g. `claude-3.7-sonnet.speed`; empty if unknown."""
+    """Say where a catalogue's figure comes from, e.g. `o1.speed`; empty if there is none."""
     for known in catalogue.catalogues():
         try:
             return catalogue.explain(catalogue.load(known), name)

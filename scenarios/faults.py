@@ -116,7 +116,10 @@ def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
     while stack:
         path, value = stack.pop()
         if len(path) > MAX_DEPTH:
-            yield path, source.problem("W114", path[:8], f"nested more than {MAX_DEPTH} levels deep")
+            yield (
+                path,
+                source.problem("W114", path[:8], f"nested more than {MAX_DEPTH} levels deep"),
+            )
         elif isinstance(value, dict):
             stack += [((*path, key), inner) for key, inner in value.items()]
             yield from _impossible_keys(source, path, value)
@@ -128,11 +131,14 @@ def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
                 yield path, source.problem(code, path, message, entry_at(path, source.data))
 
 
-def _impossible_keys(source: Source, path: Path, table: dict[str, Any]) -> Iterator[tuple[Path, Problem]]:
+def _impossible_keys(
+    source: Source, path: Path, table: dict[str, Any]
+) -> Iterator[tuple[Path, Problem]]:
     for key in table:
         if not key.isprintable():
-            yield (*path, key), source.problem(
-                "W101", (*path, key), f"`{plain(key)}` holds control characters"
+            yield (
+                (*path, key),
+                source.problem("W101", (*path, key), f"`{plain(key)}` holds control characters"),
             )
 
 
@@ -166,12 +172,12 @@ def from_validation(
     for fault in error.errors(include_url=False):
         if fault["type"] == "callable_type":
             continue  # the alternative to data that only Python code can use
-        below, entry = _place(fault["loc"], source.at(at), root)
+        below, entry = _place(fault["loc"], source.at(at), root, fault["type"] == "extra_forbidden")
         path = (*at, *below)
         kind = fault["type"]
         if kind == "extra_forbidden":
             yield path, _unknown_key(path, entry, source, root if len(below) == 1 else None)
-        elif kind == "missing" or kind == "union_tag_not_found":
+        elif kind in {"missing", "union_tag_not_found"}:
             name = "kind" if kind == "union_tag_not_found" else str(path[-1])
             yield path, source.problem("W104", path, f"`{name}` is missing", entry)
         else:
@@ -179,10 +185,13 @@ def from_validation(
             yield path, source.problem(code, path, message, entry, hint)
 
 
-def _place(loc: Sequence[Step], data: Any, root: Entry) -> tuple[Path, Entry | None]:
+def _place(
+    loc: Sequence[Step], data: Any, root: Entry, keyed: bool
+) -> tuple[Path, Entry | None]:
     """Return the place in the data that pydantic's `loc` names, and its entry in the schema.
 
-    A `loc` also holds tags of unions, and fields of the table a short notation stands for.
+    A `loc` also holds tags of unions, and fields of the table a short notation stands for;
+    `keyed` says that its last step is a key of the file.
     """
     path: Path = ()
     entry: Entry | None = root
@@ -191,14 +200,20 @@ def _place(loc: Sequence[Step], data: Any, root: Entry) -> tuple[Path, Entry | N
         if entry is not None and len(entry.models) > 1 and step in entry.kinds:
             entry = replace(entry, types=(entry.kinds[str(step)],))
             continue
-        if isinstance(step, str) and (step in ("callable", "Named", "[key]") or "[" in step):
-            continue
         last = i == len(loc) - 1
+        if _is_marker(step) and not _has(here, step) and not (last and keyed):
+            continue
         inside = isinstance(here, (dict, list))
         if inside and (_has(here, step) or last):
             path, here = (*path, step), (here[step] if _has(here, step) else None)
         entry = step_into(entry, step) if entry is not None else None
     return path, narrow(entry, here) if entry is not None else None
+
+
+def _is_marker(step: Step) -> bool:
+    return isinstance(step, str) and (
+        step in ("callable", "Named", "[key]") or step.startswith("tagged-union[")
+    )
 
 
 def _has(here: Any, step: Step) -> bool:
@@ -226,27 +241,26 @@ def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
          source: Source) -> tuple[str, str, str]:  # fmt: skip
     """Return code, message and hint of a fault in a value."""
     kind, value = fault["type"], source.at(path)
-    code = _CODES.get(kind, "W102")
+    code, hint = _CODES.get(kind, "W102"), ""
     told = shown(value)
     if kind == "value_error":
         said = plain(str(fault["ctx"]["error"]).replace("`", "'"), 200)
         said = said.removeprefix(f"{path[-1]} ") if path else said
-        return ("W106" if isinstance(value, dict) else code), f": {said}", ""
-    if kind in ("union_tag_invalid", "literal_error"):
+        code, message = ("W106" if isinstance(value, dict) else code), f": {said}"
+    elif code == "W105":
         word = value.get("kind") if isinstance(value, dict) else value
         hint = did_you_mean(word, [*entry.kinds, *entry.words] if entry else [])
-        return code, f"{shown(word)} is not one of the choices", hint
-    if code == "W103":
-        return code, f"{told} is out of range", ""
-    if code == "W108":
-        return code, f"{told} is not a finite number", ""
-    if code == "W109":
-        if fault["loc"][-1] == "[key]":
-            return code, f"`{plain(str(path[-1]))}` is not a name", ""
-        return code, f"{told} is not a name", ""
-    if code == "W115":
-        return code, "is too short" if kind == "too_short" else "is too long", ""
-    return code, f"{told} is not {_wanted(kind, entry)}", ""
+        message = f"{shown(word)} is not one of the choices"
+    elif code == "W109" and fault["loc"][-1] == "[key]":
+        message = f"`{plain(str(path[-1]))}` is not a name"
+    elif code == "W102":
+        message = f"{told} is not {_wanted(kind, entry)}"
+    else:
+        message = {
+            "W103": f"{told} is out of range", "W108": f"{told} is not a finite number",
+            "W109": f"{told} is not a name",
+        }.get(code, "is too short" if kind == "too_short" else "is too long")  # fmt: skip
+    return code, message, hint
 
 
 def _wanted(kind: str, entry: Entry | None) -> str:

@@ -7,9 +7,14 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent / "library"
 
 
+def files() -> list[Path]:
+    """Return the files of all scenarios of the library, sorted."""
+    return sorted(_FOLDER.glob("*.toml"))
+
+
 def names() -> list[str]:
     """Return the names of all scenarios of the library, sorted."""
-    return sorted(file.stem for file in _FOLDER.glob("*.toml"))
+    return [file.stem for file in files()]
 
 
 def path_of(name: str) -> Path | None:

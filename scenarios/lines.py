@@ -147,7 +147,7 @@ class _Reader:
 
 
 def find_lines(text: str) -> dict[Path, int]:
-    """Map each place of a TOML text to the line where it is first written.
+    r"""Map each place of a TOML text to the line where it is first written.
 
     Args:
         text: the whole file.
@@ -159,7 +159,7 @@ def find_lines(text: str) -> dict[Path, int]:
         TooDeepError: the nesting exceeds `MAX_DEPTH`.
 
     Example:
-        >>> find_lines("[[tasks]]\\nvalue = {mean = 2.0}\\n")[("tasks", 0, "value", "mean")]
+        >>> find_lines("[[tasks]]\nvalue = {mean = 2.0}\n")[("tasks", 0, "value", "mean")]
         2
     """
     reader = _Reader(text)

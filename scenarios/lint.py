@@ -68,10 +68,11 @@ def dominated_offers(terms: Terms) -> Found:
             if how:
                 seller = next(iter(mine.values())).seller
                 path: Path = ("sellers", market.sellers.index(seller))
-                yield "W201", path, (
+                text = (
                     f"offer `{name}` is dominated by `{other}` ({how}) for every class it serves; "
                     "only queues or tastes bring it buyers"
                 )
+                yield "W201", path, text
                 break
 
 
@@ -95,7 +96,7 @@ def _better_terms(mine: Seller, theirs: Seller) -> bool:
 
 
 def asked(terms: Terms, t: Term) -> float:
-    """Return what an offer asks for a mean task, USD: its price, or its cost in a truthful auction."""
+    """Return what an offer asks for a mean task, USD: price, or cost in a truthful auction."""
     mechanism = terms.market.mechanism
     truthful = isinstance(mechanism, ScoringAuction) and mechanism.bid == "cost"
     return t.cost if truthful else t.price
@@ -110,19 +111,19 @@ def impossible_deadlines(terms: Terms) -> Found:
         fastest = min(mine, key=lambda t: t.latency, default=None)
         due = task.deadline.mean + getattr(task.lateness, "grace", 0.0)
         if fastest is not None and fastest.latency > due:
-            yield "W202", ("tasks", k, "deadline"), (
+            text = (
                 f"task class `{task.name}`: no offer can meet the deadline of {due:.4g} s; the "
                 f"fastest, `{fastest.offer}`, takes {fastest.latency:.4g} s with nobody waiting"
             )
+            yield "W202", ("tasks", k, "deadline"), text
 
 
 def unserved_classes(terms: Terms) -> Found:
     """W203: no seller has an accuracy or ability for the skill of the class."""
     for k, task in enumerate(terms.market.tasks):
         if not any(s.serves(task.skill) for s in terms.market.sellers):
-            yield "W203", ("tasks", k), (
-                f"task class `{task.name}`: no seller has the skill `{task.skill}`; nobody serves it"
-            )
+            text = f"task class `{task.name}`: no seller has the skill `{task.skill}`"
+            yield "W203", ("tasks", k), text
 
 
 def prices_below_cost(terms: Terms) -> Found:
@@ -134,10 +135,11 @@ def prices_below_cost(terms: Terms) -> Found:
         below = [t for t in terms.of_seller(seller) if t.price < t.cost * (1 - _ROUNDING)]
         if below and seller.pricing is None:
             worst = max(below, key=lambda t: t.cost - t.price)
-            yield "W209", ("sellers", s, "price"), (
+            text = (
                 f"seller `{seller.name}`: price {worst.price:.3g} USD is below unit cost "
                 f"{worst.cost:.3g} USD for a mean task of `{worst.task.name}`"
             )
+            yield "W209", ("sellers", s, "price"), text
 
 
 def too_many_considered(terms: Terms) -> Found:
@@ -145,10 +147,11 @@ def too_many_considered(terms: Terms) -> Found:
     for k, task in enumerate(terms.market.tasks):
         offers = len(terms.of_class(task))
         if task.consideration is not None and task.consideration > offers > 0:
-            yield "W211", ("tasks", k, "consideration"), (
+            text = (
                 f"task class `{task.name}`: buyers consider {task.consideration} offers, but only "
                 f"{offers} serve it"
             )
+            yield "W211", ("tasks", k, "consideration"), text
 
 
 def sellers_without_buyers(terms: Terms) -> Found:
@@ -159,16 +162,13 @@ def sellers_without_buyers(terms: Terms) -> Found:
     moving = {e.seller for e in terms.market.events if isinstance(e, PriceChange)}
     for s, seller in enumerate(terms.market.sellers):
         mine = terms.of_seller(seller)
+        asks = seller.pricing is None and seller.name not in moving and not seller.penalty
         if not mine:
-            yield "W213", ("sellers", s), (
-                f"seller `{seller.name}` can never sell: it has no skill that a task class needs"
-            )
-        elif seller.pricing is None and seller.name not in moving and not seller.penalty and all(
-            _too_dear(terms, t) for t in mine
-        ):
-            yield "W213", ("sellers", s, "price"), (
-                f"seller `{seller.name}` can never sell: its price is above every value of its buyers"
-            )
+            text = f"seller `{seller.name}` can never sell: no task class needs a skill it has"
+            yield "W213", ("sellers", s), text
+        elif asks and all(_too_dear(terms, t) for t in mine):
+            text = f"seller `{seller.name}` can never sell: its price is above its buyers' values"
+            yield "W213", ("sellers", s, "price"), text
 
 
 def _too_dear(terms: Terms, t: Term) -> bool:
@@ -184,13 +184,15 @@ def _too_dear(terms: Terms, t: Term) -> bool:
 
 
 def idle_priorities(terms: Terms) -> Found:
-    """W214: classes differ in priority and every seller that serves them is first come, first served."""
+    """W214: classes differ in priority, and every seller serves first come, first served."""
     market = terms.market
     levels = {task.priority for task in market.tasks}
     if len(levels) > 1 and all(s.discipline == "fcfs" for s in market.sellers):
         k = next(i for i, task in enumerate(market.tasks) if task.priority)
-        yield "W214", ("tasks", k, "priority"), (
-            "task classes have priorities, but every seller's discipline is fcfs"
+        yield (
+            "W214",
+            ("tasks", k, "priority"),
+            ("task classes have priorities, but every seller's discipline is fcfs"),
         )
 
 

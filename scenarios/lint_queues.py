@@ -20,9 +20,9 @@ def overloads(terms: Terms) -> Found:
     """W204 and W205: work comes faster than it can be served, however buyers choose.
 
     One seller: ρ = Σ λ_k w_k / C over the classes that only it serves, w the work of its lightest
-    offer (tokens), C = n·r(n) at all n slots (tokens/s). All sellers together: since each is busy at
-    most all the time, Σ_k λ_k min_s(w_ks / C_s) must not exceed their number. Captive classes,
-    which have neither outside option nor patience, give W204; a load that only leaving relieves, W205.
+    offer (tokens), C = n·r(n) at all n slots (tokens/s). All sellers together: each is busy at most
+    all the time, so Σ_k λ_k min_s(w_ks / C_s) must not exceed their number. W204 counts captive
+    classes, which have neither outside option nor patience; W205 all, so that some have to leave.
     """
     market = terms.market
     choices = {task.name: lightest(terms.of_class(task)) for task in market.tasks}
@@ -70,10 +70,11 @@ def short_memory(terms: Terms) -> Found:
     name, time = terms.slowest_queue
     quotes = terms.market.quotes
     if quotes.latency == "average" and quotes.memory < time:
-        yield "W206", ("quotes", "memory"), (
+        text = (
             f"average quotes remember {quotes.memory:.4g} s, but the queue of `{name}` takes about "
             f"{time:.4g} s to forget; buyers will chase waits that have gone"
         )
+        yield "W206", ("quotes", "memory"), text
 
 
 def warm_up(terms: Terms) -> Found:
@@ -81,14 +82,14 @@ def warm_up(terms: Terms) -> Found:
     run = terms.market.run
     name, time = terms.slowest_queue
     if run.warmup >= run.until:
-        yield "W208", ("run", "warmup"), (
-            f"the warm-up of {run.warmup:.4g} s leaves nothing of a run of {run.until:.4g} s"
-        )
+        text = f"the warm-up of {run.warmup:.4g} s leaves nothing of a run of {run.until:.4g} s"
+        yield "W208", ("run", "warmup"), text
     elif run.warmup < time and time > _NEGLIGIBLE * run.until:
-        yield "W207", ("run", "warmup"), (
-            f"the warm-up of {run.warmup:.4g} s is shorter than the {time:.4g} s or so that the queue "
-            f"of `{name}` takes to fill; means are biased towards the empty market"
+        text = (
+            f"the warm-up of {run.warmup:.4g} s is shorter than the {time:.4g} s or so that the "
+            f"queue of `{name}` takes to fill; means are biased towards the empty market"
         )
+        yield "W207", ("run", "warmup"), text
 
 
 def few_tasks(terms: Terms) -> Found:
@@ -99,18 +100,21 @@ def few_tasks(terms: Terms) -> Found:
         if isinstance(task.arrivals, Replay) and task.arrivals.times is not None:
             count = len(task.arrivals.times)
         if 0 < count < _FEWEST_TASKS:
-            yield "W210", ("tasks", k, "arrivals"), (
+            text = (
                 f"task class `{task.name}`: about {count:.3g} tasks after the warm-up; "
                 f"with fewer than {_FEWEST_TASKS} shares and waits are mostly noise"
             )
+            yield "W210", ("tasks", k, "arrivals"), text
 
 
 def long_epoch(terms: Terms) -> Found:
     """W212: epoch > until."""
     run = terms.market.run
     if run.epoch is not None and run.epoch > run.until:
-        yield "W212", ("run", "epoch"), (
-            f"an epoch of {run.epoch:.4g} s is longer than the run of {run.until:.4g} s"
+        yield (
+            "W212",
+            ("run", "epoch"),
+            (f"an epoch of {run.epoch:.4g} s is longer than the run of {run.until:.4g} s"),
         )
 
 

@@ -47,6 +47,12 @@ class Loaded:
     file: str = ""
     spec: Market | None = None
 
+    def require(self) -> Market:
+        """Return the market; raise BadInputError with all errors if there is none."""
+        if self.market is None:
+            raise BadInputError(errors_in(self.problems))
+        return self.market
+
 
 def load(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Market:
     """Read a scenario by name or file.
@@ -61,10 +67,7 @@ def load(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Marke
     Raises:
         BadInputError: all errors at once.
     """
-    loaded = read(target, overrides)
-    if loaded.market is None:
-        raise BadInputError(errors_in(loaded.problems))
-    return loaded.market
+    return read(target, overrides).require()
 
 
 def read(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Loaded:
@@ -133,12 +136,13 @@ def _find(target: str) -> FilePath:
     hint = did_you_mean(target, library.names())
     if path.suffix != ".toml" and len(path.parts) < 2 and (hint or "\0" in target):
         raise _unreadable(target, f"no scenario is called `{plain(target)}`", hint)
+    what = "is no file"
     try:
         if path.is_file():
             return path
+        what = "is a folder" if path.is_dir() else what
     except (OSError, ValueError):
         pass  # a name no file can have
-    what = "is a folder" if "\0" not in target and path.is_dir() else "is no file"
     hint = hint or "`walras list` shows the scenarios that come with walras"
     raise _unreadable(target, f"`{plain(target)}` {what}", hint)
 

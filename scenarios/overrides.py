@@ -48,7 +48,7 @@ def _value(text: str, option: str) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, TooDeepError):
             raise BadInputError([
-                Problem("W114", str(error), file=option, field=option.split("=")[0])
+                Problem("W114", str(error), file=option, field=option.partition("=")[0])
             ]) from None  # fmt: skip
         return text
     return data["v"] if len(data) == 1 else text
@@ -70,10 +70,7 @@ def apply(data: dict[str, Any], override: Override) -> Path:
         path = (*path, step)
         if not rest:
             break
-        if isinstance(here, dict):
-            here = here.setdefault(step, {})
-        else:
-            here = here[step]
+        here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
     here[path[-1]] = override.value
     return path
 
@@ -108,7 +105,12 @@ def _item(
         name = ".".join(rest[:end])
         if name in names:
             return names.index(name), list(rest[end:])
-    if rest[0].isascii() and rest[0].isdigit() and len(rest[0]) < 8 and 1 <= int(rest[0]) <= len(here):
+    if (
+        rest[0].isascii()
+        and rest[0].isdigit()
+        and len(rest[0]) < 8
+        and 1 <= int(rest[0]) <= len(here)
+    ):
         return int(rest[0]) - 1, list(rest[1:])
     known = [n for n in names if isinstance(n, str)]
     hint = did_you_mean(rest[0], known) or f"known here: {', '.join(plain(n) for n in known[:12])}"
@@ -127,7 +129,7 @@ def _leaf(entry: Entry | None) -> bool:
 def _nowhere(
     override: Override, rest: Sequence[str], message: str, hint: str = ""
 ) -> BadInputError:  # fmt: skip
-    """Return the error for a path of which `rest` is left; the part up to its first step is shown."""
+    """Return the error for a path of which `rest` is left; it shows all before and one step."""
     typed = override.dotted.split(".")
     label = plain(".".join(typed[: len(typed) - len(rest) + 1]))
     return BadInputError([

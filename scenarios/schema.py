@@ -30,7 +30,8 @@ _EXAMPLES = {
 }  # fmt: skip
 _UNITS = {
     "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",
-    "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour", "tokens/s": "tokens per second",
+    "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour",
+    "tokens/s": "tokens per second",
     "tasks/s": "tasks per second", "batches/s": "batches per second", "s": "seconds",
     "1/s": "per second", "USD/Mtok or USD/task": "USD per million tokens, or USD per task",
 }  # fmt: skip
@@ -82,7 +83,9 @@ class Entry:
     @property
     def words(self) -> list[str]:
         """Words that may stand here: literals, and kinds that need nothing else."""
-        plain = [w for t in self.types if typing.get_origin(t) is Literal for w in typing.get_args(t)]
+        plain = [
+            w for t in self.types if typing.get_origin(t) is Literal for w in typing.get_args(t)
+        ]
         short = [
             tag for tag, model in self.kinds.items()
             if self.notations & {"_word", "_size_law", "_patience_law"}
@@ -128,7 +131,9 @@ class Entry:
             parts.append(_one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)]))
         if bool in self.types:
             parts.append("true or false")
-        holds = step_into(self, 0) or step_into(self, "x") if _origins(self) & {list, dict} else None
+        holds = (
+            step_into(self, 0) or step_into(self, "x") if _origins(self) & {list, dict} else None
+        )
         if holds is not None and _interval(holds.limits):
             parts.append(f"each {_interval(holds.limits)};" if _sizes(self) else
                          f"each {_interval(holds.limits)}")  # fmt: skip

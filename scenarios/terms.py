@@ -123,8 +123,8 @@ class Terms:
     def slowest_queue(self) -> tuple[str, float]:
         """The seller whose queue forgets slowest and its relaxation time, s; 0 if none queues.
 
-        τ = E[S] / (c · (1 − √ρ)²), exact in order for M/M/c in heavy traffic (Cohen 1982), with
-        the guessed utilisation ρ and c slots.
+        τ = E[S] / (c · (1 − √ρ)²): that of M/M/1 (Cohen 1982, The Single Server Queue), c slots
+        taken for one c times as fast, at the guessed utilisation ρ.
         """
         worst = ("", 0.0)
         for seller in self.market.sellers:
@@ -195,9 +195,7 @@ def quoted_accuracy(market: Market, task: TaskClass, seller: Seller, thinking: f
         return seller.accuracy.get(skill, seller.accuracy.get("*", 0.0))
     item = seller.ability[skill]
     level = _ability(item.theta, item.beta, item.tau, thinking, seller.e0)
-    return _mean_accuracy(
-        item.floor, item.ceiling, level, task.difficulty.mean, task.difficulty.sd
-    )
+    return _mean_accuracy(item.floor, item.ceiling, level, task.difficulty.mean, task.difficulty.sd)
 
 
 @lru_cache(maxsize=4096)

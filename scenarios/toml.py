@@ -10,6 +10,7 @@ import tomli_w
 from ..market.fields import Spec
 from ..market.spec import Market
 from .errors import BadInputError, Problem
+from .load import check
 
 
 def to_toml(market: Market, *, resolved: bool = True) -> str:
@@ -41,12 +42,7 @@ def from_toml(text: str) -> Market:
     Raises:
         BadInputError: all errors of the text at once.
     """
-    from .load import check
-
-    loaded = check(text)
-    if loaded.market is None:
-        raise BadInputError(loaded.problems)
-    return loaded.market
+    return check(text).require()
 
 
 def _table(spec: Spec, where: str, resolved: bool) -> dict[str, Any]:

@@ -70,10 +70,12 @@ def _check(
     wanted = f"a CSV file with the columns {', '.join(plain(n) for n in needed)}"
     if place is None:
         origin = source.at(("tasks", index, "arrivals", "get_from"))
-        get_from = f"get it from {plain(origin, 200)}; " if isinstance(origin, str) and origin else ""
+        get_from = (
+            f"get it from {plain(origin, 200)}; " if isinstance(origin, str) and origin else ""
+        )
         hint = f"{get_from}it is {wanted}, beside the scenario or in the folder WALRAS_DATA names"
-        yield source.problem("W110", path, f"{shown(file)} is not there", entry_at(path, source.data),
-                             hint)  # fmt: skip
+        entry = entry_at(path, source.data)
+        yield source.problem("W110", path, f"{shown(file)} is not there", entry, hint)
         return
     try:
         with place.open("rb") as stream:

@@ -19,39 +19,42 @@ UNTIL, EPOCH, WARMUP = 86400.0, 864.0, 8640.0
 HOSTILE = "<script>alert('x')</script><b>\"&amp;'"
 
 CLASSES: list[dict[str, Any]] = [
-    dict(name="interpreting", value=dict(kind="lognormal", mean=0.02, cv=0.8), loss=0.01,
-         deadline=dict(kind="uniform", low=2, high=5), skill="language",
-         output_tokens=dict(kind="lognormal", mean=60, cv=0.5), input_tokens=80,
-         delay_cost=0.001, arrivals=dict(kind="poisson", rate=2.0)),
-    dict(name="autocomplete", value=dict(kind="lognormal", mean=0.004, cv=1.0), loss=0.001,
-         deadline=dict(kind="uniform", low=0.2, high=1), skill="code",
-         output_tokens=dict(kind="lognormal", mean=20, cv=0.7), input_tokens=1500,
-         arrivals=dict(kind="diurnal", rate=4.0)),
-    dict(name="chat", value=dict(kind="lognormal", mean=0.05, cv=1.5), loss=0.02,
-         deadline="10 s", lateness=dict(kind="halflife", half_life="10 s"), skill="chat",
-         output_tokens=dict(kind="lognormal", mean=200, cv=1.0), input_tokens=1000,
-         delay_cost=0.0005, arrivals=dict(kind="diurnal", rate=3.0)),
-    dict(name="translation", value=dict(kind="lognormal", mean=20, cv=1.0), loss=5,
-         deadline="5 min", skill="language", input_tokens=2700,
-         output_tokens=dict(kind="lognormal", mean=2700, cv=0.6), patience="deadline",
-         arrivals=dict(kind="poisson", rate=0.2)),
-    dict(name="deep_research", value=dict(kind="lognormal", mean=60, cv=1.2), loss=90,
-         deadline=dict(kind="uniform", low="5 min", high="30 min"), skill="science",
-         difficulty=dict(mean=1.0, sd=1.5), input_tokens=20000,
-         output_tokens=dict(kind="lognormal", mean=6000, cv=0.8),
-         arrivals=dict(kind="poisson", rate=0.05)),
-    dict(name="migration", value=dict(kind="lognormal", mean=300, cv=1.0), loss=60,
-         deadline="10 min", skill="code", difficulty=dict(mean=1.5, sd=1.5), input_tokens=30000,
-         output_tokens=dict(kind="lognormal", mean=8000, cv=0.9),
-         arrivals=dict(kind="poisson", rate=0.02)),
-    dict(name="tool_calling", value=dict(kind="lognormal", mean=0.1, cv=1.0), loss=0.1,
-         deadline=dict(kind="uniform", low=3, high=20), skill="tools", input_tokens=4000,
-         output_tokens=dict(kind="lognormal", mean=120, cv=0.6),
-         arrivals=dict(kind="poisson", rate=1.0)),
-    dict(name="writing", value=dict(kind="lognormal", mean=1.5, cv=1.0), skill="chat",
-         choice=dict(kind="logit", scale=0.05), input_tokens=400, delay_cost=0.0005,
-         output_tokens=dict(kind="lognormal", mean=1200, cv=0.7),
-         arrivals=dict(kind="poisson", rate=0.3)),
+    {"name": "interpreting", "value": {"kind": "lognormal", "mean": 0.02, "cv": 0.8}, "loss": 0.01,
+         "deadline": {"kind": "uniform", "low": 2, "high": 5}, "skill": "language",
+         "output_tokens": {"kind": "lognormal", "mean": 60, "cv": 0.5}, "input_tokens": 80,
+         "delay_cost": 0.001, "arrivals": {"kind": "poisson", "rate": 2.0}},
+    {"name": "autocomplete", "value": {"kind": "lognormal", "mean": 0.004, "cv": 1.0},
+     "loss": 0.001,
+         "deadline": {"kind": "uniform", "low": 0.2, "high": 1}, "skill": "code",
+         "output_tokens": {"kind": "lognormal", "mean": 20, "cv": 0.7}, "input_tokens": 1500,
+         "arrivals": {"kind": "diurnal", "rate": 4.0}},
+    {"name": "chat", "value": {"kind": "lognormal", "mean": 0.05, "cv": 1.5}, "loss": 0.02,
+         "deadline": "10 s", "lateness": {"kind": "halflife", "half_life": "10 s"}, "skill": "chat",
+         "output_tokens": {"kind": "lognormal", "mean": 200, "cv": 1.0}, "input_tokens": 1000,
+         "delay_cost": 0.0005, "arrivals": {"kind": "diurnal", "rate": 3.0}},
+    {"name": "translation", "value": {"kind": "lognormal", "mean": 20, "cv": 1.0}, "loss": 5,
+         "deadline": "5 min", "skill": "language", "input_tokens": 2700,
+         "output_tokens": {"kind": "lognormal", "mean": 2700, "cv": 0.6}, "patience": "deadline",
+         "arrivals": {"kind": "poisson", "rate": 0.2}},
+    {"name": "deep_research", "value": {"kind": "lognormal", "mean": 60, "cv": 1.2}, "loss": 90,
+         "deadline": {"kind": "uniform", "low": "5 min", "high": "30 min"}, "skill": "science",
+         "difficulty": {"mean": 1.0, "sd": 1.5}, "input_tokens": 20000,
+         "output_tokens": {"kind": "lognormal", "mean": 6000, "cv": 0.8},
+         "arrivals": {"kind": "poisson", "rate": 0.05}},
+    {"name": "migration", "value": {"kind": "lognormal", "mean": 300, "cv": 1.0}, "loss": 60,
+         "deadline": "10 min", "skill": "code", "difficulty": {"mean": 1.5, "sd": 1.5},
+         "input_tokens": 30000,
+         "output_tokens": {"kind": "lognormal", "mean": 8000, "cv": 0.9},
+         "arrivals": {"kind": "poisson", "rate": 0.02}},
+    {"name": "tool_calling", "value": {"kind": "lognormal", "mean": 0.1, "cv": 1.0}, "loss": 0.1,
+         "deadline": {"kind": "uniform", "low": 3, "high": 20}, "skill": "tools",
+         "input_tokens": 4000,
+         "output_tokens": {"kind": "lognormal", "mean": 120, "cv": 0.6},
+         "arrivals": {"kind": "poisson", "rate": 1.0}},
+    {"name": "writing", "value": {"kind": "lognormal", "mean": 1.5, "cv": 1.0}, "skill": "chat",
+         "choice": {"kind": "logit", "scale": 0.05}, "input_tokens": 400, "delay_cost": 0.0005,
+         "output_tokens": {"kind": "lognormal", "mean": 1200, "cv": 0.7},
+         "arrivals": {"kind": "poisson", "rate": 0.3}},
 ]  # fmt: skip
 
 # name, theta, beta, speed, output price, effort menu, slots, startup
@@ -62,7 +65,8 @@ SELLERS: list[tuple[str, float, float, float, float, dict[str, float], int | str
     ("haiku-3.5", 0.9, 0.0, 66, 4.0, {"default": 0}, 100, 0.7),
     ("small-mini", 0.8, 0.0, 100, 0.6, {"default": 0}, 150, 0.4),
     ("llama-70b", 1.0, 0.0, 250, 0.79, {"default": 0}, 80, 0.3),
-    ("sonnet-3.7", 1.7, 0.45, 75, 15.0, {"none": 0, "low": 4000, "high": 16000, "max": 32000}, 60, 1.0),
+    ("sonnet-3.7", 1.7, 0.45, 75, 15.0,
+     {"none": 0, "low": 4000, "high": 16000, "max": 32000}, 60, 1.0),
     ("mini-reasoner", 1.1, 0.55, 150, 4.4, {"low": 1200, "medium": 5000, "high": 15000}, 80, 0.8),
     ("deep-r1", 1.2, 0.5, 25, 2.19, {"default": 8000}, 200, 1.5),
     ("deep-v3", 1.3, 0.0, 21, 1.1, {"default": 0}, 200, 1.2),
@@ -285,11 +289,10 @@ def _latencies(trades: pd.DataFrame) -> pd.DataFrame:
     t = trades[(trades["arrival"] >= WARMUP) & (trades["status"] == "served")]
     bins = np.logspace(-2, 5, 7 * 20 + 1)
     which = np.digitize(t["sojourn"], bins) - 1
-    out = (
+    return (
         t.assign(low=bins[which], high=bins[which + 1])
         .groupby(["task", "offer", "low", "high"]).size().rename("count").reset_index()
     )  # fmt: skip
-    return out
 
 
 def _summary(result: FakeResult) -> pd.DataFrame:

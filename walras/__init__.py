@@ -1,3 +1,106 @@
-"""Simulate markets of AI agents: buyers choose by price, quality and speed."""
+"""Simulate markets of AI agents: buyers choose by price, quality and speed.
+
+Example:
+    >>> import walras as w
+    >>> fast = w.Seller("fast", accuracy=0.92, speed=120, slots=64, price=w.per_mtok(0.10, 0.40))
+    >>> talk = w.TaskClass(
+    ...     "talk", w.Poisson(8), output_tokens=60, value=w.usd(0.02), deadline="3 s"
+    ... )
+    >>> w.Market(tasks=[talk], sellers=[fast]).offers
+    ['fast/default']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "market.spec": (
+        "Market", "TaskClass", "Seller", "Rates", "Ability", "Difficulty", "Platform", "Quotes",
+        "Run", "PostedPrice", "ScoringAuction", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
+        "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
+    ),
+    "market.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
+    "market.distributions": (
+        "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
+    ),
+    "market.units": ("usd", "per_mtok", "per_task"),
+    "agents.strategies": ("pricing", "Fixed", "CostPlus", "Undercut", "LoadPricing"),
+    "scenarios.load": ("load",),
+    "scenarios.errors": ("BadInputError",),
+    "scenarios.toml": ("to_toml", "from_toml"),
+    "scenarios.run": ("run",),
+    "scenarios.result": ("Result",),
+}  # fmt: skip
+_SUBMODULES = {"plot": ".plot", "testing": ".agents.testing"}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted([*_HOME, *_SUBMODULES])  # noqa: PLE0605 - the one list is the table above
+
+if TYPE_CHECKING:
+    from . import plot as plot
+    from .agents import testing as testing
+    from .agents.strategies import CostPlus as CostPlus
+    from .agents.strategies import Fixed as Fixed
+    from .agents.strategies import LoadPricing as LoadPricing
+    from .agents.strategies import Undercut as Undercut
+    from .agents.strategies import pricing as pricing
+    from .market.arrivals import MMPP as MMPP
+    from .market.arrivals import Batch as Batch
+    from .market.arrivals import Closed as Closed
+    from .market.arrivals import Diurnal as Diurnal
+    from .market.arrivals import Poisson as Poisson
+    from .market.arrivals import Replay as Replay
+    from .market.distributions import Constant as Constant
+    from .market.distributions import Exponential as Exponential
+    from .market.distributions import Gamma as Gamma
+    from .market.distributions import LogNormal as LogNormal
+    from .market.distributions import Quantiles as Quantiles
+    from .market.distributions import ShareOfValue as ShareOfValue
+    from .market.distributions import Uniform as Uniform
+    from .market.spec import Ability as Ability
+    from .market.spec import AddSlots as AddSlots
+    from .market.spec import Argmax as Argmax
+    from .market.spec import Difficulty as Difficulty
+    from .market.spec import Enter as Enter
+    from .market.spec import Exit as Exit
+    from .market.spec import HalfLife as HalfLife
+    from .market.spec import Hard as Hard
+    from .market.spec import Linear as Linear
+    from .market.spec import Logit as Logit
+    from .market.spec import Market as Market
+    from .market.spec import Outage as Outage
+    from .market.spec import Platform as Platform
+    from .market.spec import PostedPrice as PostedPrice
+    from .market.spec import PriceChange as PriceChange
+    from .market.spec import Quotes as Quotes
+    from .market.spec import Rates as Rates
+    from .market.spec import Run as Run
+    from .market.spec import ScoringAuction as ScoringAuction
+    from .market.spec import Seller as Seller
+    from .market.spec import TaskClass as TaskClass
+    from .market.units import per_mtok as per_mtok
+    from .market.units import per_task as per_task
+    from .market.units import usd as usd
+    from .scenarios.errors import BadInputError as BadInputError
+    from .scenarios.load import load as load
+    from .scenarios.result import Result as Result
+    from .scenarios.run import run as run
+    from .scenarios.toml import from_toml as from_toml
+    from .scenarios.toml import to_toml as to_toml
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: the heavy libraries cost seconds."""
+    if name in _SUBMODULES:
+        return import_module(_SUBMODULES[name], __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module 'walras' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

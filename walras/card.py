@@ -26,8 +26,11 @@ class Figures:
 
     def __init__(self, summary: pd.DataFrame) -> None:
         self.rows: dict[tuple[str, str, str], tuple[float, float, str]] = {
-            (str(r.task), str(r.offer), str(r.metric)): (float(r.value), float(r.se), str(r.unit))
-            for r in summary.itertuples()
+            (str(task), str(offer), str(metric)): (float(value), float(error), str(unit))
+            for task, offer, metric, value, error, unit in zip(
+                *(summary[c].tolist() for c in ("task", "offer", "metric", "value", "se", "unit")),
+                strict=True,
+            )
         }
 
     def value(self, task: str, offer: str, metric: str) -> float:

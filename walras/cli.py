@@ -66,10 +66,10 @@ def _options(
 
 
 @app.command("run")
-def run_command(
+def run_command(  # noqa: PLR0917 - typer makes options of arguments
     target: Target,
     sets: Sets = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")] = 0,
     reps: Annotated[int, typer.Option(min=1, max=100_000, help="Replications.")] = 1,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
     record: Annotated[
@@ -80,16 +80,15 @@ def run_command(
 ) -> None:
     """Run a scenario: print its result card, write a run folder with report.html."""
     loaded = _read(target, sets or [])
-    command = _command(target, sets or [], seed, reps, out, record)
+    options = {"seed": seed, "reps": reps, "out": str(out), "record": record}
+    command = _command(target, sets or [], options)
     if not quiet:
         _warn(loaded, target)
     from . import running
 
     folder = out / running.folder_name(loaded, seed, reps, record)
     try:
-        result = running.simulate(
-            loaded, seed=seed, reps=reps, record=record, quiet=quiet
-        )
+        result = running.simulate(loaded, seed=seed, reps=reps, record=record, quiet=quiet)
         running.save(result, loaded, folder, command)
     except KeyboardInterrupt:
         _tell(f"interrupted; nothing was written. To repeat:\n  {command}")
@@ -120,9 +119,10 @@ def list_command(
     """List what there is, one line each: the question it answers."""
     from . import listing
 
-    rows = {
-        "scenarios": listing.scenarios, "figures": listing.figures, "runs": lambda: listing.runs(out)
-    }[what]()  # fmt: skip
+    if what == "runs":
+        rows = listing.runs(out)
+    else:
+        rows = listing.figures() if what == "figures" else listing.scenarios()
     if json:
         _print_json(rows)
         return
@@ -133,7 +133,9 @@ def list_command(
 
 @app.command("validate")
 def validate_command(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Scenarios: names or files.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Scenarios: names or files.")
+    ],
     sets: Sets = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -152,8 +154,8 @@ def validate_command(
             _show(errors if quiet else loaded.problems)
         if loaded.market is not None and not (json or quiet):
             market = loaded.market
-            _print(f"{file}: fine, {len(market.tasks)} task classes, {len(market.sellers)} sellers, "
-                   f"{len(market.offers)} offers")  # fmt: skip
+            _print(f"{file}: fine, {len(market.tasks)} task classes, "
+                   f"{len(market.sellers)} sellers, {len(market.offers)} offers")  # fmt: skip
     if json:
         _print_json([p.as_dict() for p in found])
     if wrong:
@@ -192,25 +194,20 @@ def explain_command(
 
 def _read(target: str, sets: Sequence[str]) -> Loaded:
     """Return a scenario without errors."""
-    from .scenarios.errors import BadInputError, errors_in
     from .scenarios.load import read
 
     loaded = read(target, sets)
-    if loaded.market is None:
-        raise BadInputError(errors_in(loaded.problems))
+    loaded.require()
     return loaded
 
 
-def _command(
-    target: str, sets: Sequence[str], seed: int, reps: int, out: Path, record: str
-) -> str:  # fmt: skip
-    """Return the exact command that repeats a run."""
+def _command(target: str, sets: Sequence[str], options: dict[str, Any]) -> str:
+    """Return the exact command that repeats a run; defaults are left out, but not the seed."""
+    usual = {"reps": 1, "out": "runs", "record": "epochs"}
     words = ["walras", "run", target]
     words += [word for change in sets for word in ("--set", change)]
-    words += ["--seed", str(seed)]
-    words += ["--reps", str(reps)] if reps != 1 else []
-    words += ["--out", str(out)] if out != Path("runs") else []
-    words += ["--record", record] if record != "epochs" else []
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value != usual.get(name) else []
     return shlex.join(words)
 
 

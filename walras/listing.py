@@ -15,13 +15,12 @@ Rows = list[dict[str, str]]
 def scenarios() -> Rows:
     """Return the scenarios of the library with the questions they answer."""
     rows = []
-    for name in library.names():
-        path = library.path_of(name)
-        assert path is not None
+    for path in library.files():
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         until = data.get("run", {}).get("until", "1 h")
         length = until if isinstance(until, str) else f"{until:g} s"
-        rows.append({"name": name, "about": f"{data.get('question', '')} ({length} simulated)"})
+        about = f"{data.get('question', '')} ({length} simulated)"
+        rows.append({"name": path.stem, "about": about})
     return rows
 
 

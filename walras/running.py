@@ -29,10 +29,10 @@ class RunFailedError(Exception):
 
 def folder_name(loaded: Loaded, seed: int, reps: int, record: str) -> str:
     """Return `<scenario>-<hash8>`: the same run has the same name everywhere."""
-    assert loaded.spec is not None
-    told = f"{to_toml(loaded.spec)}\0{seed}\0{reps}\0{record}"
+    spec = loaded.spec or loaded.require()
+    told = f"{to_toml(spec)}\0{seed}\0{reps}\0{record}"
     digest = hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
-    return f"{loaded.spec.name}-{digest}"
+    return f"{spec.name}-{digest}"
 
 
 def simulate(
@@ -45,10 +45,10 @@ def simulate(
     """
     from .scenarios.run import run
 
-    assert loaded.market is not None
+    market = loaded.require()
     try:
         with progress(quiet) as report:
-            return run(loaded.market, seed=seed, reps=reps, record=record, progress=report)
+            return run(market, seed=seed, reps=reps, record=record, progress=report)
     except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError) as error:
         raise RunFailedError(f"{type(error).__name__}: {error}") from error
 
@@ -68,7 +68,13 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
 @contextmanager
 def _bar() -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(),
                TextColumn("{task.fields[speed]}"), TimeRemainingColumn())  # fmt: skip

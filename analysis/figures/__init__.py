@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from . import deadlines, price_paths, selection_map, structure, who_serves
 from .frames import Result
-from .template import plain
+from .template import CONFIG
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Figure:
 
     def html(self, result: Result) -> str:
         """Return a page of its own that opens offline."""
-        return str(self.builder(result).to_html(include_plotlyjs=True, div_id=self.id))
+        return str(
+            self.builder(result).to_html(include_plotlyjs=True, div_id=self.id, config=CONFIG)
+        )
 
     def csv(self, result: Result) -> str:
         """Return its data as CSV."""
@@ -70,4 +72,4 @@ _ALL = (
 FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ALL}
 """All figures by their id."""
 
-__all__ = ["FIGURES", "Figure", "Result", "plain"]
+__all__ = ["FIGURES", "Figure", "Result"]

@@ -24,8 +24,10 @@ from .template import (
     duration,
     end_labels,
     escape,
+    label,
     percent,
     rgba,
+    room_for,
     time_ticks,
     titled,
 )
@@ -43,8 +45,8 @@ def data(result: Result) -> pd.DataFrame:
     of answers that came late).
     """
     rows = []
-    for (task, offer), bins in result.latencies.groupby(["task", "offer"], sort=False):
-        bins = bins.sort_values("low")
+    ordered = result.latencies.sort_values("low", kind="stable")
+    for (task, offer), bins in ordered.groupby(["task", "offer"], sort=False):
         rows.append({"task": task, "offer": offer, "served": int(bins["count"].sum()),
                      **{k: _quantile(bins, q) for k, q in _QUANTILES.items()}})  # fmt: skip
     columns = ["task", "offer", "served", *_QUANTILES]
@@ -65,7 +67,7 @@ def _quantile(bins: pd.DataFrame, q: float) -> float:
     low, high = float(bins["low"].iloc[i]), float(bins["high"].iloc[i])
     part = (q * total[-1] - below) / (total[i] - below)
     if low <= 0:
-        return low + part * (high - low)
+        return float(low + part * (high - low))
     return float(low * (high / low) ** part)
 
 
@@ -110,7 +112,13 @@ def build(result: Result) -> go.Figure:
     if room:
         _draw_utilisation(figure, result, busy)
     figure = titled(figure, finding(result), height=total + 130)
-    figure.update_layout(margin={"l": 190, "r": 150, "b": 56}, showlegend=False, boxgap=0.3)
+    names = short_names(result.market)
+    left = [label(names.get(o, o)) for o in rows.table["offer"]]
+    left += [label(name) + "m" for name, _, _ in rows.headings]
+    figure.update_layout(
+        margin={"l": room_for(left, 13), "r": 24 + room_for(map(label, busy)), "b": 56},
+        showlegend=False,
+    )  # fmt: skip
     return figure
 
 
@@ -133,10 +141,10 @@ def _draw_sojourns(figure: go.Figure, result: Result, rows: _Rows) -> None:
     figure.update_yaxes(
         range=[rows.count - 0.3, -0.8], showgrid=False, ticks="", row=1, col=1,
         tickvals=table["y"].tolist(), zeroline=False,
-        ticktext=[escape(names.get(o, o)) for o in table["offer"]],
+        ticktext=[label(names.get(o, o)) for o in table["offer"]],
     )  # fmt: skip
     for name, first, _ in rows.headings:
-        figure.add_annotation(text=f"<b>{escape(name)}</b>", x=0, xref="x domain", xanchor="right",
+        figure.add_annotation(text=f"<b>{label(name)}</b>", x=0, xref="x domain", xanchor="right",
                               y=first - 1, yref="y", showarrow=False, xshift=-8)  # fmt: skip
 
 
@@ -150,7 +158,9 @@ def _ends(table: pd.DataFrame, result: Result) -> tuple[float, float]:
 
 def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
     """Mark each class's deadline: a line where it is fixed, a band from 5% to 95% where drawn."""
-    deadlines = result.trades.groupby("task")["deadline"].quantile([0.05, 0.5, 0.95]).unstack()
+    deadlines = (
+        result.trades.groupby("task")["deadline"].quantile(np.array([0.05, 0.5, 0.95])).unstack()
+    )
     for name, first, last in rows.headings:
         low, middle, high = deadlines.reindex([name]).to_numpy()[0]
         if np.isnan(middle):
@@ -158,11 +168,11 @@ def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
         ends = [first - 0.6, last + 0.6]
         if high > 1.001 * low:
             figure.add_trace(go.Scatter(
-                x=np.float32([low, high, high, low]), y=np.repeat(ends, 2), mode="lines",
+                x=np.array([low, high, high, low], np.float32), y=np.repeat(ends, 2), mode="lines",
                 fill="toself", fillcolor="rgba(0,0,0,0.10)", line={"width": 0}, hoverinfo="skip",
             ), row=1, col=1)  # fmt: skip
         figure.add_trace(go.Scatter(
-            x=np.float32([middle, middle]), y=ends, mode="lines",
+            x=np.array([middle, middle], np.float32), y=ends, mode="lines",
             line={"color": INK, "width": 2, "dash": "solid" if high <= 1.001 * low else "dash"},
             hovertemplate=f"deadline of {escape(name)}: {duration(middle)}<extra></extra>",
         ), row=1, col=1)  # fmt: skip
@@ -189,7 +199,7 @@ def _draw_utilisation(figure: go.Figure, result: Result, busy: pd.DataFrame) -> 
             hovertemplate="%{y:.0%}<extra>" + escape(seller) + "</extra>",
         ), row=2, col=1)  # fmt: skip
         if main:
-            labels.append((escape(seller), float(busy[seller].dropna().iloc[-1]), colours[seller]))
+            labels.append((label(seller), float(busy[seller].dropna().iloc[-1]), colours[seller]))
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%", title_text="utilisation", row=2, col=1)
     figure.update_xaxes(title_text=f"time ({unit})", row=2, col=1)
     end_labels(figure, labels, 2, (0.0, 1.02), _BUSY)

@@ -8,7 +8,11 @@ from typing import Any, Protocol
 import pandas as pd
 
 from ...market.spec import Enter, Exit, Market
-from .template import DASHES, SYMBOLS, palette
+from .template import (
+    DASHES,
+    SYMBOLS,
+    palette,
+)
 
 OUTSIDE_OFFER = "outside"
 """The offer of those who did without."""

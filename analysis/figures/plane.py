@@ -41,8 +41,14 @@ def lay_out(trades: pd.DataFrame) -> Plane:
     Without that, a class with a fixed deadline (or a fixed value) would be a hair line.
 
     Example:
-        >>> rows = pd.DataFrame({"task": ["a", "a"], "offer": ["s/e", "outside"],
-        ...                      "value": [1.0, 2.0], "deadline": [10.0, 10.0]})
+        >>> rows = pd.DataFrame(
+        ...     {
+        ...         "task": ["a", "a"],
+        ...         "offer": ["s/e", "outside"],
+        ...         "value": [1.0, 2.0],
+        ...         "deadline": [10.0, 10.0],
+        ...     }
+        ... )
         >>> lay_out(rows).x.tolist()
         [1.0, 1.25]
     """

@@ -8,19 +8,32 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .frames import MAIN_SELLERS, Result, seller_colours, seller_order, steady
-from .template import HEIGHT, clock, end_labels, escape, number, percent, rgba, titled
+from .template import (
+    HEIGHT,
+    clock,
+    end_labels,
+    escape,
+    label,
+    number,
+    percent,
+    rgba,
+    room_for,
+    titled,
+)
 
 _UNITS = ("USD/Mtok", "USD/task")
 _NAMED = 2 * MAIN_SELLERS
 
 
 def data(result: Result) -> pd.DataFrame:
-    """Return one row per seller and time: start (s), seller, price_unit, and over replications
-    the price's low (10%), median and high (90%), with the seller's marginal cost in that unit.
+    """Return one row per seller and time, with quantiles of the price over replications.
+
+    Columns: seller, start (s), price_unit, low (10%), median, high (90%) and marginal_cost, all
+    four in that unit.
     """
     prices = result.prices()
     grouped = prices.groupby(["seller", "start", "price_unit"], sort=False)["price"]
-    out = grouped.quantile([0.1, 0.5, 0.9]).unstack()
+    out = grouped.quantile(np.array([0.1, 0.5, 0.9])).unstack()
     out.columns = ["low", "median", "high"]
     out = out.reset_index()
     out["marginal_cost"] = out["seller"].map(_marginal_costs(result))
@@ -57,12 +70,12 @@ def build(result: Result) -> go.Figure:
                             title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
         last = rows.sort_values("start").groupby("seller", sort=False).tail(1)
         last = last[last["seller"].isin(main)]
-        labels = [(escape(s), np.log10(p), main[s]) for s, p in
+        labels = [(label(s), np.log10(p), main[s]) for s, p in
                   zip(last["seller"], last["median"], strict=True)]  # fmt: skip
         end_labels(figure, labels, row, (low, high), HEIGHT / len(units) - 90)
     figure.update_xaxes(title_text=f"time ({unit_of_time})", row=max(len(units), 1), col=1)
     figure = titled(figure, finding(result))
-    figure.update_layout(margin_r=150, showlegend=False)
+    figure.update_layout(margin_r=24 + room_for(map(label, main)), showlegend=False)
     return figure
 
 
@@ -107,7 +120,7 @@ def _cost(seller: str, path: pd.DataFrame, colour: str, per: float) -> list[go.S
     ends = path["start"].agg(["min", "max"]) / per
     name = f"{escape(seller)}: marginal cost"
     return [go.Scatter(
-        x=ends.to_numpy(np.float32), y=np.float32([cost, cost]), mode="lines", name=name,
+        x=ends.to_numpy(np.float32), y=np.array([cost, cost], np.float32), mode="lines", name=name,
         line={"color": colour, "width": 1.2, "dash": "dot"},
         hovertemplate="%{y:.3g}<extra>" + name + "</extra>",
     )]  # fmt: skip
@@ -142,9 +155,9 @@ def finding(result: Result) -> str:
     if moving.empty:
         return "Prices are posted once and stay"
     who = str(moving.idxmax())
-    some = "One seller moves its price:" if len(moving) == 1 else (
-        f"{len(moving)} sellers move their prices, most of all"
-    )
+    some = f"{len(moving)} sellers move their prices, most of all"
+    if len(moving) == 1:
+        some = "One seller moves its price:"
     return f"{some} {who}, by {percent(float(moving.max()))} between its low and its high"
 
 
@@ -154,6 +167,7 @@ def caption(result: Result) -> str:
     middle = "Median price" if result.reps > 1 else "Price"
     return (
         f"{middle} of each seller{fan}, on a logarithmic scale; dotted: the marginal cost (of an "
-        "output token, or of a task) of those that move their price or serve most. Sellers in "
-        "grey keep their price and serve less; the data name them. A price of zero cannot be drawn on this scale."
+        "output token, or of a task) of those that move their price or serve most. Sellers in grey "
+        "keep their price and serve less; the data name them. A price of zero cannot be drawn on "
+        "this scale."
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from scipy import ndimage
 
 from ...market.spec import TaskClass
 from .frames import (
@@ -20,18 +19,18 @@ from .frames import (
     short_names,
     symbol,
 )
+from .map_labels import MARGIN, class_labels, region_labels
 from .plane import CELL, Plane, cells, lay_out, valued_trades
 from .template import (
     HEIGHT,
     INK,
     MUTED,
     OUTSIDE,
-    WIDTH,
     escape,
+    label,
     number,
     percent,
     rgba,
-    text_width,
     time_ticks,
     titled,
 )
@@ -40,7 +39,6 @@ from .utility import Terms, best_offers, indifference, terms, utility_lines
 _DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
 _LEGEND = 12  # sellers named in the legend
 _GRID = (140, 110)  # deadlines and values on which utilities are compared
-_MARGIN = {"l": 76, "r": 190, "t": 0, "b": 60}
 _NONE_HALF = CELL  # half the width of the column of tasks without deadline
 
 
@@ -101,7 +99,7 @@ def build(result: Result) -> go.Figure:
             figure.add_trace(trace)
     figure = titled(figure, finding(result), height=HEIGHT + 40)
     figure.update_layout(
-        margin={k: v for k, v in _MARGIN.items() if v},
+        margin=MARGIN,
         legend={"x": 1.01, "y": 1, "yanchor": "top",
                 "title": {"text": "seller chosen", "font": {"size": 12}}},
         **_axes(views[0]), annotations=views[0].notes,
@@ -139,7 +137,7 @@ def _leaders(chosen: pd.DataFrame) -> pd.DataFrame:
 def caption(result: Result) -> str:
     """Explain how to read the map."""
     sampled = float(result.trades.attrs.get("share", 1.0))
-    dots = "Each dot is a task" if sampled >= 1 else f"Dots are a {percent(sampled)} sample of tasks"
+    dots = "Each dot is a task" if sampled >= 1 else f"Dots sample {percent(sampled)} of tasks"
     return (
         f"{dots}, coloured by the seller chosen, its shape telling the effort (circle: least). "
         "Cells are coloured by the offer most often chosen there, the stronger the larger its "
@@ -161,7 +159,7 @@ class _Style:
         self.ranks = effort_ranks(result.market)
 
     def name(self, offer: str) -> str:
-        return escape(self.names.get(offer, offer))
+        return label(self.names.get(offer, offer))
 
 
 # --- views -------------------------------------------------------------------------------------
@@ -182,12 +180,10 @@ def _overview(
         lines += _indifference_lines(known[task.name], plane.none, box)[0]
     y = (y[0], y[1] + 0.06 * (y[1] - y[0]))  # room for the names of the classes
     traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=True)]
-    return _View("all classes", traces, _class_labels(boxes, x, y), x, y, plane.none)
+    return _View("all classes", traces, class_labels(boxes, x, y), x, y, plane.none)
 
 
-def _class_view(
-    task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: _Style
-) -> _View:
+def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: _Style) -> _View:
     plane = lay_out(trades[trades["task"] == task.name])
     if not len(plane.x):  # a class without deadlines: its lines still bend where one would bite
         middle = math.log10(float(np.median(known.times))) if known else 0.0
@@ -199,7 +195,7 @@ def _class_view(
     box = (float(plane.x[0] - 1.0), float(end), y[0], y[1])
     lines, notes = _indifference_lines(known, plane.none, box, style)
     traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=False)]
-    return _View(escape(task.name), traces, notes, x, y, plane.none)
+    return _View(label(task.name), traces, notes, x, y, plane.none)
 
 
 def _ranges(plane: Plane, pad: float) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -263,7 +259,7 @@ def _dots(plane: Plane, style: _Style, *, overview: bool) -> list[go.BaseTraceTy
         rows = pd.concat([rows.iloc[:1].assign(x=math.nan, offer=""), rows])  # the legend's circle
         traces.append(go.Scatter(
             x=(10.0 ** rows["x"]).astype(np.float32), y=(10.0 ** rows["y"]).astype(np.float32),
-            mode="markers", name=escape(seller) if seller else "did without",
+            mode="markers", name=label(seller) if seller else "did without",
             showlegend=seller in named,
             marker={"color": style.colours[seller], "size": 5, "opacity": 0.85,
                     "line": {"width": 0.4, "color": "white"},
@@ -291,7 +287,9 @@ def _indifference_lines(
         slope, start = utility_lines(known, 10.0**x)
         parts.append(indifference(slope, start, x, y))
         if style is not None:
-            notes = _region_labels(best_offers(slope, start, 10.0**y), known.offers, x, y, style)
+            notes = region_labels(
+                best_offers(slope, start, 10.0**y), [style.name(o) for o in known.offers], x, y
+            )
     if not math.isnan(none) and (style is not None or box[0] >= column[0]):
         parts.append(indifference(*free, column, y))
     points = 10.0 ** np.concatenate(parts, axis=1)
@@ -307,60 +305,7 @@ def _indifference_lines(
     ], notes
 
 
-# --- labels ------------------------------------------------------------------------------------
-
-
-def _note(text: str, x: float, y: float, **more: object) -> dict[str, object]:
-    """Return an annotation; coordinates are decades, as annotations on log axes want them."""
-    return {"text": text, "x": x, "y": y, "showarrow": False, "name": "detail",
-            "font": {"size": 12, "color": INK}, "bgcolor": "rgba(255,255,255,0.75)",
-            "borderpad": 1, **more}  # fmt: skip
-
-
-def _region_labels(
-    best: np.ndarray, offers: list[str], x: np.ndarray, y: np.ndarray, style: _Style
-) -> list[dict[str, object]]:
-    """Name each region of a best offer deep inside it, upright where only that fits."""
-    across = (WIDTH - _MARGIN["l"] - _MARGIN["r"]) / best.shape[0]
-    up = (HEIGHT - 120) / best.shape[1]
-    notes: list[dict[str, object]] = []
-    for offer in np.unique(best):
-        region = np.pad(best == offer, 1)
-        depth = ndimage.distance_transform_edt(region, sampling=(across, up))
-        text = style.name(offers[offer])
-        length, height = text_width(text) + 6, 16.0
-        for angle, width, tall in ((0, length, height), (-90, height, length)):
-            cells_in = (math.ceil(width / across) | 1, math.ceil(tall / up) | 1)
-            room = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
-            if room.any():
-                i, j = np.unravel_index(int(np.where(room, depth, -1).argmax()), depth.shape)
-                notes.append(_note(text, float(x[i - 1]), float(y[j - 1]), textangle=angle))
-                break
-    return notes
-
-
-def _class_labels(
-    boxes: list[tuple[str, tuple[float, float, float, float]]],
-    x: tuple[float, float], y: tuple[float, float],
-) -> list[dict[str, object]]:  # fmt: skip
-    """Put each class's name above its tasks, moved up where names would overlap."""
-    per_x = (WIDTH - _MARGIN["l"] - _MARGIN["r"]) / (x[1] - x[0])
-    per_y = (HEIGHT - 120) / (y[1] - y[0])
-    taken: list[tuple[float, float, float]] = []
-    notes = []
-    for name, (left, right, _, top) in sorted(boxes, key=lambda b: b[1][3]):
-        half = text_width(name, 13) / 2 + 4
-        centre = ((left + right) / 2 - x[0]) * per_x
-        centre = min(max(centre, half), (x[1] - x[0]) * per_x - half)
-        up = (top - y[0]) * per_y + 12
-        while any(abs(centre - c) < half + h and abs(up - u) < 19 for c, u, h in taken):
-            up += 6
-        taken.append((centre, up, half))
-        notes.append(_note(
-            f"<b>{escape(name)}</b>", centre / per_x + x[0], up / per_y + y[0],
-            font={"size": 13, "color": INK},
-        ))  # fmt: skip
-    return notes
+# --- axes and menu -----------------------------------------------------------------------------
 
 
 def _axes(view: _View) -> dict[str, object]:
@@ -375,7 +320,8 @@ def _axes(view: _View) -> dict[str, object]:
         "xaxis": {"type": "log", "range": list(view.x), "title_text": "deadline",
                   "tickvals": ticks, "ticktext": labels, "minor": {"ticks": ""}},
         "yaxis": {"type": "log", "range": list(view.y), "tickvals": decades,
-                  "ticktext": [number(d) for d in decades], "title_text": "stakes: value of a right answer in time (USD)"},
+                  "ticktext": [number(d) for d in decades],
+                  "title_text": "stakes: value of a right answer in time (USD)"},
     }  # fmt: skip
 
 

@@ -8,7 +8,17 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .frames import MAIN_SELLERS, Result, entries_and_exits, seller_colours, seller_order
-from .template import INK, OUTSIDE, clock, end_labels, escape, number, titled
+from .template import (
+    INK,
+    OUTSIDE,
+    clock,
+    end_labels,
+    escape,
+    label,
+    number,
+    room_for,
+    titled,
+)
 
 _PANELS = ("share of tasks served", "share of revenue", "HHI")
 _HEIGHTS = (0.4, 0.4, 0.2)
@@ -24,10 +34,11 @@ def data(result: Result) -> pd.DataFrame:
     (ratios, 0 while nobody has any), hhi_served, hhi_revenue (over owners, 0 to 1).
     """
     reps = max(result.reps, 1)
-    served = result.epochs[result.epochs["seller"] != ""]
-    served = served.groupby(["start", "seller"])["served"].sum() / reps
+    chosen = result.epochs[result.epochs["seller"] != ""]
+    served = chosen.groupby(["start", "seller"])["served"].sum() / reps
     revenue = result.sellers.groupby(["start", "seller"])["revenue"].sum() / reps
-    out = pd.DataFrame({"served": served, "revenue": revenue}).fillna(0.0).reset_index()
+    both = pd.DataFrame({"served": served, "revenue": revenue}).fillna(0.0)
+    out = both.rename_axis(["start", "seller"]).reset_index()
     owners = {s.name: s.owned_by for s in result.market.sellers}
     out.insert(2, "owner", out["seller"].map(owners).fillna(out["seller"]))
     for what in ("served", "revenue"):
@@ -57,7 +68,10 @@ def build(result: Result) -> go.Figure:
     _marks(figure, result, per)
     figure.update_xaxes(title_text=f"time ({unit})", row=3, col=1)
     figure = titled(figure, finding(result), height=_TOTAL)
-    figure.update_layout(margin_r=150, showlegend=False)
+    figure.update_layout(
+        margin_r=24 + room_for([*map(label, main), "HHI by revenue"]), showlegend=False,
+        margin_t=figure.layout.margin.t + 24,
+    )  # fmt: skip
     return figure
 
 
@@ -88,29 +102,33 @@ def _stack(
             fillcolor=colours[str(seller)],
             hovertemplate="%{y:.1%}<extra>" + escape(seller) + "</extra>",
         ), row=row, col=1)  # fmt: skip
-    tail = shares.iloc[-max(len(shares) // 20, 1):].mean()
-    tops = tail.cumsum()
+    tail = shares.iloc[-_last(shares) :].mean()
     labels = [
-        (escape(s), float(tops[s] - tail[s] / 2), colours[str(s)])
-        for s in shares if tail[s] >= 0.012
+        (label(s), top - part / 2, colours[str(s)])
+        for s, part, top in zip(shares, tail, tail.cumsum(), strict=True) if part >= 0.012
     ]  # fmt: skip
     end_labels(figure, labels, row, (0.0, 1.0), _HEIGHTS[row - 1] * _DRAWN)
+
+
+def _last(rows: pd.DataFrame | pd.Series) -> int:
+    """Return how many rows at the end say where a label belongs."""
+    return max(len(rows) // 20, 1)
 
 
 def _concentration(figure: go.Figure, table: pd.DataFrame, per: float) -> None:
     hhi = table.groupby("start")[["hhi_served", "hhi_revenue"]].first()
     x = (hhi.index.to_numpy() / per).astype(np.float32)
     labels = []
-    for column, label, dash in (("hhi_served", "by tasks", "solid"),
-                                ("hhi_revenue", "by revenue", "dash")):  # fmt: skip
+    for column, by, dash in (("hhi_served", "by tasks", "solid"),
+                             ("hhi_revenue", "by revenue", "dash")):  # fmt: skip
         figure.add_trace(go.Scatter(
-            x=x, y=hhi[column].to_numpy(np.float32), mode="lines", name=f"HHI {label}",
+            x=x, y=hhi[column].to_numpy(np.float32), mode="lines", name=f"HHI {by}",
             line={"color": INK, "width": 1.6, "dash": dash},
-            hovertemplate="%{y:.2f}<extra>HHI " + label + "</extra>",
+            hovertemplate="%{y:.2f}<extra>HHI " + by + "</extra>",
         ), row=3, col=1)  # fmt: skip
         known = hhi[column].dropna()
         if len(known):
-            labels.append((f"HHI {label}", float(known.iloc[-max(len(known) // 20, 1):].mean()), INK))
+            labels.append((f"HHI {by}", float(known.iloc[-_last(known) :].mean()), INK))
     figure.update_yaxes(range=[0, 1], title_text=_PANELS[2], row=3, col=1)
     end_labels(figure, labels, 3, (0.0, 1.0), _HEIGHTS[2] * _DRAWN)
 
@@ -122,7 +140,7 @@ def _marks(figure: go.Figure, result: Result, per: float) -> None:
     for i, (at, what, seller) in enumerate(marks[:12]):
         figure.add_vline(x=at / per, line={"color": INK, "width": 1, "dash": "dot"})
         figure.add_annotation(
-            text=f"{escape(seller)} {what}", x=at / per, xref="x", y=1, yref="y domain",
+            text=f"{label(seller)} {what}", x=at / per, xref="x", y=1, yref="y domain",
             yanchor="bottom", yshift=1 + 14 * (i % 2), showarrow=False, font={"size": 11},
         )  # fmt: skip
 

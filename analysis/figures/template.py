@@ -25,7 +25,13 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 WIDTH, HEIGHT = 1000, 600
 """Nominal size of a figure, px; label placement assumes this width."""
+CONFIG = {
+    "displaylogo": False, "responsive": True, "plotlyServerURL": "",
+    "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
+}  # fmt: skip
+"""Settings of Plotly on a page: none of its buttons sends data anywhere."""
 _TITLE_WIDTH = 100
+_LONGEST = 36
 _LETTER = 0.56  # mean width of a letter over the font size, for label placement
 
 
@@ -62,6 +68,17 @@ def escape(text: object) -> str:
         '&lt;b&gt;a &amp; b&lt;/b&gt;'
     """
     return html.escape(str(text), quote=False).replace("\n", " ")
+
+
+def label(text: object) -> str:
+    """Return a name as a label: escaped, and cut where it would leave no room for the drawing.
+
+    Example:
+        >>> label("a <b>"), len(label("x" * 64))
+        ('a &lt;b&gt;', 36)
+    """
+    name = str(text)
+    return escape(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…")
 
 
 def plain(text: str | None) -> str:
@@ -150,6 +167,13 @@ def palette(names: Iterable[str]) -> dict[str, str]:
 def text_width(text: str, size: float = 12.0) -> float:
     """Return the estimated width of a label, px."""
     return _LETTER * size * len(text)
+
+
+def room_for(labels: Iterable[str], size: float = 12.0) -> int:
+    """Return the width that the longest of some labels needs beside a drawing, px."""
+    longest = max((text_width(plain(line), size) for t in labels for line in t.split("<br>")),
+                  default=0.0)  # fmt: skip
+    return round(longest) + 16
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

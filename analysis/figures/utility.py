@@ -20,8 +20,6 @@ from ...market.rules import (
     HALFLIFE,
     HARD,
     LINEAR,
-    ability,
-    accuracy,
     expected_refund,
     expected_utility,
     lateness,
@@ -29,7 +27,8 @@ from ...market.rules import (
     service_rate,
     work_tokens,
 )
-from ...market.spec import HalfLife, Linear, Market, Seller, TaskClass
+from ...market.spec import HalfLife, Linear, Seller, TaskClass
+from ...scenarios.terms import quoted_accuracy
 from .frames import OUTSIDE_OFFER, Result, steady
 
 Floats = NDArray[np.float64]
@@ -86,27 +85,6 @@ def value_left(
     return total / n, used / n, timely / n
 
 
-def class_accuracy(seller: Seller, effort: str, task: TaskClass, *, claimed: bool = False) -> float:
-    """Return the probability of a right answer, expected over the class's difficulty.
-
-    Example:
-        >>> from walras.market.arrivals import Poisson
-        >>> ask = TaskClass("ask", arrivals=Poisson(1.0))
-        >>> class_accuracy(Seller("one", accuracy=0.75), "default", ask)
-        0.75
-    """
-    for stated in [seller.claimed] * claimed + [seller.accuracy]:
-        for skill in (task.skill, "*"):
-            if skill in stated:
-                return stated[skill]
-    item = seller.ability[task.skill]
-    level = ability(item.theta, item.beta, item.tau, seller.effort[effort], seller.e0)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    mean, sd = task.difficulty.mean, task.difficulty.sd
-    at = [accuracy(item.floor, item.ceiling, level, mean + sd * float(z)) for z in nodes]
-    return float(np.dot(at, weights) / weights.sum())
-
-
 def terms(result: Result, task: TaskClass, trades: pd.DataFrame) -> Terms | None:
     """Return what a buyer of the class can expect, or None if the run tells too little.
 
@@ -120,7 +98,6 @@ def terms(result: Result, task: TaskClass, trades: pd.DataFrame) -> Terms | None
         return None
     pick = np.unique(np.linspace(0, len(trades) - 1, _SIZES).astype(int))
     sizes = trades[["input", "output"]].to_numpy(dtype=np.float64)[pick]
-    claimed = result.market.quotes.accuracy == "claimed"
     state = _state(result)
     names, right, price, times, refunds = [], [], [], [], []
     for seller in result.market.sellers:
@@ -129,7 +106,7 @@ def terms(result: Result, task: TaskClass, trades: pd.DataFrame) -> Terms | None
         for effort, thinking in seller.effort.items():
             name = f"{seller.name}/{effort}"
             names.append(name)
-            right.append(class_accuracy(seller, effort, task, claimed=claimed))
+            right.append(quoted_accuracy(result.market, task, seller, thinking))
             price.append(_price(seller, thinking, sizes, state, (task.name, name)))
             times.append(_times(seller, thinking, sizes, state, (task.name, name)))
             refunds.append((seller.refund_late, seller.refund_wrong))
@@ -157,11 +134,11 @@ def terms(result: Result, task: TaskClass, trades: pd.DataFrame) -> Terms | None
 class _State:
     """Means of a run after warm-up: per (task, offer) and per seller."""
 
-    paid: dict[tuple[str, str], float]
-    wait: dict[tuple[str, str], float]
-    seller_wait: dict[str, float]
-    running: dict[str, float]
-    lever: dict[str, float]
+    paid: pd.Series
+    wait: pd.Series
+    seller_wait: pd.Series
+    running: pd.Series
+    lever: pd.Series
 
 
 def _state(result: Result) -> _State:
@@ -172,21 +149,22 @@ def _state(result: Result) -> _State:
     by_seller = by_seller[by_seller["served"] > 0]
     sellers = steady(result, result.sellers).groupby("seller")[["running", "price"]].mean()
     return _State(
-        paid=(enough["paid"] / enough["served"]).to_dict(),
-        wait=(enough["wait"] / enough["served"]).to_dict(),
-        seller_wait=(by_seller["wait"] / by_seller["served"]).to_dict(),
-        running=sellers["running"].to_dict(),
-        lever=sellers["price"].to_dict(),
+        paid=enough["paid"] / enough["served"],
+        wait=enough["wait"] / enough["served"],
+        seller_wait=by_seller["wait"] / by_seller["served"],
+        running=sellers["running"],
+        lever=sellers["price"],
     )
 
 
 def _price(
     seller: Seller, thinking: float, sizes: Floats, state: _State, key: tuple[str, str]
 ) -> float:
-    if key in state.paid:
-        return state.paid[key]
+    if key in state.paid.index:
+        return float(state.paid[key])
     posted = seller.price
-    moved = state.lever.get(seller.name, posted.lever) / posted.lever if posted.lever > 0 else 1.0
+    now = float(state.lever.get(seller.name, posted.lever))
+    moved = now / posted.lever if posted.lever > 0 else 1.0
     tokens_in, tokens_out = sizes.mean(axis=0)
     by_token, by_task = (moved, 1.0) if posted.by_token else (1.0, moved)
     return price_of(
@@ -199,14 +177,12 @@ def _times(
     seller: Seller, thinking: float, sizes: Floats, state: _State, key: tuple[str, str]
 ) -> Floats:
     """Return the time to the answer for each task size, shape [sizes], s."""
-    wait = state.wait.get(key, state.seller_wait.get(seller.name, 0.0))
-    running = state.running.get(seller.name, 1.0)
-    running = max(1, round(running)) if math.isfinite(running) else 1
+    wait = float(state.wait.get(key, state.seller_wait.get(seller.name, 0.0)))
+    streams = float(state.running.get(seller.name, 1.0))
+    running = max(1, round(streams)) if math.isfinite(streams) else 1
     rate = service_rate(seller.speed, seller.kappa, running)
     prefill = 0.0 if math.isinf(seller.prefill_rate) else seller.speed / seller.prefill_rate
-    work = [
-        work_tokens(float(i), float(o), thinking, prefill, seller.verbosity) for i, o in sizes
-    ]
+    work = [work_tokens(float(i), float(o), thinking, prefill, seller.verbosity) for i, o in sizes]
     outside = seller.startup_time + seller.network_time + wait
     times = np.sort(outside + np.array(work) / rate)
     # Few recorded sizes are repeated so that every offer has the same number of points.
@@ -259,7 +235,7 @@ def indifference(slope: Floats, start: Floats, x: Floats, y: Floats) -> Floats:
         >>> slope, start = np.array([[0.0, 1.0]] * 2), np.array([[0.0, -10.0]] * 2)
         >>> points = indifference(slope, start, np.array([0.0, 1.0]), np.array([0.0, 2.0]))
         >>> points[:, :2].round(2).tolist()
-        [[0.0, 1.0], [0.18, 0.18]]
+        [[1.0, 0.0], [0.18, 0.18]]
     """
     values = 10.0**y
     best = best_offers(slope, start, values)

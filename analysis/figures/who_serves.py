@@ -9,7 +9,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .frames import OUTSIDE_OFFER, Result, seller_colours, seller_of, short_names, steady
-from .template import HEIGHT, OUTSIDE, escape, number, percent, titled
+from .template import (
+    HEIGHT,
+    OUTSIDE,
+    escape,
+    label,
+    number,
+    percent,
+    room_for,
+    titled,
+)
 
 OUTCOMES = ("right, in time", "wrong, in time", "late", "left the queue", "failed", "did without")
 _LEAST = 0.026  # share of the height a label needs, with the gap between bands
@@ -35,7 +44,7 @@ def data(result: Result) -> pd.DataFrame:
     }  # fmt: skip
     wide = pd.DataFrame({k: v.where(~outside, 0) if k != OUTCOMES[5] else v
                          for k, v in parts.items()}).fillna(0.0)  # fmt: skip
-    out = wide.rename_axis(columns="outcome").stack().rename("tasks").reset_index()
+    out = wide.reset_index().melt(["task", "offer"], var_name="outcome", value_name="tasks")
     out = out[out["tasks"] > 0]
     out["share"] = out["tasks"] / out.groupby("task")["tasks"].transform("sum")
     out.attrs["units"] = {"tasks": "tasks", "share": "ratio"}
@@ -44,55 +53,61 @@ def data(result: Result) -> pd.DataFrame:
 
 def build(result: Result) -> go.Figure:
     """Draw the bands; every task class is equally tall, thin bands are merged."""
-    table = data(result)
-    table["seller"] = seller_of(table["offer"])
-    table["offer"] = _merged(table, "offer", _OTHER, keep=(OUTSIDE_OFFER,))
-    thin = table["outcome"]
-    table["outcome"] = _merged(table, "outcome", "")
-    thin = thin[table["outcome"] == ""]
-    table.loc[thin.index, "outcome"] = ", ".join(o for o in OUTCOMES if (thin == o).any())
-    table.loc[table["offer"] == _OTHER, "seller"] = _OTHER
-    bands = table.groupby(["task", "offer", "outcome", "seller"], sort=False)["share"].sum()
-    bands = bands.reset_index()
+    bands = _bands(result)
     tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
     colours, names = seller_colours(result), short_names(result.market)
-    weight = bands.groupby("offer")["share"].sum().sort_values(ascending=False)
     last = {OUTSIDE_OFFER: 2, _OTHER: 1}
-    offers = sorted(weight.index, key=lambda o: (last.get(o, 0), _lane(bands, o, tasks)))
-    outcomes = [o for o in (*OUTCOMES, *bands["outcome"].unique()) if (bands["outcome"] == o).any()]
-    outcomes = list(dict.fromkeys(outcomes))
+    offers = sorted(bands["offer"].unique(), key=lambda o: (last.get(o, 0), _lane(bands, o, tasks)))
+    ends = bands.groupby("outcome", sort=False)["share"].sum() / bands["share"].sum()
+    outcomes = [o for o in OUTCOMES if o in ends] + [o for o in ends.index if o not in OUTCOMES]
     used = list(dict.fromkeys(bands["seller"]))
     shades = [colours.get(s, _MERGED if s == _OTHER else OUTSIDE) for s in used]
+    left = _task_labels(result, tasks)
     figure = go.Figure(go.Parcats(
         dimensions=[
-            _dimension("task class", bands["task"], tasks, _task_labels(result, tasks)),
-            _dimension("offer chosen", bands["offer"], offers,
-                       [escape(names.get(o, o)) for o in offers]),
-            _dimension("outcome", bands["outcome"], outcomes,
-                       [_wrapped(f"{o} {percent(s)}", s)
-                        for o, s in zip(outcomes, _shares(bands, outcomes), strict=True)]),
+            _dimension(bands["task"], tasks, left),
+            _dimension(bands["offer"], offers, [label(names.get(o, o)) for o in offers]),
+            _dimension(bands["outcome"], outcomes,
+                       [_wrapped(f"{o} {percent(ends[o])}", ends[o]) for o in outcomes]),
         ],
         counts=bands["share"].to_numpy(np.float32),
         line={"color": bands["seller"].map(used.index).to_numpy(np.int8), "cmin": 0,
               "cmax": max(len(used) - 1, 1), "shape": "hspline",
               "colorscale": _steps(shades)},
         arrangement="fixed", sortpaths="forward", bundlecolors=True, hoveron="category",
-        hoverinfo="probability", labelfont={"size": 13}, tickfont={"size": 12},
+        hoverinfo="probability", tickfont={"size": 12},
     ))  # fmt: skip
     figure = titled(figure, finding(result), height=HEIGHT + 80)
-    figure.update_layout(margin={"l": 130, "r": 120, "b": 24})
-    figure.update_layout(margin_t=figure.layout.margin.t + 20)
+    top = figure.layout.margin.t + 20
+    figure.update_layout(margin={"l": room_for(left), "r": 130, "b": 24, "t": top})
+    for x, text in ((0.0, "task class"), (0.5, "offer chosen"), (1.0, "outcome")):
+        figure.add_annotation(text=f"<b>{text}</b>", x=x, y=1, xref="paper", yref="paper",
+                              yanchor="bottom", yshift=8, showarrow=False)  # fmt: skip
     return figure
 
 
-def _merged(table: pd.DataFrame, column: str, other: str, keep: tuple[str, ...] = ()) -> pd.Series:
+def _bands(result: Result) -> pd.DataFrame:
+    """Return shares by task class, offer, outcome and seller, with thin categories merged."""
+    table = data(result)
+    table["seller"] = seller_of(table["offer"])
+    table["offer"] = _merged(table, "offer", _OTHER, keep=OUTSIDE_OFFER)
+    table.loc[table["offer"] == _OTHER, "seller"] = _OTHER
+    before = table["outcome"]
+    table["outcome"] = _merged(table, "outcome", "")
+    thin = before[table["outcome"] == ""]
+    table.loc[thin.index, "outcome"] = ", ".join(o for o in OUTCOMES if (thin == o).any())
+    keys = ["task", "offer", "outcome", "seller"]
+    return table.groupby(keys, sort=False)[["share"]].sum().reset_index()
+
+
+def _merged(table: pd.DataFrame, column: str, other: str, keep: str = "") -> pd.Series:
     """Return a column with its thin categories called `other`, thick enough to be labelled."""
     share = table.groupby(column)["share"].sum().sort_values()
     share = share / share.sum()
     thin: list[str] = []
     total = 0.0
     for name, part in share.items():
-        if name in keep and part >= _LEAST:
+        if name == keep:
             continue
         if part >= _LEAST and (not thin or total >= _LEAST):
             break
@@ -114,20 +129,13 @@ def _wrapped(label: str, share: float) -> str:
     return "<br>".join(escape(line) for line in lines)
 
 
-def _shares(bands: pd.DataFrame, outcomes: list[str]) -> list[float]:
-    total = bands["share"].sum()
-    return [float(bands.loc[bands["outcome"] == o, "share"].sum() / total) for o in outcomes]
-
-
 def _task_labels(result: Result, tasks: list[str]) -> list[str]:
     counts = data(result).groupby("task")["tasks"].sum()
-    return [f"{escape(t)}<br>{number(counts[t])}" for t in tasks]
+    return [f"{label(t)}<br>{number(counts[t])}" for t in tasks]
 
 
-def _dimension(
-    label: str, values: pd.Series, order: list[str], labels: list[str]
-) -> dict[str, object]:
-    return {"label": label, "values": values.map(order.index).to_numpy(np.int8),
+def _dimension(values: pd.Series, order: list[str], labels: list[str]) -> dict[str, object]:
+    return {"label": "", "values": values.map(order.index).to_numpy(np.int8),
             "categoryorder": "array", "categoryarray": list(range(len(order))),
             "ticktext": labels}  # fmt: skip
 
@@ -161,7 +169,7 @@ def caption(result: Result) -> str:
     return (
         "Each task class is drawn equally tall, whatever its number of tasks (written below its "
         "name), so that rare classes are seen; percentages on the right average over classes. "
-        "Colour tells the seller; light grey is several, dark grey none. Bands too thin to be labelled "
-        "are merged. Counts start after the warm-up. Late answers are taken from right and wrong "
-        "ones alike, since the two are independent for a given class and offer."
+        "Colour tells the seller; light grey is several, dark grey none. Bands too thin to be "
+        "labelled are merged. Counts start after the warm-up. Late answers are taken from right "
+        "and wrong ones alike, since the two are independent for a given class and offer."
     )

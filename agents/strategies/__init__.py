@@ -1,0 +1,41 @@
+"""Pricing strategies: one a file, all found by name in one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...market.spec import Named
+from .cost_plus import CostPlus
+from .fixed import Fixed
+from .load_pricing import LoadPricing
+from .undercut import Undercut
+from .view import Decision, Me, Rival, Strategy, checked, pricing
+
+STRATEGIES: dict[str, type[Any]] = {
+    kind.strategy: kind for kind in (Fixed, CostPlus, Undercut, LoadPricing)
+}
+
+
+def strategy_of(named: Named | Strategy | None) -> Strategy | None:
+    """Return the strategy that a spec names, or the function it holds.
+
+    Raises:
+        ValueError: no strategy has that name, or a parameter is unknown or out of range.
+
+    Example:
+        >>> strategy_of(Named("cost_plus", {"markup": 0.2}))
+        CostPlus(markup=0.2)
+    """
+    if named is None or not isinstance(named, Named):
+        return named
+    if named.name not in STRATEGIES:
+        known = ", ".join(sorted(STRATEGIES))
+        raise ValueError(f'no strategy is called "{named.name}"; known: {known}')
+    strategy: Strategy = STRATEGIES[named.name](**named.params)
+    return strategy
+
+
+__all__ = [
+    "STRATEGIES", "CostPlus", "Decision", "Fixed", "LoadPricing", "Me", "Rival", "Strategy",
+    "Undercut", "checked", "pricing", "strategy_of",
+]  # fmt: skip

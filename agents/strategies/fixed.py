@@ -1,0 +1,29 @@
+"""Fixed: the posted price stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ...market.fields import Number, Spec, field
+from .view import Me, Rival
+
+
+class Fixed(Spec):
+    """Keep the price it has, or set one and keep it.
+
+    Example:
+        >>> Fixed(price=2.0).price
+        2.0
+    """
+
+    strategy: ClassVar[str] = "fixed"
+    price: Number | None = field(
+        None, doc="the price; the posted one when absent", unit="USD/Mtok or USD/task", ge=0
+    )
+
+    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> float:
+        """Return the fixed price."""
+        return me.price if self.price is None else self.price

@@ -1,0 +1,155 @@
+"""The static report of a run: one HTML file that opens offline and says the answer first."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from .figures import FIGURES, Figure, Result
+from .figures.template import CONFIG, duration, number, plain
+from .report_tables import (
+    Table,
+    answer,
+    class_numbers,
+    key_numbers,
+    offers_table,
+    parameters,
+    sources,
+)
+
+_SHOWN = 30  # rows of a figure's data that are printed; all are in its download
+_SECTIONS = (
+    ("F3", "Prices"), ("F4", "Who serves what"), ("F10", "Deadlines and queues"),
+    ("F11", "Structure of the market"),
+)  # fmt: skip
+_TITLE = 38  # px of a figure that its title takes; the report prints it as text
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A figure as the template wants it."""
+
+    id: str
+    question: str
+    finding: str
+    caption: str
+    spec: Markup
+    height: int
+    data: Table
+    rows: int
+    download: str
+    command: str
+
+
+def write_report(result: Result, path: str | Path) -> Path:
+    """Write the report of a run as one HTML file.
+
+    Args:
+        result: the run.
+        path: the file to write; its folder must exist.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    path.write_text(render(result), encoding="utf-8")
+    return path
+
+
+def render(result: Result) -> str:
+    """Return the report of a run as HTML: no request leaves the page when it is opened."""
+    summary = result.summary()
+    panels = {id: panel for id in FIGURES if (panel := _panel(FIGURES[id], result)) is not None}
+    environment = Environment(
+        loader=PackageLoader("walras.analysis", ""), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("report.html.j2").render(
+        market=result.market,
+        answer=answer(result, summary),
+        emblem=panels.get("F1"),
+        sections=[(title, panels[id]) for id, title in _SECTIONS if id in panels],
+        key=key_numbers(summary),
+        classes=class_numbers(result.market, summary),
+        offers=offers_table(result.market, summary),
+        sources=sources(result.market),
+        parameters=parameters(result.market),
+        span=_span(result),
+        provenance=_provenance(result),
+        command=Figure.command(result),
+        config=CONFIG,
+        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself, no data in it
+    )
+
+
+def _panel(figure: Figure, result: Result) -> _Panel | None:
+    """Return a figure ready for the page, or None if the run has nothing for it to show."""
+    data = figure.data(result)
+    if data.empty:
+        return None
+    drawn = figure.builder(result)
+    finding = plain(drawn.layout.title.text)
+    height = int(drawn.layout.height) - _TITLE
+    drawn.update_layout(
+        title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - _TITLE, 34)
+    )
+    csv = figure.csv(result).encode()
+    return _Panel(
+        id=figure.id, question=figure.question, finding=finding, caption=figure.caption(result),
+        spec=_script_json(drawn.to_json()), height=height, data=_preview(data), rows=len(data),
+        download="data:text/csv;base64," + base64.b64encode(csv).decode(),
+        command=figure.command(result),
+    )  # fmt: skip
+
+
+def _script_json(text: str) -> Markup:
+    """Return JSON that no markup inside it can end the script element it stands in."""
+    for raw in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(raw, f"\\u{ord(raw):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _preview(data: pd.DataFrame) -> Table:
+    units = data.attrs.get("units", {})
+    head = [f"{c} ({units[c]})" if c in units else str(c) for c in data.columns]
+    rows = [
+        [number(v) if isinstance(v, float) else str(v) for v in row]
+        for row in data.head(_SHOWN).itertuples(index=False, name=None)
+    ]
+    return Table(head, rows)
+
+
+def _span(result: Result) -> str:
+    run = result.market.run
+    text = f"{duration(run.until)} simulated"
+    if run.warmup:
+        text += f", the first {duration(run.warmup)} left out of means"
+    return f"{text}, {result.reps} replication{'s' if result.reps != 1 else ''}, seed {result.seed}"
+
+
+def _provenance(result: Result) -> Table:
+    rows = [["digest", result.digest], ["recorded", result.record], ["seed", str(result.seed)]]
+    rows.append(["replications", str(result.reps)])
+    rows += [[key, text] for key, text in _flat("", result.manifest) if key not in ("seed", "reps")]
+    return Table(["", ""], rows)
+
+
+def _flat(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return nested provenance as (dotted name, text)."""
+    if isinstance(value, dict):
+        return [
+            item for key, inner in value.items()
+            for item in _flat(f"{name}.{key}" if name else str(key), inner)
+        ]  # fmt: skip
+    return [(name, value if isinstance(value, str) else json.dumps(value, default=str))]

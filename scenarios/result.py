@@ -1,0 +1,135 @@
+"""The result of a run: tables, a summary with standard errors, and its folder on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..market.spec import Market
+from .toml import from_toml, to_toml
+
+_TABLES = ("epochs", "sellers", "latencies", "trades", "accounts")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave. Tables carry their columns' units in `frame.attrs["units"]`.
+
+    `epochs`: a row per (rep, epoch, task class, offer) with activity: counts, sums of times (s)
+    and money (USD); the offer "outside" are those who did without. `sellers`: a row per (rep,
+    epoch, seller): price, load, profit. `latencies`: histogram of sojourns after warm-up.
+    `trades`: a row per finished task, or a keyed sample of them (`trades.attrs["share"]`).
+    `accounts`: the ledger's balances in nano-dollars.
+    """
+
+    market: Market
+    seed: int
+    reps: int
+    record: str
+    manifest: dict[str, Any]
+    epochs: pd.DataFrame
+    sellers: pd.DataFrame
+    latencies: pd.DataFrame
+    trades: pd.DataFrame
+    accounts: pd.DataFrame
+
+    @property
+    def digest(self) -> str:
+        """Digest of all numbers of the run: the same for the same scenario and seed anywhere."""
+        return str(self.manifest["digest"])
+
+    def summary(self) -> pd.DataFrame:
+        """Return means after warm-up with standard errors: task, offer, metric, value, se, unit, n.
+
+        Errors come from replications when there are several, else from batch means.
+        """
+        from .summary import summarise
+
+        return summarise(self.market, self.epochs, self.sellers, self.reps)
+
+    def prices(self) -> pd.DataFrame:
+        """Return the time series of prices: rep, start (s), seller, price, price_unit."""
+        return self.sellers[["rep", "start", "seller", "price", "price_unit"]].copy()
+
+    def save(self, folder: str | Path, *, command: str = "") -> Path:
+        """Write the run folder: resolved.toml, manifest.json and one Parquet file per table.
+
+        Raises:
+            OSError: the folder cannot be written.
+            ValueError: the market holds Python functions, which a file cannot.
+        """
+        folder = Path(folder)
+        text = to_toml(self.market)
+        folder.mkdir(parents=True, exist_ok=True)
+        outputs = {"resolved.toml": text.encode()}
+        (folder / "resolved.toml").write_bytes(outputs["resolved.toml"])
+        kept = [t for t in _TABLES if self.record != "summary" or t not in ("epochs", "sellers")]
+        digests = {"resolved.toml": _digest(folder / "resolved.toml")}
+        frames = {"summary": self.summary(), **{name: getattr(self, name) for name in kept}}
+        for name, frame in frames.items():
+            _write(frame, folder / f"{name}.parquet")
+            digests[f"{name}.parquet"] = _digest(folder / f"{name}.parquet")
+        manifest = {**self.manifest, "files": digests}
+        if command:
+            manifest["command"] = command
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Result:
+        """Read a run folder.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: a file is not what was written.
+        """
+        folder = Path(folder)
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        for name, digest in manifest.get("files", {}).items():
+            if _digest(folder / name) != digest:
+                raise ValueError(f"{folder / name} is not the file that was written")
+        frames = {
+            name: _read(folder / f"{name}.parquet") for name in _TABLES
+            if (folder / f"{name}.parquet").exists()
+        }  # fmt: skip
+        for name in _TABLES:
+            frames.setdefault(name, pd.DataFrame())
+        market = from_toml((folder / "resolved.toml").read_text("utf-8"))
+        return cls(
+            market=market, seed=manifest["seed"], reps=manifest["reps"],
+            record=manifest["record"], manifest=manifest, **frames,
+        )  # fmt: skip
+
+    def with_command(self, command: str) -> Result:
+        """Return the same result with the command that makes it noted in its manifest."""
+        return replace(self, manifest={**self.manifest, "command": command})
+
+
+def _digest(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table with its units in the columns' own metadata."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    units = frame.attrs.get("units", {})
+    fields = [
+        f.with_metadata({"unit": units[f.name]}) if f.name in units else f for f in table.schema
+    ]
+    metadata = {**(table.schema.metadata or {}), b"walras": json.dumps(frame.attrs).encode()}
+    schema = pa.schema(fields, metadata=metadata)
+    pq.write_table(table.cast(schema), path, compression="zstd")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = pq.read_table(path)
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs.update(json.loads((table.schema.metadata or {}).get(b"walras", b"{}")))
+    return frame

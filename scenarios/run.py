@@ -1,0 +1,194 @@
+"""A run: a market and a seed, simulated once or several times, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..agents.economy import Economy
+from ..market.rng import hash2
+from ..market.spec import Market
+from .result import Result
+from .tables import Record, tables
+
+RECORDS = ("summary", "epochs", "trades")
+SAMPLE = 20_000
+"""Rows of trades kept when not all are asked for: a sample keyed by task, for figures."""
+_LIBRARIES = ("numpy", "numba", "scipy", "pandas", "simpy", "mesa")
+
+Progress = Callable[[float, float, int], None]
+
+
+@dataclass
+class _Once:
+    """One replication as it was recorded."""
+
+    stats: list[NDArray[Any]] = field(default_factory=list)
+    sellers: list[NDArray[Any]] = field(default_factory=list)
+    asks: list[NDArray[np.float64]] = field(default_factory=list)
+    levers: list[list[float]] = field(default_factory=list)
+    rows: list[NDArray[Any]] = field(default_factory=list)
+
+
+def rep_seed(seed: int, rep: int) -> int:
+    """Return the seed of one replication: the run's own, then hashes of it, so none is shared.
+
+    Example:
+        >>> rep_seed(5, 0), rep_seed(5, 1) != rep_seed(6, 0)
+        (5, True)
+    """
+    if rep == 0:
+        return seed
+    with np.errstate(over="ignore"):
+        return int(hash2(np.uint64(seed), np.uint64(rep)) >> np.uint64(1))
+
+
+def expected_tasks(market: Market) -> float:
+    """Return how many tasks a run will see, as far as the spec tells; infinite if it does not."""
+    rates = [market.arrival_rate(task) for task in market.tasks]
+    return sum(rates) * market.run.until if all(map(math.isfinite, rates)) else math.inf
+
+
+def run(
+    market: Market, *, until: float | str | None = None, seed: int = 0, reps: int = 1,
+    warmup: float | str | None = None, record: str = "epochs",
+    progress: Progress | None = None, base: str | Path = ".",
+) -> Result:  # fmt: skip
+    """Simulate a market and return what happened.
+
+    Args:
+        market: the spec.
+        until: simulated time, seconds or text such as "6 h"; the spec's own when absent.
+        seed: all randomness is keyed by it; a whole number from 0 to 2⁶³ − 1.
+        reps: replications with independent streams; standard errors then come from them.
+        warmup: time left out of means; the spec's own when absent.
+        record: "summary" (means only), "epochs" (a time series) or "trades" (every task).
+        progress: called with (simulated seconds done, in all, tasks so far).
+        base: folder from which relative trace files are taken.
+
+    Raises:
+        ValueError: an argument is out of range, or a trace file is missing or unreadable.
+        LedgerOverflow: an account went beyond 4.6e9 USD.
+
+    Example:
+        >>> from walras.market.arrivals import Poisson
+        >>> from walras.market.spec import Seller, TaskClass
+        >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
+        >>> result = run(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), until="2 min")
+        >>> result.epochs["served"].sum() > 50
+        True
+    """
+    if record not in RECORDS:
+        raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
+    if not isinstance(reps, int) or not 1 <= reps <= 100_000:
+        raise ValueError(f"reps is {reps}; it must be a whole number from 1 to 100,000")
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^63 − 1")
+    changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
+    if changes:
+        given = {name: getattr(market.run, name) for name in market.run.model_fields_set}
+        market = market.model_copy(update={"run": type(market.run)(**{**given, **changes})})
+    started = time.monotonic()
+    tasks = 0
+    records = []
+    digest = hashlib.blake2b(digest_size=16)
+    edges = epoch_edges(market)
+    for rep in range(reps):
+        once, count = _simulate(market, rep_seed(seed, rep), record, edges, digest, (
+            None if progress is None
+            else lambda done, so_far, rep=rep, before=tasks: progress(  # type: ignore[misc]
+                rep * edges[-1] + done, reps * edges[-1], before + so_far)
+        ), Path(base))  # fmt: skip
+        tasks += count
+        records.append(once)
+    frames = tables(market, edges, records, sampled=_share(market, record))
+    manifest = {
+        "scenario": market.name, "seed": seed, "reps": reps, "record": record, "tasks": tasks,
+        "seconds": round(time.monotonic() - started, 3), "memory_mb": _memory(),
+        "python": platform.python_version(), "platform": platform.platform(),
+        "versions": {"walras": version("walras"), **{name: version(name) for name in _LIBRARIES}},
+        "command": _command(market.name, seed, reps, record), "digest": digest.hexdigest(),
+    }  # fmt: skip
+    return Result(market=market, seed=seed, reps=reps, record=record, manifest=manifest, **frames)
+
+
+def epoch_edges(market: Market) -> NDArray[np.float64]:
+    """Return the ends of a run's epochs, seconds, starting with 0; the last may be shorter."""
+    count = max(math.ceil(market.run.until / market.epoch - 1e-9), 1)
+    if count > 1_000_000:
+        raise ValueError(f"{count:,} epochs; epoch must be at least a millionth of until")
+    edges = np.minimum(np.arange(count + 1) * market.epoch, market.run.until)
+    edges[-1] = market.run.until
+    return edges
+
+
+def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:
+    """Return how many epochs the warm-up takes, rounded up."""
+    return int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
+
+
+def _share(market: Market, record: str) -> float:
+    if record == "trades":
+        return 1.0
+    expected = expected_tasks(market)
+    return min(1.0, SAMPLE / expected) if expected > 0 and math.isfinite(expected) else 1.0
+
+
+def _simulate(
+    market: Market, seed: int, record: str, edges: NDArray[np.float64], digest: Any,
+    progress: Callable[[float, int], None] | None, base: Path,
+) -> tuple[Record, int]:  # fmt: skip
+    """Simulate one replication; feed its numbers to the digest as they come."""
+    once = _Once()
+    warm = edges[warmup_epochs(market, edges)] if market.run.warmup > 0 else 0.0
+    economy = Economy(
+        market, seed, warmup=float(warm), share=_share(market, record), base=base,
+        keep=once.rows.append,
+    )  # fmt: skip
+    engine = economy.engine
+    for end in edges[1:]:
+        economy.advance(float(end))
+        engine.close_epoch()
+        state = engine.state
+        once.stats.append(state.stats.copy())
+        once.sellers.append(state.sellers.copy())
+        once.asks.append(state.cells["ask"].copy())
+        once.levers.append([seller.price for seller in economy.sellers])
+        digest.update(state.stats.tobytes())
+        economy.forget()
+        if progress is not None:
+            progress(float(end), int(state.clock[0]["tasks"]))
+    engine.flush()
+    for part in once.rows:
+        digest.update(part.tobytes())
+    digest.update(engine.state.ledger.tobytes())
+    digest.update(engine.state.latencies.tobytes())
+    seen = Record(
+        stats=np.stack(once.stats), sellers=np.stack(once.sellers), asks=np.stack(once.asks),
+        levers=np.array(once.levers), latencies=engine.state.latencies,
+        ledger=engine.state.ledger.copy(),
+        trades=np.concatenate(once.rows) if once.rows else engine.state.trades[:0].copy(),
+    )  # fmt: skip
+    return seen, int(engine.state.clock[0]["tasks"])
+
+
+def _memory() -> float:
+    """Return the peak memory of this process, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
+
+
+def _command(name: str, seed: int, reps: int, record: str) -> str:
+    return f"walras run {name} --seed {seed} --reps {reps} --record {record}"

@@ -1,0 +1,144 @@
+"""The summary of a run: means after warm-up, each with its standard error.
+
+Queueing output is autocorrelated, so errors never come from σ/√N: they come from replications
+when there are several, else from batch means over the epochs of the one run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..market.spec import Market
+from .estimates import Estimate, batch_means, replications
+from .tables import COUNTS, MONEY, OUTSIDE, SUMS
+
+ALL = "all"
+_UNITS = {
+    "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
+    "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "revenue": "USD/h",
+    "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task", "utilisation": "ratio",
+    "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
+}  # fmt: skip
+_TOTALS = ("arrived", "served", "balked", "reneged", "failed")
+_Cube = dict[str, NDArray[np.float64]]
+
+
+def summarise(
+    market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, reps: int
+) -> pd.DataFrame:
+    """Return one row per (task, offer, metric): value, se, unit, n (batches or replications).
+
+    `epochs` and `sellers` are the tables of a `Result`. A count has no error; it is what happened.
+    """
+    length = int(sellers["epoch"].max()) + 1
+    edges = np.unique(sellers["start"].to_numpy())
+    first = int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
+    first = min(first, length - 1)
+    hours = (np.diff(np.append(edges, market.run.until)) / 3600)[first:]
+    cube = _cube(market, epochs, reps, length)
+    cube = {name: values[:, first:] for name, values in cube.items()}
+    rows: list[tuple[Any, ...]] = []
+    tasks, offers = [t.name for t in market.tasks], [*market.offers, OUTSIDE]
+    arrived = cube["assigned"].sum(axis=3)
+    for k, task in [*enumerate(tasks), (None, ALL)]:
+        of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
+        came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
+        for o, offer in [*enumerate(offers), (None, ALL)]:
+            cell = {n: v.sum(axis=2) if o is None else v[:, :, o] for n, v in of_task.items()}
+            if not any(cell[n].any() for n in ("assigned", "served", "reneged", "failed")):
+                continue
+            _rows(rows, task, offer, cell, came, hours, o == len(offers) - 1)
+    _seller_rows(rows, market, sellers, reps, length, first, hours)
+    columns = ["task", "offer", "metric", "value", "se", "unit", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _cube(market: Market, epochs: pd.DataFrame, reps: int, length: int) -> _Cube:
+    """Return dense arrays [rep, epoch, task, offer] of the table's counts and sums."""
+    shape = (reps, length, len(market.tasks), len(market.offers) + 1)
+    task = {t.name: k for k, t in enumerate(market.tasks)}
+    offer = {name: o for o, name in enumerate([*market.offers, OUTSIDE])}
+    where = (
+        epochs["rep"].to_numpy(), epochs["epoch"].to_numpy(),
+        epochs["task"].map(task).to_numpy(dtype=np.int64),
+        epochs["offer"].map(offer).to_numpy(dtype=np.int64),
+    )  # fmt: skip
+    cube: _Cube = {}
+    for name in (*COUNTS, *SUMS, *MONEY):
+        cube[name] = np.zeros(shape)
+        cube[name][where] = epochs[name].to_numpy()
+    return cube
+
+
+def _estimate(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimate:
+    """Return a ratio with its error; arrays [rep, epoch]."""
+    if sums.shape[0] == 1:
+        return batch_means(sums[0], counts[0])
+    below = counts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return replications(np.where(below > 0, sums.sum(axis=1) / below, np.nan))
+
+
+def _rows(
+    rows: list[tuple[Any, ...]], task: str, offer: str, c: _Cube, came: NDArray[np.float64],
+    hours: NDArray[np.float64], outside: bool,
+) -> None:  # fmt: skip
+    """Append the metrics of one cell."""
+    time = np.broadcast_to(hours, came.shape)
+    ended = c["served"] + c["reneged"] + c["failed"]
+    net = c["paid"] - c["refund"] - c["penalty"]
+    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
+    ratios: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
+        "share": (c["assigned"], came),
+    }
+    if not outside:
+        ratios |= {
+            "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),
+            "accuracy": (c["right"], c["served"]), "wait": (c["wait"], c["served"]),
+            "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
+            "thinking": (c["thinking"], c["served"]),
+            "revenue": (net - c["commission"], time),
+            "profit": (net - c["commission"] - c["cost"], time),
+            "commission": (c["commission"], time),
+        }  # fmt: skip
+    ratios |= {"surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time)}
+    if outside:
+        ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
+    if offer == ALL:
+        ratios.pop("share")
+        counts = {
+            "arrived": came, "served": c["served"], "reneged": c["reneged"],
+            "failed": c["failed"], "balked": came - c["assigned"],
+        }  # fmt: skip
+    else:
+        counts = {"served": c["served"], "reneged": c["reneged"], "failed": c["failed"]}
+    for name in _TOTALS:
+        if name in counts and not (outside and name != "arrived"):
+            rows.append((task, offer, name, float(counts[name].sum()), np.nan, "tasks", 1))
+    for name, (sums, below) in ratios.items():
+        e = _estimate(sums, below)
+        rows.append((task, offer, name, e.mean, e.se, _UNITS[name], e.n))
+
+
+def _seller_rows(
+    rows: list[tuple[Any, ...]], market: Market, sellers: pd.DataFrame, reps: int, length: int,
+    first: int, hours: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Append time averages of each seller's load and price."""
+    shape = (reps, length, len(market.sellers))
+    ordered = sellers.sort_values(["rep", "epoch"], kind="stable")
+    for metric in ("utilisation", "running", "waiting", "price", "fixed"):
+        values = ordered[metric].to_numpy(dtype=np.float64).reshape(shape)[:, first:]
+        for s, seller in enumerate(market.sellers):
+            if np.isnan(values[:, :, s]).all():
+                continue
+            rate = values[:, :, s] if metric == "fixed" else values[:, :, s] * hours
+            e = _estimate(rate, np.broadcast_to(hours, rate.shape))
+            unit = _UNITS[metric]
+            if metric == "price":
+                unit = "USD/Mtok" if seller.price.by_token else "USD/task"
+            rows.append((ALL, seller.name, metric, e.mean, e.se, unit, e.n))

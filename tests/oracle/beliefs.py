@@ -1,0 +1,341 @@
+"""What buyers of each class believe about each offer, and what it is worth to them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from walras.market.distributions import Constant, ShareOfValue
+from walras.market.quotes import expect
+from walras.market.spec import HalfLife, Linear, Market, ScoringAuction, TaskClass
+from walras.market.state import State
+
+from .station import LEVELS, Station
+
+FEW = 32
+"""Up to so many offers lists are faster than arrays."""
+RULES = {"hard": 0, "linear": 1, "halflife": 2}
+Scores = list[float] | NDArray[np.float64]
+
+
+class Law(NamedTuple):
+    """Law of the time to the answer: waits with a chance, then gamma; then served at a rate."""
+
+    chance: float
+    wait: float
+    shape: float
+    rate: float
+
+
+class Outlook(NamedTuple):
+    """Expectations of one buyer of one offer."""
+
+    served: float
+    delta: float
+    used: float
+    timely: float
+    time: float
+    kept: float
+
+
+class Terms:
+    """An offer's rates, USD per token and per task, and what it makes of a task."""
+
+    def __init__(self, market: Market, seller: int, effort: str, owner: int) -> None:
+        spec = market.sellers[seller]
+        self.spec, self.seller, self.owner = spec, seller, owner
+        self.thinking, self.verbosity = spec.effort[effort], spec.verbosity
+        self.prefill = spec.speed / spec.prefill_rate
+        self.outside = spec.startup_time + spec.network_time
+        self.price = [spec.price.task, spec.price.input / 1e6, spec.price.output / 1e6]
+        self.cost = [spec.cost.task, spec.cost.input / 1e6, spec.cost.output / 1e6]
+
+    def move(self, lever: float) -> None:
+        """Change the output price, input in proportion, or the price per task."""
+        rates = self.spec.price
+        if rates.by_token:
+            self.price[1:] = [lever / 1e6 * (rates.input / rates.output), lever / 1e6]
+        else:
+            self.price[0] = lever
+
+    def billed(self, output: float) -> float:
+        """Return the output tokens that are billed."""
+        return output * self.verbosity + self.thinking
+
+
+def charge(rates: list[float], tokens_in: float, tokens_out: float) -> float:
+    """Return what tokens cost at rates (per task, per input, per output token), USD."""
+    return rates[0] + rates[1] * tokens_in + rates[2] * tokens_out
+
+
+class Experience:
+    """What buyers of a class have met at an offer: exponentially weighted averages."""
+
+    def __init__(self, speed: float, memory: float) -> None:
+        """Begin with one answer at time 0, unloaded."""
+        self.memory = memory
+        self.weight, self.seen, self.waited, self.wait, self.started = 1.0, 0.0, 0.0, 0.0, 0.0
+        self.pace_weight, self.pace_seen, self.pace = 1.0, 0.0, 1.0 / speed
+
+    def learn(self, now: float, wait: float, started: bool, pace: float | None) -> None:
+        """Add an answer: how long it waited, whether it was served, its seconds per token."""
+        self.weight = self.weight * math.exp((self.seen - now) / self.memory) + 1.0
+        self.seen = now
+        waited = wait > 0.0
+        self.waited += (waited - self.waited) / self.weight
+        self.wait += (wait - self.wait) / self.weight
+        self.started += ((waited and started) - self.started) / self.weight
+        if pace is not None:
+            self.pace_weight *= math.exp((self.pace_seen - now) / self.memory)
+            self.pace_weight += 1.0
+            self.pace_seen = now
+            self.pace += (pace - self.pace) / self.pace_weight
+
+    def law(self) -> Law:
+        """Return the quote: an exponential wait of those who wait, censored by those who left."""
+        wait = 0.0
+        if self.waited > 0.0:
+            wait = self.wait / max(self.started, 0.5 / self.weight)
+        return Law(self.waited, wait, 1.0, 1.0 / self.pace)
+
+
+def constant(law: Any) -> bool:
+    """Return whether a law of the spec draws the same for every task."""
+    return law is None or isinstance(law, Constant | ShareOfValue) or law.kind in ("none", "deadline")
+
+
+class Beliefs:
+    """One class of buyers looking at all offers.
+
+    Where all buyers of the class agree, the utilities are kept and renewed only for sellers that
+    have changed (`stale`); elsewhere the expectations are kept, or only the laws.
+    """
+
+    def __init__(
+        self, market: Market, k: int, tables: State, terms: list[Terms], stations: list[Station]
+    ) -> None:  # fmt: skip
+        spec: TaskClass = market.tasks[k]
+        self.market, self.k, self.spec, self.tables = market, k, spec, tables
+        self.terms, self.stations = terms, stations
+        cells, count = tables.cells[k], len(terms)
+        self.serving = [o for o in range(count) if cells[o]["serves"]]
+        self.menu: dict[int, list[int]] = {}
+        for o in self.serving:
+            self.menu.setdefault(terms[o].seller, []).append(o)
+        self.mean = tables.works["mean"].ravel().tolist()
+        self.variance = tables.works["variance"].ravel().tolist()
+        self.accuracy = cells["accuracy"].copy()
+        self.claim = cells["claim"].tolist()
+        self.tokens_in, self.billed_out = cells["tokens_in"].tolist(), cells["billed_out"].tolist()
+        self.tie_key = tables.offers["tie_key"].tolist()
+        self.rule = RULES[spec.lateness.kind]
+        self.parameter = 0.0
+        if isinstance(spec.lateness, Linear):
+            self.parameter = spec.lateness.grace
+        elif isinstance(spec.lateness, HalfLife):
+            self.parameter = spec.lateness.half_life
+        self.same_law = constant(spec.deadline) and constant(spec.patience)
+        self.alike = (
+            self.same_law and constant(spec.value) and constant(spec.delay_cost)
+            and market.quotes.price == "expected"
+        )  # fmt: skip
+        auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
+        self.auction, self.truthful = auction is not None, auction is not None and auction.bid == "cost"
+        self.latency = market.quotes.latency
+        self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
+        self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
+        self.known: dict[tuple[int, Law], Outlook] = {}
+        self.ask, self.cost = np.zeros(count), np.zeros(count)
+        self.shut = np.full(count, -np.inf)  # 0 on the market, −inf off it
+        self.outlook = np.ones((6, count))
+        self.fine, self.billed = np.zeros(count), np.ones(count)
+        self.penalty = np.array([t.spec.penalty for t in terms])
+        self.base: Any = np.full(count, -np.inf)
+        if count <= FEW:
+            self.base = self.base.tolist()
+        self.stale = set(range(len(stations)))
+        self.order: list[int] = []
+        self.set_asks()
+
+    def set_asks(self) -> None:
+        """Work out what a mean task is asked for and costs, and the platform's ranking."""
+        for o in self.serving:
+            sizes = self.tokens_in[o], self.billed_out[o]
+            self.ask[o] = charge(self.terms[o].price, *sizes)
+            self.cost[o] = charge(self.terms[o].cost, *sizes)
+        by_price = self.market.platform.ranking == "price"
+        merit = self.ask.tolist() if by_price else [-claim for claim in self.claim]
+        self.order = sorted(self.serving, key=lambda o: (merit[o], self.tie_key[o]))
+        self.stale.update(range(len(self.stations)))
+
+    # --- laws -----------------------------------------------------------------------------------
+
+    def observed(self, station: Station) -> Law:
+        """Return the quote from the queue as it stands."""
+        level = self.spec.priority if station.by_level else 0
+        streams = len(station.running)
+        if streams < station.slots:
+            return Law(0.0, 0.0, 1.0, station.rate_of(streams + 1))
+        if station.preempts(level):
+            return Law(0.0, 0.0, 1.0, station.rate_of(streams))
+        mean, variance = self.mean, self.variance
+        work = spread = 0.0
+        for cell, number in station.serving.items():
+            work += number * mean[cell]
+            spread += number * variance[cell]
+        work /= streams
+        spread /= streams
+        for better in range(min(level + 1, LEVELS)):
+            if station.waiting[better]:
+                for cell, number in station.ahead[better].items():
+                    work += number * mean[cell]
+                    spread += number * variance[cell]
+        rate = station.rate_of(streams)
+        capacity = station.slots * rate
+        wait, spread = work / capacity, spread / (capacity * capacity)
+        shape = wait * wait / spread if spread > 1e-12 * wait * wait else 1e12
+        return Law(1.0, wait, shape, rate)
+
+    def believes_promise(self, o: int) -> bool:
+        """Return whether the promise is the quote; in an auction an unbacked one is not."""
+        return self.latency == "promised" and not (
+            self.auction and self.terms[o].spec.penalty == 0.0
+        )
+
+    def promised(self, o: int, deadline: float) -> Outlook:
+        """Return the outlook of a buyer who takes the promise at its word."""
+        promise = self.terms[o].spec.promise
+        assert promise is not None
+        delta = self.delta(promise - deadline)
+        return Outlook(1.0, delta, float(delta > 0.0), float(promise <= deadline), promise, 1.0)
+
+    def delta(self, late: float) -> float:
+        """Return the share of value left when so many seconds late."""
+        if late <= 0.0:
+            return 1.0
+        if self.rule == 0:
+            return 0.0
+        if self.rule == 1:
+            return max(0.0, 1.0 - late / self.parameter)
+        return math.exp(-math.log(2.0) * late / self.parameter)
+
+    def foresee(self, o: int, law: Law, deadline: float, patience: float) -> Outlook:
+        """Return the outlook under a law."""
+        if self.believes_promise(o):
+            return self.promised(o, deadline)
+        spec, st, k = self.terms[o].spec, self.tables, self.k
+        promise = math.inf
+        if spec.promise is not None and spec.penalty > 0.0:
+            promise = spec.promise
+        return Outlook(*expect(
+            law.chance, law.wait, law.shape, self.terms[o].outside, law.rate, patience, deadline,
+            self.rule, self.parameter, promise, st.works[k, o], st.grid, st.rows, st.nodes[k, o],
+            st.waits,
+        ))  # fmt: skip
+
+    def billed_share(self, o: int, outlook: Outlook) -> float:
+        """Return the expected share of the price that is paid and not refunded."""
+        spec, right = self.terms[o].spec, float(self.accuracy[o])
+        late, wrong = spec.refund_late, spec.refund_wrong
+        in_time = outlook.timely
+        overdue = outlook.served - in_time
+        refund = overdue * (right * late + (1.0 - right) * max(late, wrong))
+        return outlook.served - (refund + in_time * (1.0 - right) * wrong)
+
+    # --- worth ----------------------------------------------------------------------------------
+
+    def renew(self, deadline: float, patience: float) -> None:
+        """Quote anew for the sellers that have changed."""
+        for s in self.stale:
+            offers = self.menu.get(s)
+            if offers is None:
+                continue
+            station = self.stations[s]
+            if station.down or not station.listed:
+                for o in offers:
+                    self.shut[o] = self.base[o] = -math.inf
+                continue
+            law = self.observed(station) if self.latency != "average" else None
+            for o in offers:
+                self.shut[o] = 0.0
+                self.laws[o] = quote = self.past[o].law() if law is None else law
+                if self.same_law:
+                    self.look(o, quote, deadline, patience)
+        self.stale.clear()
+
+    def look(self, o: int, law: Law, deadline: float, patience: float) -> None:
+        """Renew one offer's outlook and, where all buyers agree, its worth."""
+        outlook = self.known.get((o, law))
+        if outlook is None:
+            if len(self.known) > 100_000:
+                self.known.clear()
+            self.known[o, law] = outlook = self.foresee(o, law, deadline, patience)
+        billed = self.billed_share(o, outlook)
+        fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
+        if not self.alike:
+            self.outlook[:, o], self.billed[o], self.fine[o] = outlook, billed, fine
+            return
+        value = self.spec.value.mean
+        delay = self.spec.delay_cost
+        cost = delay.per_second * value if isinstance(delay, ShareOfValue) else delay.mean
+        self.billed[o], self.fine[o] = billed, fine
+        self.outlook[0, o] = outlook.served
+        right, ask = float(self.accuracy[o]), float(self.ask[o])
+        if self.truthful:
+            ask = self.bid(float(self.cost[o]), outlook.served, fine, billed)
+        self.base[o] = (
+            right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
+            - cost * outlook.time - (ask * billed - fine)
+        )  # fmt: skip
+
+    def bid(self, cost: float, served: float, fine: float, billed: float) -> float:
+        """Return the price that just covers expected cost and penalty."""
+        kept = billed * (1.0 - self.market.platform.commission)
+        return (cost * served + fine) / kept if kept > 0.0 else cost
+
+    def asks(self, tokens_in: float, output: float) -> tuple[Any, Any]:
+        """Return (asks, costs) of all offers, of a mean task or of one with these tokens."""
+        if self.market.quotes.price == "expected":
+            return self.ask, self.cost
+        ask, cost = np.zeros(len(self.terms)), np.zeros(len(self.terms))
+        for o in self.serving:
+            terms = self.terms[o]
+            ask[o] = charge(terms.price, tokens_in, terms.billed(output))
+            cost[o] = charge(terms.cost, tokens_in, terms.billed(output))
+        return ask, cost
+
+    def bids(self, tokens_in: float, output: float) -> Any:
+        """Return what all offers ask of a task: posted prices or truthful bids."""
+        ask, cost = self.asks(tokens_in, output)
+        if not self.truthful:
+            return ask
+        served = self.outlook[0]
+        kept = self.billed * (1.0 - self.market.platform.commission)
+        owed = cost * served + self.fine
+        return np.where(kept > 0.0, owed / np.where(kept > 0.0, kept, 1.0), cost)
+
+    def worth(
+        self, value: float, delay_cost: float, deadline: float, patience: float, tokens_in: float,
+        output: float,
+    ) -> Scores:  # fmt: skip
+        """Return the expected utility of every offer to a buyer, −inf off the market."""
+        if self.stale:
+            self.renew(deadline, patience)
+        if self.alike:
+            return self.base  # type: ignore[no-any-return]
+        if not self.same_law:
+            for o in self.serving:
+                if self.shut[o] == 0.0:
+                    outlook = self.foresee(o, self.laws[o], deadline, patience)
+                    self.outlook[:, o] = outlook
+                    self.billed[o] = self.billed_share(o, outlook)
+            self.fine = self.penalty * (self.outlook[0] - self.outlook[5])
+        _, delta, used, _, time, _ = self.outlook
+        right = self.accuracy
+        paid = self.bids(tokens_in, output) * self.billed - self.fine
+        utility = right * value * delta - (1.0 - right) * self.spec.loss * used
+        utility = utility - delay_cost * time - paid + self.shut
+        return utility.tolist() if len(utility) <= FEW else utility  # type: ignore[no-any-return]

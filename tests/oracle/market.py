@@ -1,0 +1,320 @@
+"""The whole market: tasks come, buyers choose, sellers serve, money moves."""
+
+from __future__ import annotations
+
+import math
+from operator import add
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from walras.market.spec import Logit, Market, ScoringAuction
+from walras.market.state import State
+
+from .beliefs import FEW, Beliefs, Scores, Terms, charge
+from .calendar import AGENT, ARRIVAL, RANKS, Calendar
+from .draws import Draws
+from .events import Event
+from .station import Process, Station
+from .task import Task
+
+STATUS = {"served": 0, "balked": 1, "reneged": 2, "failed": 3}
+
+
+class Choice(NamedTuple):
+    """What a buyer chose: an offer or −1, at a price."""
+
+    id: int
+    offer: int
+    price: float
+    utility: float
+
+
+class Trade(NamedTuple):
+    """How a task ended; the names are those of the kernel's rows, money is in nano-dollars."""
+
+    id: int
+    kind: int
+    offer: int
+    status: int
+    right: bool
+    late: bool
+    arrival: float
+    start: float
+    finish: float
+    wait: float
+    sojourn: float
+    price: int
+    refund: int
+    penalty: int
+    commission: int
+    returned: int
+    cost: int
+    taste: float
+    utility: float
+    surplus: float
+
+
+def nano(usd: float) -> int:
+    """Return nano-dollars, rounded half-even (as `round` does)."""
+    return round(usd * 1e9)
+
+
+class Simulation:
+    """A market to be run once."""
+
+    def __init__(
+        self, market: Market, tables: State, draws: Draws, events: list[Event],
+        ranks: tuple[int, int, int, int] = RANKS,
+    ) -> None:  # fmt: skip
+        """Take the spec, the tables made from it (not touched), all draws and the agents' events."""
+        self.market, self.draws, self.events = market, draws, events
+        self.calendar = calendar = Calendar(ranks)
+        self.trades: list[Trade] = []
+        self.choices: list[Choice] = []
+        self.in_system = 0
+        owners: dict[str, int] = {}
+        self.terms = [
+            Terms(market, s, effort, owners.setdefault(seller.owned_by, len(owners)))
+            for s, seller in enumerate(market.sellers)
+            for effort in seller.effort
+        ]
+        self.owner = [t.owner for t in self.terms]
+        self.owners = np.array(self.owner)
+        self.few = len(self.terms) <= FEW
+        self.beliefs: list[Beliefs] = []
+        self.stations = [
+            Station(calendar, seller, self.note_of(s), self.end)
+            for s, seller in enumerate(market.sellers)
+        ]
+        self.beliefs += [
+            Beliefs(market, k, tables, self.terms, self.stations) for k in range(len(market.tasks))
+        ]
+        self.shares_experience = market.quotes.latency == "average"
+        self.stale = [b.stale for b in self.beliefs]
+        skill = tables.cells
+        self.floor, self.ceiling = skill["floor"].tolist(), skill["ceiling"].tolist()
+        self.skill = skill["skill"].tolist()
+        self.logit = [isinstance(t.choice, Logit) for t in market.tasks]
+        self.taste: Any = draws.taste.tolist() if self.few else draws.taste
+        self.outside = draws.outside.tolist()
+        auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
+        self.auction = auction is not None
+        reserve = auction.reserve if auction else None
+        self.reserve = -math.inf if reserve is None else reserve
+        calendar.process(self.arrivals())
+        calendar.process(self.agents())
+        for k, rows in draws.users:
+            calendar.process(self.user(k, rows))
+
+    def note_of(self, s: int) -> Any:
+        """Return a function that notes a change at seller s."""
+
+        def note() -> None:
+            for stale in self.stale:
+                stale.add(s)
+
+        return note
+
+    def run(self, until: float) -> None:
+        """Simulate [0, until): completions at the end still count."""
+        self.calendar.run(self.calendar.at(until, AGENT, 0))
+
+    # --- processes ------------------------------------------------------------------------------
+
+    def arrivals(self) -> Process:
+        """Let the tasks of open classes come."""
+        demand = self.draws.demand
+        closed = sum(len(rows) for _, rows in self.draws.users)
+        open_ = demand[: len(demand) - closed]
+        at = self.calendar.at
+        for row, values in enumerate(zip(*(open_[n].tolist() for n in open_.dtype.names), strict=True)):
+            task = Task(row, *values)
+            yield at(task.time, ARRIVAL, task.id)
+            self.arrive(task)
+
+    def user(self, k: int, rows: list[int]) -> Process:
+        """Think, ask, wait for the end, think again."""
+        since = 0.0
+        for row in rows:
+            task = Task(row, *self.draws.demand[row].item())
+            task.time = since + task.time
+            task.ended = self.calendar.event()
+            yield self.calendar.at(task.time, ARRIVAL, task.id)
+            self.arrive(task)
+            yield task.ended
+            since = self.calendar.now
+            if task.served:
+                since += self.terms[task.offer].outside
+        raise RuntimeError("a closed user ran out of draws")
+
+    def agents(self) -> Process:
+        """Let the agents act."""
+        for number, event in enumerate(self.events, start=1):
+            yield self.calendar.at(event.time, AGENT, number)
+            station = self.stations[event.seller]
+            if event.what == "price":
+                self.set_price(event.seller, float(event.value))
+            elif event.what == "break":
+                station.break_down(str(event.value))
+            elif event.what == "repair":
+                station.repair()
+            elif event.what == "slots":
+                station.add_slots(float(event.value))
+            else:
+                station.list(event.what == "enter")
+
+    def set_price(self, s: int, lever: float) -> None:
+        """Change the price of all offers of a seller."""
+        for terms in self.terms:
+            if terms.seller == s:
+                terms.move(lever)
+        for beliefs in self.beliefs:
+            beliefs.set_asks()
+
+    # --- choice ---------------------------------------------------------------------------------
+
+    def arrive(self, task: Task) -> None:
+        """Let a buyer choose, and its task join the seller."""
+        k = task.kind
+        beliefs = self.beliefs[k]
+        score = beliefs.worth(
+            task.value, task.delay_cost, task.deadline, task.patience, task.input, task.output
+        )
+        if self.logit[k]:
+            taste = self.taste[task.row]
+            score = list(map(add, score, taste)) if self.few else score + taste
+        if beliefs.spec.consideration is not None:
+            score = self.limit(beliefs, task, score)
+        outside = self.outside[task.row] if beliefs.spec.outside_option else -math.inf
+        least = max(outside, self.reserve) if self.auction else outside
+        o = self.best(score, least, task.row)
+        if o < 0:
+            task.taste = outside if beliefs.spec.outside_option else 0.0
+            self.choices.append(Choice(task.id, -1, 0.0, 0.0))
+            self.end(task, "balked")
+            return
+        terms = self.terms[o]
+        top = float(score[o])
+        billed = terms.billed(task.output)
+        if self.auction:
+            task.price, task.utility = self.second_score(beliefs, task, score, o, least)
+        else:
+            task.price, task.utility = charge(terms.price, task.input, billed), top
+        task.offer, task.cell = o, k * len(self.terms) + o
+        task.taste = float(self.taste[task.row][o])
+        task.work = task.left = task.input * terms.prefill + billed
+        self.choices.append(Choice(task.id, o, task.price, task.utility))
+        self.in_system += 1
+        self.stations[terms.seller].join(task, beliefs.spec.priority)
+
+    def limit(self, beliefs: Beliefs, task: Task, score: Scores) -> Scores:
+        """Leave only the offers that the platform shows."""
+        number = beliefs.spec.consideration
+        order = beliefs.order
+        if self.market.platform.ranking == "random":
+            shown = self.draws.shown[task.row].tolist()
+            order = sorted(order, key=lambda o: shown[o])
+        left = [-math.inf] * len(self.terms)
+        for o in [o for o in order if score[o] > -math.inf][:number]:
+            left[o] = float(score[o])
+        return left if self.few else np.array(left)
+
+    def best(self, score: Scores, least: float, row: int) -> int:
+        """Return the offer with the highest score, or −1 if all are below `least`."""
+        if isinstance(score, list):
+            top = max(score)
+            ties = score.count(top) > 1
+            o = score.index(top)
+        else:
+            o = int(score.argmax())
+            top = score[o]
+            ties = np.count_nonzero(score == top) > 1
+        if top < least or top == -math.inf:
+            return -1
+        if ties:
+            coin = self.draws.tie[row].tolist()
+            o = max((j for j in range(len(coin)) if score[j] == top), key=lambda j: coin[j])
+        return o
+
+    def second_score(
+        self, beliefs: Beliefs, task: Task, score: Scores, o: int, least: float
+    ) -> tuple[float, float]:
+        """Return the price that makes the winner's score equal the score to beat, and that score."""
+        bid = float(beliefs.bids(task.input, task.output)[o])
+        mine = self.owner[o]
+        if isinstance(score, list):
+            rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
+            beat = max(least, max(rivals, default=-math.inf))
+        else:
+            beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
+        if beat == -math.inf:
+            return bid, float(score[o])
+        billed = float(beliefs.billed[o])
+        return (bid + (float(score[o]) - beat) / billed if billed > 0.0 else bid), beat
+
+    # --- the end of a task ----------------------------------------------------------------------
+
+    def end(self, task: Task, status: str) -> None:
+        """Write the row of a task that has ended and tell whoever waits for it."""
+        if status == "served":
+            task.served = True
+            self.settle(task)
+        else:
+            self.give_up(task, status)
+        if task.offer >= 0:
+            self.in_system -= 1
+        if task.ended is not None:
+            task.ended.succeed()
+
+    def settle(self, task: Task) -> None:
+        """Judge and pay a task that has been served."""
+        k, o, now = task.kind, task.offer, self.calendar.now
+        terms, beliefs = self.terms[o], self.beliefs[k]
+        spec = terms.spec
+        sojourn = now - task.time + terms.outside
+        late = sojourn > task.deadline
+        right = bool(self.draws.right[task.row, o] < self.accuracy(k, o, task.difficulty))
+        price = nano(task.price)
+        share = max(spec.refund_late if late else 0.0, 0.0 if right else spec.refund_wrong)
+        refund = round(price * share)
+        broken = spec.promise is not None and sojourn > spec.promise
+        penalty = nano(spec.penalty) if broken else 0
+        rate = self.market.platform.commission
+        cost = nano(charge(terms.cost, task.input, terms.billed(task.output)))
+        delta = beliefs.delta(sojourn - task.deadline)
+        worth = task.value * delta if right else -(beliefs.spec.loss if delta > 0.0 else 0.0)
+        surplus = worth - task.delay_cost * sojourn - (price - refund - penalty) * 1e-9
+        self.trades.append(Trade(
+            task.id, k, o, 0, right, late, task.time, task.started, now, task.wait, sojourn, price,
+            refund, penalty, round(price * rate), round(refund * rate), cost, task.taste,
+            task.utility, task.taste + surplus,
+        ))  # fmt: skip
+        if self.shares_experience:
+            pace = task.service / task.work if task.work > 0.0 else None
+            beliefs.past[o].learn(now, task.wait, True, pace)
+            beliefs.stale.add(terms.seller)
+
+    def accuracy(self, k: int, o: int, difficulty: float) -> float:
+        """Return the probability of a right answer to a task of this difficulty."""
+        floor, ceiling, gap = self.floor[k][o], self.ceiling[k][o], difficulty - self.skill[k][o]
+        if gap > 700.0:
+            return float(floor)
+        return float(floor + (ceiling - floor) / (1.0 + math.exp(gap)))
+
+    def give_up(self, task: Task, status: str) -> None:
+        """Write the row of a task that was not served: it pays nothing and has lost its time."""
+        now = self.calendar.now
+        wait, time = task.wait, now - task.time
+        if status == "balked":
+            wait, time, lost = math.nan, math.nan, 0.0
+        else:
+            lost = task.delay_cost * time
+        self.trades.append(Trade(
+            task.id, task.kind, task.offer, STATUS[status], False, False, task.time, task.started,
+            now, wait, time, 0, 0, 0, 0, 0, 0, task.taste, task.utility, task.taste - lost,
+        ))  # fmt: skip
+        if status == "reneged" and self.shares_experience:
+            beliefs = self.beliefs[task.kind]
+            beliefs.past[task.offer].learn(now, time, False, None)
+            beliefs.stale.add(self.terms[task.offer].seller)

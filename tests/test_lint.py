@@ -1,0 +1,237 @@
+"""Every rule of the economic lint: a market where it warns and one where it does not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from walras.market.spec import Market
+from walras.scenarios.errors import CODES
+from walras.scenarios.lint import RULES, lint
+from walras.scenarios.terms import Terms
+
+Changes = dict[str, Any]
+
+
+def task(**changes: Any) -> Changes:
+    base: Changes = {
+        "name": "ask", "arrivals": {"kind": "poisson", "rate": 0.5}, "output_tokens": 100,
+        "value": 1.0,
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def seller(name: str = "one", **changes: Any) -> Changes:
+    base: Changes = {
+        "name": name, "accuracy": 0.9, "speed": 100, "slots": 8,
+        "price": {"output": 10.0}, "cost": {"output": 5.0},
+    }  # fmt: skip
+    return {**base, **changes}
+
+
+def market(*parts: Changes, **changes: Any) -> Market:
+    """Build a market of task classes (they have arrivals) and sellers."""
+    tasks = [p for p in parts if "arrivals" in p] or [task()]
+    sellers = [p for p in parts if "arrivals" not in p] or [seller()]
+    run = {"until": "1 d", **changes.pop("run", {})}
+    return Market.model_validate({"tasks": tasks, "sellers": sellers, "run": run, **changes})
+
+
+def poisson(rate: float) -> Changes:
+    return {"kind": "poisson", "rate": rate}
+
+
+CAPTIVE: Changes = {"outside_option": False, "arrivals": poisson(10)}
+DEAR, CHEAP = {"output": 20.0}, {"output": 10.0}
+WORSE = seller("worse", accuracy=0.8, speed=90, price=DEAR)
+BUSY = task(arrivals=poisson(7.5))
+AUCTION = {"kind": "second_score", "bid": "cost"}
+LOGIT = {"kind": "logit", "scale": 0.1}
+MAIN: Changes = {"kind": "exit", "at": 10, "seller": "one"}
+
+FIRES = {
+    "W201": [
+        market(seller(), WORSE),
+        market(seller(), seller("dear", price=DEAR)),
+        market(seller(effort={"low": 0, "high": 500})),
+        market(seller(cost={"output": 1.0}), seller("dear"), mechanism=AUCTION),
+        market(seller(), seller("claims", claimed=0.8, accuracy=0.99), quotes={"accuracy": "claimed"}),
+    ],
+    "W202": [
+        market(task(deadline="500 ms")),
+        market(task(deadline="2 s"), seller(network_time=1, startup_time="500 ms")),
+        market(task(deadline=0.1, lateness={"kind": "linear", "grace": 0.5})),
+    ],
+    "W203": [market(task(skill="maths"), seller(accuracy={"chat": 0.9}))],
+    "W204": [
+        market(task(**CAPTIVE)),
+        market(task(**CAPTIVE), seller(kappa=2, slots="unlimited")),
+        market(task(**CAPTIVE), seller(slots=2), seller("two", slots=2)),
+        market(task(**CAPTIVE), seller(slots=64, kappa=4)),
+    ],
+    "W205": [
+        market(task(arrivals=poisson(10))),
+        market(task(outside_option=False, patience=60, arrivals=poisson(10))),
+        market(task(arrivals=poisson(30)), seller(), seller("two")),
+    ],
+    "W206": [market(BUSY, quotes={"latency": "average", "memory": 1})],
+    "W207": [market(BUSY, run={"until": 1000})],
+    "W208": [market(run={"until": 1000, "warmup": 1000})],
+    "W209": [
+        market(seller(price={"output": 4.0})),
+        market(seller(price={"task": 0.0001}), mechanism={"kind": "second_score", "bid": "price"}),
+    ],
+    "W210": [
+        market(run={"until": 100}),
+        market(run={"until": 1000, "warmup": 900}),
+        market(task(arrivals={"kind": "replay", "times": [0, 1, 2]})),
+        market(task(arrivals={"kind": "closed", "users": 1, "think_time": 10000})),
+    ],
+    "W211": [market(task(consideration=2))],
+    "W212": [market(run={"epoch": "2 d"})],
+    "W213": [
+        market(task(value=0.0005)),
+        market(task(value={"kind": "uniform", "low": 0, "high": 0.001})),
+        market(task(value={"kind": "quantiles", "probabilities": [0, 1], "values": [0, 0.001]})),
+        market(seller(), seller("other", accuracy={"maths": 0.9})),
+    ],
+    "W214": [market(task(), task(name="urgent", priority=1))],
+}
+
+SILENT = {
+    "W201": [
+        market(seller(), seller("two")),
+        market(seller(), seller("better", accuracy=0.95, price=DEAR)),
+        market(seller(), seller("sooner", speed=200, price=DEAR)),
+        market(seller(), {**WORSE, "pricing": "undercut"}),
+        market({**seller(), "pricing": "undercut"}, WORSE),
+        market(seller(), WORSE, events=[MAIN]),
+        market(seller(), {**WORSE, "refund_late": 0.5}),
+        market(task(), task(name="sum", skill="maths"), seller(accuracy={"general": 0.9}), WORSE),
+        market(seller(), seller("dear", price=DEAR), mechanism=AUCTION),
+        market(task(), task(name="x", output_tokens="replay", arrivals={
+            "kind": "replay", "file": "no.csv"}), seller(), seller("two")),
+    ],
+    "W202": [
+        market(task(deadline="2 s")),
+        market(task(deadline=0.1, lateness={"kind": "linear", "grace": 2})),
+        market(task(deadline=0.1), seller(accuracy={"maths": 1})),
+    ],
+    "W203": [market(task(skill="maths"), seller(accuracy={"maths": 0.9})), market(task(skill="x"))],
+    "W204": [
+        market(task(outside_option=False)),
+        market(task(arrivals=poisson(10))),
+        market(task(outside_option=False, patience=60, arrivals=poisson(10))),
+        market(task(**CAPTIVE), seller(slots="unlimited")),
+        market(task(**CAPTIVE), seller(), seller("two")),
+        market(task(**CAPTIVE), events=[
+            {"kind": "add_slots", "at": 1, "seller": "one", "slots": 8}]),
+        market(task(outside_option=False, arrivals={"kind": "closed", "users": 99, "think_time": 1})),
+        market(task(outside_option=False, output_tokens="replay", arrivals={
+            "kind": "replay", "file": "no.csv"})),
+    ],
+    "W205": [market(BUSY), market(task(**CAPTIVE))],
+    "W206": [
+        market(BUSY, quotes={"latency": "average", "memory": "1 h"}),
+        market(BUSY, quotes={"latency": "observed", "memory": 1}),
+        market(task(arrivals=poisson(100)), quotes={"latency": "average", "memory": 1}),
+    ],
+    "W207": [
+        market(BUSY, run={"until": 1000, "warmup": 500}), market(BUSY),
+        market(BUSY, seller(slots="unlimited"), run={"until": 1000}),
+    ],
+    "W208": [market(run={"until": 1000, "warmup": 500})],
+    "W209": [
+        market(), market(seller(price={"output": 4.0}), mechanism=AUCTION),
+        market(seller(price={"output": 4.0}, pricing="cost_plus")),
+    ],
+    "W210": [market(), market(task(arrivals={"kind": "replay", "file": "no.csv"}))],
+    "W211": [market(task(consideration=1))],
+    "W212": [market(run={"epoch": "1 h"})],
+    "W213": [
+        market(),
+        market(task(value=0.0005, choice=LOGIT)),
+        market(task(value=0.0005, outside_option=False)),
+        market(task(value={"kind": "exponential", "mean": 1e-9})),
+        market(task(value=0.0005), seller(refund_wrong=1.0)),
+        market(task(value=0.0005), seller(pricing="undercut")),
+    ],
+    "W214": [
+        market(task(priority=1)),
+        market(task(), task(name="urgent", priority=1), seller(discipline="priority")),
+    ],
+}  # fmt: skip
+
+
+def codes(found: Market) -> set[str]:
+    return {p.code for p in lint(found)}
+
+
+def test_every_warning_has_its_cases() -> None:
+    assert {c for c in CODES if c > "W2"} == set(FIRES) == set(SILENT)
+    assert {c for rule in RULES for c in CODES if c in (rule.__doc__ or "")} == set(FIRES)
+
+
+@pytest.mark.parametrize(("code", "case"), [(c, m) for c, ms in FIRES.items() for m in ms])
+def test_it_warns(code: str, case: Market) -> None:
+    assert code in codes(case)
+
+
+@pytest.mark.parametrize(("code", "case"), [(c, m) for c, ms in SILENT.items() for m in ms])
+def test_it_is_silent(code: str, case: Market) -> None:
+    assert code not in codes(case)
+
+
+def test_a_sound_market_has_no_warnings() -> None:
+    assert lint(market()) == []
+
+
+def test_the_words_of_the_manual() -> None:
+    (first,) = [p for p in lint(market(seller(), WORSE)) if p.code == "W201"]
+    assert "`worse/default` is dominated by `one/default` (dearer, slower, less accurate)" in (
+        first.message
+    )
+    (second,) = [p for p in lint(market(task(**CAPTIVE))) if p.code == "W204"]
+    assert "captive load 1.25 exceeds capacity and nobody can leave" in second.message
+
+
+def test_prices_services_and_loads_by_hand() -> None:
+    found = market(
+        task(arrivals=poisson(4), input_tokens=2000, deadline="9 s"),
+        seller(
+            effort={"high": 300}, prefill_rate=1000, verbosity=1.5, network_time=0.5,
+            startup_time=0.25, price={"input": 1, "output": 10, "task": 0.001},
+        ),
+    )  # fmt: skip
+    terms = Terms(found)
+    (term,) = terms.all
+    assert term.work == 2000 * 0.1 + 150 + 300
+    assert term.latency == 0.75 + 6.5
+    assert term.price == pytest.approx(0.001 + 0.002 + 0.0045)
+    assert terms.utilisations == {"one": pytest.approx(4 * 650 / 800)}
+
+
+def test_accuracy_is_averaged_over_difficulty() -> None:
+    able = seller(accuracy={}, ability={"general": {"theta": 1.0}})
+    level = Terms(market(able)).all[0].accuracy
+    spread = Terms(market(task(difficulty={"mean": 1, "sd": 2}), able)).all[0].accuracy
+    assert level == pytest.approx(1 / (1 + math.exp(-1)))
+    assert spread == pytest.approx(0.5)
+
+
+def test_relaxation_time_by_hand() -> None:
+    """M/M/1 at load 0.81 and unit service: 1/(1 − 0.9)² = 100 s."""
+    one = market(task(arrivals=poisson(0.81)), seller(slots=1))
+    name, time = Terms(one).slowest_queue
+    assert name == "one"
+    assert time == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_extreme_numbers(size: float) -> None:
+    extreme = task(value=size, output_tokens=size, input_tokens=size, arrivals=poisson(1e-12))
+    for problem in lint(market(extreme, seller(speed=1e-300), seller("two", e0=size))):
+        assert "nan" not in problem.message
+        assert "inf" not in problem.message
