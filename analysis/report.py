@@ -30,6 +30,7 @@ _SECTIONS = (
     ("F3", "Prices"), ("F4", "Who serves what"), ("F10", "Deadlines and queues"),
     ("F11", "Structure of the market"),
 )  # fmt: skip
+_SAID = ("command", "seed", "reps")  # parts of the manifest that stand elsewhere
 _TITLE = 38  # px of a figure that its title takes; the report prints it as text
 
 
@@ -99,6 +100,8 @@ def _panel(figure: Figure, result: Result) -> _Panel | None:
     if data.empty:
         return None
     drawn = figure.builder(result)
+    if not drawn.data:
+        return None
     finding = plain(drawn.layout.title.text)
     height = int(drawn.layout.height) - _TITLE
     drawn.update_layout(
@@ -141,7 +144,7 @@ def _span(result: Result) -> str:
 def _provenance(result: Result) -> Table:
     rows = [["digest", result.digest], ["recorded", result.record], ["seed", str(result.seed)]]
     rows.append(["replications", str(result.reps)])
-    rows += [[key, text] for key, text in _flat("", result.manifest) if key not in ("seed", "reps")]
+    rows += [[key, text] for key, text in _flat("", result.manifest) if key not in _SAID]
     return Table(["", ""], rows)
 
 

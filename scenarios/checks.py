@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..market.fields import Spec
-from .errors import Problem, did_you_mean, shown
+from .errors import Problem, did_you_mean, plain, shown
 from .faults import Source, from_validation
 from .lines import Path
 from .schema import Entry, entry_at
@@ -56,7 +56,7 @@ def _events(source: Source) -> Found:
             continue
         path: Path = ("events", i, "seller")
         if name not in sellers:
-            hint = did_you_mean(name, sellers) or f"sellers: {', '.join(list(sellers)[:12])}"
+            hint = did_you_mean(name, sellers) or f"sellers: {', '.join(plain(s) for s in list(sellers)[:12])}"
             yield (
                 path,
                 source.problem(

@@ -139,10 +139,13 @@ def _large(value: int) -> str:
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """Return a text cut to at most 60 characters, everything unprintable escaped."""
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return _escaped(text if len(text) <= longest else text[: longest - 1] + "…")
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -178,4 +181,4 @@ def styled(problem: Problem) -> list[tuple[str, str]]:
         pieces += [("\n  --> ", "blue"), (where, "")]
     for note in problem.notes:
         pieces += [("\n   = ", "blue"), (note, "")]
-    return pieces
+    return [(text[:1] + _escaped(text[1:]), look) for text, look in pieces]

@@ -127,8 +127,9 @@ def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
             stack += [((*path, i), inner) for i, inner in enumerate(value)]
         else:
             code, message = _impossible(value, path)
-            if message:
-                yield path, source.problem(code, path, message, entry_at(path, source.data))
+            entry = entry_at(path, source.data) if message else None
+            if entry is not None:  # else the key is unknown, which is said elsewhere
+                yield path, source.problem(code, path, message, entry)
 
 
 def _impossible_keys(

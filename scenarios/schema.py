@@ -20,6 +20,7 @@ from ..market.fields import NAME_PATTERN, Spec
 from ..market.spec import Market
 
 Step = str | int
+_MOST_KEYS = 8
 _LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "allow_inf_nan")
 _EXAMPLES = {
     "USD/Mtok": "0.60", "USD/task": "0.02", "USD/Mtok or USD/task": "0.60", "USD": "0.02",
@@ -124,24 +125,27 @@ class Entry:
     @property
     def range(self) -> str:
         """The allowed range in words; empty where anything goes."""
-        parts = []
+        return " ".join(part for part in (*self._choices(), *self._numbers(), _sizes(self)) if part)
+
+    def _choices(self) -> Iterator[str]:
         if "constant" in self.kinds:
-            parts.append("0 or more, or a law:")
+            yield "0 or more, or a law:"
         if self.words or self.kinds:
-            parts.append(_one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)]))
+            yield _one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)])
+        elif len(self.models) == 1:
+            yield f"a table of {', '.join(list(self.models[0].model_fields)[:_MOST_KEYS])}"
         if bool in self.types:
-            parts.append("true or false")
-        holds = (
-            step_into(self, 0) or step_into(self, "x") if _origins(self) & {list, dict} else None
-        )
-        if holds is not None and _interval(holds.limits):
-            parts.append(f"each {_interval(holds.limits)};" if _sizes(self) else
-                         f"each {_interval(holds.limits)}")  # fmt: skip
-        elif holds is None:
-            parts.append(_interval(self.limits))
+            yield "true or false"
+
+    def _numbers(self) -> Iterator[str]:
+        if _origins(self) & {list, dict}:
+            holds = step_into(self, 0) or step_into(self, "x")
+            each = _interval(holds.limits) if holds else ""
+            yield f"each {each}{';' if _sizes(self) else ''}" if each else ""
+        else:
+            yield _interval(self.limits)
         if self.endless:
-            parts.append("or unlimited")
-        return " ".join(p for p in (*parts, _sizes(self)) if p)
+            yield "or unlimited"
 
 
 def kinds_of(model: type[Spec]) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ def _print(text: str) -> None:
 def _print_json(data: Any) -> None:
     import json
 
-    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1))
+    typer.echo(json.dumps(data, allow_nan=False, indent=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

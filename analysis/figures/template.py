@@ -118,8 +118,9 @@ def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -
     size = round(points * 96 / 72)
     copy.update_layout(
         width=round(width * 96), height=round(height * 96), font_size=size, title_text="",
-        margin_t=3 * size, legend_font_size=size, updatemenus=[],
+        margin_t=3 * size, legend_font_size=size,
     )  # fmt: skip
+    copy.layout.updatemenus = []
     copy.update_annotations(font_size=size)
     copy.for_each_xaxis(lambda axis: axis.update(tickfont_size=size))
     copy.for_each_yaxis(lambda axis: axis.update(tickfont_size=size))

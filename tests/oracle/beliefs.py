@@ -151,7 +151,7 @@ class Beliefs:
         self.ask, self.cost = np.zeros(count), np.zeros(count)
         self.shut = np.full(count, -np.inf)  # 0 on the market, −inf off it
         self.outlook = np.ones((6, count))
-        self.fine, self.billed = np.zeros(count), np.ones(count)
+        self.fine, self.billed, self.asked = np.zeros(count), np.ones(count), np.zeros(count)
         self.penalty = np.array([t.spec.penalty for t in terms])
         self.base: Any = np.full(count, -np.inf)
         if count <= FEW:
@@ -281,11 +281,10 @@ class Beliefs:
         value = self.spec.value.mean
         delay = self.spec.delay_cost
         cost = delay.per_second * value if isinstance(delay, ShareOfValue) else delay.mean
-        self.billed[o], self.fine[o] = billed, fine
-        self.outlook[0, o] = outlook.served
         right, ask = float(self.accuracy[o]), float(self.ask[o])
         if self.truthful:
             ask = self.bid(float(self.cost[o]), outlook.served, fine, billed)
+        self.billed[o], self.asked[o] = billed, ask
         self.base[o] = (
             right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
             - cost * outlook.time - (ask * billed - fine)
@@ -309,6 +308,8 @@ class Beliefs:
 
     def bids(self, tokens_in: float, output: float) -> Any:
         """Return what all offers ask of a task: posted prices or truthful bids."""
+        if self.alike:
+            return self.asked
         ask, cost = self.asks(tokens_in, output)
         if not self.truthful:
             return ask
@@ -338,4 +339,4 @@ class Beliefs:
         paid = self.bids(tokens_in, output) * self.billed - self.fine
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
         utility = utility - delay_cost * time - paid + self.shut
-        return utility.tolist() if len(utility) <= FEW else utility  # type: ignore[no-any-return]
+        return utility.tolist() if len(utility) <= FEW else utility

@@ -15,7 +15,7 @@ from walras.market.distributions import sample
 from walras.market.engine import Engine
 from walras.market.jit import compiled
 from walras.market.rng import hash2, uniform
-from walras.market.state import DEMAND, LOGIT, State
+from walras.market.state import DEMAND, LOGIT
 from walras.market.tastes import EULER, gumbel, seller_taste
 
 
@@ -69,18 +69,17 @@ def _arrivals(engine: Engine, until: float) -> Any:
     return demand[demand["time"] < until]
 
 
-def _visits(st: State, k: int, users: int, visits: int) -> Any:
-    """Return the tasks of a closed class, user by user, with the pause before each as its time."""
-    demand = np.zeros(users * visits, DEMAND)
-    key = hash2(st.classes[k]["key"], rng.USER)
-    for user in range(users):
-        mine = hash2(key, np.uint64(user))
-        for n in range(visits):
-            id_ = hash2(mine, np.uint64(n))
-            pause = sample(st.laws[k, workload.THINK], st.tables, hash2(id_, rng.THINK))
-            i = user * visits + n
-            workload.draw(demand, i, k, id_, pause, st.classes[k], st.laws[k], st.tables)
-    return demand
+@compiled
+def _visits(
+    demand: Any, k: int, visits: int, kind: Any, laws: Any, tables: NDArray[np.float64]
+) -> None:  # fmt: skip
+    """Fill in the tasks of a closed class, user by user; the pause before each is its time."""
+    key = hash2(kind["key"], rng.USER)
+    for i in range(len(demand)):
+        user, number = i // visits, i % visits
+        id_ = hash2(hash2(key, np.uint64(user)), np.uint64(number))
+        pause = sample(laws[workload.THINK], tables, hash2(id_, rng.THINK))
+        workload.draw(demand, i, k, id_, pause, kind, laws, tables)
 
 
 def draw_tables(engine: Engine, until: float) -> Draws:
@@ -94,7 +93,8 @@ def draw_tables(engine: Engine, until: float) -> Draws:
             if isinstance(task.arrivals, Closed):
                 # Far more visits than users can make: they at least think in between.
                 visits = math.ceil(3 * until / task.arrivals.think_time.mean) + 20
-                parts.append(_visits(st, k, task.arrivals.users, visits))
+                parts.append(np.zeros(task.arrivals.users * visits, DEMAND))
+                _visits(parts[-1], k, visits, st.classes[k], st.laws[k], st.tables)
                 for _ in range(task.arrivals.users):
                     users.append((k, list(range(rows, rows + visits))))
                     rows += visits

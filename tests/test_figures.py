@@ -1,0 +1,314 @@
+"""Figures: complete registry, honest data, one colour per seller, names that cannot be markup."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from walras.analysis.figures import FIGURES, Figure
+from walras.analysis.figures.frames import entries_and_exits, seller_colours, steady, warm_from
+from walras.analysis.figures.plane import CELL, cells, lay_out
+from walras.analysis.figures.template import (
+    OKABE_ITO,
+    duration,
+    escape,
+    number,
+    palette,
+    paper,
+    plain,
+    spread,
+    time_ticks,
+)
+from walras.analysis.figures.utility import Terms, indifference, terms, utility_lines
+from walras.market.rules import HARD
+from walras.market.spec import Market
+
+from .fake_result import HOSTILE, FakeResult, fake_result, hostile_result
+
+ALL = list(FIGURES.values())
+
+
+@pytest.fixture(scope="module")
+def result() -> FakeResult:
+    return fake_result(tasks=8000)
+
+
+@pytest.fixture(scope="module")
+def hostile() -> FakeResult:
+    return hostile_result()
+
+
+def strings(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        for value in node.values():
+            yield from strings(value)
+    elif isinstance(node, (list, tuple, np.ndarray)):
+        for value in node:
+            yield from strings(value)
+
+
+# --- the registry ------------------------------------------------------------------------------
+
+
+def test_registry_is_complete() -> None:
+    assert list(FIGURES) == ["F1", "F3", "F4", "F10", "F11"]
+    assert all(figure.id == key for key, figure in FIGURES.items())
+    assert all(figure.question.endswith("?") for figure in ALL)
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+def test_each_figure_has_traces_data_caption_and_command(
+    figure: Figure, result: FakeResult
+) -> None:
+    drawn = figure.builder(result)
+    assert isinstance(drawn, go.Figure)
+    assert drawn.data
+    assert plain(drawn.layout.title.text)
+    data = figure.data(result)
+    assert len(data)
+    assert data.attrs["units"]
+    back = pd.read_csv(io.StringIO(figure.csv(result)))
+    assert list(back) == list(data)
+    assert len(back) == len(data)
+    assert len(figure.caption(result)) > 80
+    assert figure.command(result).startswith("walras run")
+    assert f'id="{figure.id}"' in figure.html(result)
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
+    """One class, one seller, no deadline, no price, one value: nothing to compare."""
+    full = fake_result(classes=1, sellers=1, tasks=300, reps=1)
+    task = full.market.tasks[0].model_dump() | {"deadline": None, "value": 1.0}
+    seller = full.market.sellers[0].model_dump() | {"price": {}}
+    market = Market(tasks=[task], sellers=[seller], run=full.market.run)
+    trades = full.trades.assign(deadline=np.nan, value=1.0)
+    sellers = full.sellers.assign(price=0.0, revenue=0.0)
+    bare = replace(full, market=market, trades=trades, sellers=sellers)
+    assert isinstance(figure.builder(bare), go.Figure)
+    assert figure.caption(bare)
+
+
+@pytest.mark.parametrize("id", ["F1", "F4", "F10"])
+def test_no_tasks_give_no_data(id: str, result: FakeResult) -> None:
+    empty = replace(
+        result, trades=result.trades[:0], epochs=result.epochs[:0], latencies=result.latencies[:0]
+    )
+    assert FIGURES[id].data(empty).empty
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+def test_names_are_never_markup(figure: Figure, hostile: FakeResult) -> None:
+    found = list(strings(figure.builder(hostile).to_plotly_json()))
+    assert any("&lt;script" in text for text in found)
+    assert not [text for text in found if "<script" in text or '<b>"' in text]
+
+
+def test_a_seller_has_one_colour_everywhere(result: FakeResult) -> None:
+    colours = seller_colours(result)
+    for id in ("F1", "F3", "F11"):
+        for trace in FIGURES[id].builder(result).data:
+            if trace.name not in colours:
+                continue
+            drawn = trace.fillcolor if id == "F11" else (
+                trace.marker.color if id == "F1" else trace.line.color
+            )  # fmt: skip
+            assert drawn in (colours[trace.name], "#c4c4c4"), (id, trace.name)
+
+
+# --- F1 ----------------------------------------------------------------------------------------
+
+
+def two_offers(times: list[list[float]], prices: list[float], right: list[float]) -> Terms:
+    return Terms(
+        offers=["plain/e", "good/e"],
+        right=np.array(right),
+        price=np.array(prices),
+        times=np.array(times),
+        refunds=np.zeros((2, 2)),
+        loss=0.0,
+        delay=(0.0, 0.0),
+        rule=(HARD, 0.0),
+    )
+
+
+def test_indifference_is_price_difference_over_accuracy_difference() -> None:
+    known = two_offers([[1.0], [1.0]], [0.1, 0.5], [0.5, 0.9])
+    slope, start = utility_lines(known, np.array([math.inf, math.inf]))
+    assert slope == pytest.approx(np.array([[0.5, 0.9]] * 2))
+    assert start == pytest.approx(np.array([[-0.1, -0.5]] * 2))
+    x, y = np.array([0.0, 1.0]), np.linspace(-2, 2, 50)
+    points = indifference(slope, start, x, y)
+    points = points[:, ~np.isnan(points[0])]
+    assert points[0].tolist() == [1.0, 0.0]
+    assert 10.0 ** points[1] == pytest.approx([1.0, 1.0], rel=5e-3)
+
+
+def test_utility_counts_the_probability_of_being_in_time() -> None:
+    known = two_offers([[1.0, 3.0], [2.0, 9.0]], [0.0, 0.0], [1.0, 0.5])
+    known = replace(known, loss=0.25, delay=(0.01, 0.1))
+    slope, start = utility_lines(known, np.array([2.0]))
+    # right: half in time at V, half late at 0; delay: 2 s at 0.01 USD/s + 0.1/s of V
+    assert start == pytest.approx(np.array([[-0.02, -0.055]]))
+    assert slope == pytest.approx(np.array([[0.5 - 0.2, 0.25 - 0.5 * 0.25 * 0.5 - 0.55]]))
+
+
+def test_terms_are_those_of_the_run(result: FakeResult) -> None:
+    task = result.market.tasks[3]
+    known = terms(result, task, result.trades)
+    assert known is not None
+    assert known.offers[-1] == "outside"
+    assert len(known.right) == len(result.market.offers)
+    done = steady(result, result.epochs)
+    mine = done[(done["task"] == task.name) & (done["offer"] == "mini-reasoner/high")]
+    price = known.price[known.offers.index("mini-reasoner/high")]
+    assert price == pytest.approx(mine["paid"].sum() / mine["served"].sum())
+    assert (np.diff(known.times, axis=1) >= 0).all()
+
+
+def test_cells_count_every_task_once(result: FakeResult) -> None:
+    plane = lay_out(result.trades)
+    found = cells(plane, least=1)
+    assert found["tasks"].sum() == len(plane.tasks)
+    assert found["share"].between(0, 1, inclusive="right").all()
+    assert not found.duplicated(["x0", "y0"]).any()
+
+
+def test_a_fixed_deadline_fills_its_cell_and_no_other() -> None:
+    rows = pd.DataFrame({"task": "a", "offer": "s/e", "deadline": 300.0,
+                         "value": np.geomspace(1, 10, 40)})  # fmt: skip
+    x = lay_out(rows).tasks["x"]
+    assert x.max() - x.min() > 0.8 * CELL
+    assert np.floor(x / CELL).nunique() == 1
+    assert math.floor(math.log10(300) / CELL) == np.floor(x / CELL).iloc[0]
+
+
+def test_tasks_without_deadline_stand_apart() -> None:
+    rows = pd.DataFrame({"task": ["a"] * 30 + ["b"] * 30, "offer": "s/e",
+                         "value": 1.0, "deadline": [10.0] * 30 + [math.nan] * 30})  # fmt: skip
+    plane = lay_out(rows)
+    apart = plane.tasks[plane.tasks["task"] == "b"]["x"]
+    assert apart.between(plane.none - CELL, plane.none + CELL).all()
+    assert apart.min() > plane.x[-1]
+
+
+# --- the other figures -------------------------------------------------------------------------
+
+
+def test_every_task_has_one_outcome(result: FakeResult) -> None:
+    data = FIGURES["F4"].data(result)
+    epochs = steady(result, result.epochs)
+    ended = epochs[["served", "reneged", "failed"]].sum().sum()
+    ended += epochs.loc[epochs["offer"] == "outside", "assigned"].sum()
+    assert data["tasks"].sum() == pytest.approx(ended)
+    assert data.groupby("task")["share"].sum().to_numpy() == pytest.approx(1.0)
+
+
+def test_quantiles_are_those_of_the_answers(result: FakeResult) -> None:
+    data = FIGURES["F10"].data(result).set_index(["task", "offer"])
+    t = steady(result, result.trades, "arrival")
+    t = t[(t["task"] == "migration") & (t["offer"] == "big-o1/high") & (t["status"] == "served")]
+    row = data.loc[("migration", "big-o1/high")]
+    for name, q in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
+        assert row[name] == pytest.approx(t["sojourn"].quantile(q), rel=0.13)  # a bin is 12% wide
+    assert row["served"] == len(t)
+
+
+def test_shares_sum_to_one_and_hhi_is_theirs(result: FakeResult) -> None:
+    data = FIGURES["F11"].data(result)
+    by_epoch = data.groupby("start")
+    assert by_epoch["served_share"].sum().to_numpy() == pytest.approx(1.0)
+    assert data["hhi_served"].between(0, 1).all()
+    one = fake_result(classes=2, sellers=1, tasks=500, reps=1)
+    assert FIGURES["F11"].data(one)["hhi_served"].dropna().to_numpy() == pytest.approx(1.0)
+
+
+def test_entries_and_exits_are_marked(result: FakeResult) -> None:
+    assert entries_and_exits(result.market) == [
+        (30000.0, "enters", "qwen-32b"),
+        (60000.0, "exits", "four-o"),
+    ]
+    notes = [note.text for note in FIGURES["F11"].builder(result).layout.annotations]
+    assert "qwen-32b enters" in notes
+    assert "four-o exits" in notes
+
+
+def test_price_fan_spans_replications(result: FakeResult) -> None:
+    data = FIGURES["F3"].data(result)
+    assert (data["low"] <= data["median"]).all()
+    assert (data["median"] <= data["high"]).all()
+    moved = data[data["seller"] == "sonnet-3.7"]
+    assert (moved["high"] > moved["low"]).any()
+    assert (moved["marginal_cost"] == 5.0).all()
+
+
+def test_warm_up_is_rounded_up_to_epochs(result: FakeResult) -> None:
+    run = result.market.run.model_copy(update={"warmup": 1.0})
+    market = result.market.model_copy(update={"run": run})
+    assert warm_from(replace(result, market=market)) == 864.0
+
+
+# --- the template ------------------------------------------------------------------------------
+
+
+def test_colours_are_distinct_and_okabe_ito_first() -> None:
+    colours = palette(map(str, range(21)))
+    assert len(set(colours.values())) == 21
+    assert tuple(colours.values())[:7] == OKABE_ITO
+
+
+def test_paper_size_is_in_inches_and_points(result: FakeResult) -> None:
+    figure = FIGURES["F1"].builder(result)
+    small = paper(figure, 6.5, 4.0, points=9.0)
+    assert (small.layout.width, small.layout.height, small.layout.font.size) == (624, 384, 12)
+    assert not small.layout.updatemenus
+    assert figure.layout.updatemenus
+
+
+@given(
+    wanted=st.lists(st.floats(-5, 5), min_size=1, max_size=12),
+    gap=st.floats(0.01, 2),
+)
+def test_spread_labels_keep_apart_and_in_order(wanted: list[float], gap: float) -> None:
+    placed = spread(wanted, gap, -6.0, 6.0)
+    fits = min(gap, 12.0 / max(len(wanted) - 1, 1))
+    ranked = sorted(placed)
+    assert all(b - a >= fits - 1e-9 for a, b in zip(ranked, ranked[1:], strict=False))
+    assert ranked[0] >= -6.0 - 1e-9
+    assert ranked[-1] <= 6.0 + 1e-9
+    order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    assert [placed[i] for i in order] == ranked
+
+
+@given(st.text())
+def test_escaped_text_comes_back(text: str) -> None:
+    assert "<" not in escape(text)
+    assert plain(escape(text)) == text.replace("\n", " ")
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_numbers_are_always_words(value: float) -> None:
+    assert number(value)
+    assert duration(abs(value))
+
+
+def test_time_axis_has_ticks_at_any_length() -> None:
+    for low, high in ((0.01, 0.02), (0.2, 0.9), (1.0, 1e6), (250.0, 700.0)):
+        ticks, labels = time_ticks(low, high)
+        assert len(ticks) == len(labels) >= 1
+
+
+def test_hostile_name_is_hostile() -> None:
+    assert "<script>" in HOSTILE

@@ -1,0 +1,203 @@
+"""The report: one file, offline, the answer first, nothing in it that a name could run."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from walras.analysis.figures import FIGURES
+from walras.analysis.report import render, write_report
+from walras.analysis.report_tables import (
+    answer,
+    class_numbers,
+    key_numbers,
+    measured,
+    parameters,
+    sources,
+)
+from walras.market.spec import Market, Seller, TaskClass
+
+from .fake_result import HOSTILE, FakeResult, fake_result, hostile_result
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and text outside scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._raw = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._raw = tag in ("script", "style")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._raw = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._raw:
+            self.words.append(data)
+
+
+def read(text: str) -> Page:
+    page = Page()
+    page.feed(text)
+    return page
+
+
+@pytest.fixture(scope="module")
+def result() -> FakeResult:
+    return fake_result(tasks=8000)
+
+
+@pytest.fixture(scope="module")
+def html(result: FakeResult) -> str:
+    return render(result)
+
+
+def test_one_small_file_with_plotly_once(html: str, result: FakeResult, tmp_path: Path) -> None:
+    path = write_report(result, tmp_path / "report.html")
+    assert path.read_text("utf-8") == html
+    assert path.stat().st_size < 7e6
+    assert html.count("* plotly.js v") == 1
+
+
+def test_nothing_comes_from_elsewhere(html: str) -> None:
+    page = read(html)
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "action", "data", "poster"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+    policy = next(a["content"] for t, a in page.tags if t == "meta" and "http-equiv" in a)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+
+
+def test_no_button_sends_the_drawing_away(html: str) -> None:
+    config = html[html.rindex("Plotly.newPlot") :]
+    assert '"sendChartToCloud"' in config
+    assert '"plotlyServerURL": ""' in config
+
+
+def test_answer_comes_before_the_emblem_and_provenance_last(html: str) -> None:
+    body = html[html.index("<body>") :]
+    places = [body.index(text) for text in (
+        'class="answer"', 'id="F1"', "Key numbers", 'id="F3"', 'id="F4"', 'id="F10"', 'id="F11"',
+        "<h2>Offers", "<h2>Parameters", "<h2>Provenance",
+    )]  # fmt: skip
+    assert places == sorted(places)
+
+
+def test_every_figure_offers_its_data_and_command(html: str, result: FakeResult) -> None:
+    links = {a["download"]: a["href"] for t, a in read(html).tags if t == "a" and "download" in a}
+    assert list(links) == [f"{id}.csv" for id in FIGURES]
+    for id, figure in FIGURES.items():
+        link = links[f"{id}.csv"]
+        assert link is not None
+        csv = base64.b64decode(link.partition(",")[2]).decode()
+        assert csv == figure.csv(result)
+        assert len(pd.read_csv(io.StringIO(csv)))
+    assert html.count(result.manifest["command"]) == len(FIGURES) + 1
+
+
+def test_three_sentences_from_the_data(result: FakeResult) -> None:
+    said = answer(result, result.summary())
+    assert len(said) == 3
+    assert all(sentence.endswith(".") for sentence in said)
+    assert all(task.name in said[0] for task in result.market.tasks)
+
+
+def test_what_was_not_computed_is_absent(result: FakeResult) -> None:
+    summary = result.summary()
+    less = summary[~summary["metric"].isin(["surplus", "profit", "welfare", "price"])]
+    labels = [row[0] for row in key_numbers(less).rows]
+    assert "welfare" not in labels
+    assert "right of those served" in labels
+    assert len(answer(result, less)) == 2
+    assert "surplus" not in class_numbers(result.market, less).head
+    quiet = replace(result, manifest={}, trades=result.trades[:0], latencies=result.latencies[:0])
+    page = render(quiet)
+    assert 'id="F1"' not in page
+    assert 'id="F10"' not in page
+    assert "The same numbers again" not in page
+
+
+def test_intervals_use_students_t() -> None:
+    row = {"task": "all", "offer": "all", "metric": "price", "unit": "USD/task"}
+    summary = pd.DataFrame([{**row, "value": 10.0, "se": 1.0, "n": 20}])
+    assert key_numbers(summary).rows == [
+        ["mean price of an answer", "10 USD", "7.91 USD to 12.1 USD"]
+    ]
+    alone = summary.assign(n=1, se=float("nan"))
+    assert key_numbers(alone).rows[0][2] == ""
+
+
+def test_measured_speaks_the_unit() -> None:
+    assert measured(-0.02, "ratio") == "-2.0%"
+    assert measured(1234.0, "tasks") == "1,230"
+    assert measured(float("nan"), "USD/h") == "–"
+
+
+def test_parameters_name_every_field(result: FakeResult) -> None:
+    tables = {table.title: table for table in parameters(result.market)}
+    assert {"market", "run", "quotes", "platform", "mechanism"} <= set(tables)
+    for kind, model, name in (("task class", TaskClass, "chat"), ("seller", Seller, "big-o1")):
+        named = {row[0].split(".")[0] for row in tables[f"{kind} {name}"].rows}
+        assert named == set(model.model_fields)
+    speed = next(row for row in tables["seller big-o1"].rows if row[0] == "speed")
+    assert speed[1:3] == ["60", "tokens/s"]
+    assert "stream" in speed[3]
+    assert {row[0].split(".")[0] for t in tables.values() for row in t.rows} >= set(
+        Market.model_fields
+    ) - {"tasks", "sellers", "events", "run", "quotes", "platform", "mechanism"}
+
+
+def test_sources_come_with_the_catalogue(result: FakeResult) -> None:
+    assert sources(result.market) == []
+    market = result.market.model_copy(update={"catalogue": "no-such"})
+    assert sources(market) == []
+
+
+def test_names_are_text_and_nothing_else() -> None:
+    page = render(hostile_result())
+    assert "<script>alert" not in page
+    assert "alert('x')</script" not in page
+    words = "".join(read(page).words)
+    assert HOSTILE in words
+    assert "&lt;script" not in words  # escaped once, not twice
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium found")
+@pytest.mark.parametrize("kind", ["plain", "hostile"])
+def test_opens_offline_without_console_errors(kind: str, tmp_path: Path) -> None:
+    result = hostile_result() if kind == "hostile" else fake_result(tasks=4000)
+    path = write_report(result, tmp_path / "report.html")
+    assert BROWSER is not None
+    done = subprocess.run(
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr",
+         "--v=0", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000",
+         "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert said == []
+    drawn = re.findall(r'class="plot js-plotly-plot"', done.stdout)
+    assert len(drawn) == len(FIGURES)
+    assert "alert('x')</script" not in done.stdout.partition("<main>")[2]
