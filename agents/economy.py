@@ -7,7 +7,7 @@ the market between two of its events is cleared by the kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,23 @@ import mesa
 import numpy as np
 import simpy
 
-from ..market.clock import Clock, Rule, Task
+from ..market.clock import Clock, Task
 from ..market.engine import Engine
 from ..market.rng import name_key, uniform
 from ..market.spec import (
-    AddSlots, Enter, Event, Exit, Market, Outage, PriceChange, Seller, TaskClass,
+    AddSlots,
+    Enter,
+    Event,
+    Exit,
+    Market,
+    Outage,
+    PriceChange,
+    Seller,
+    TaskClass,
 )  # fmt: skip
-from .strategies import Decision, Me, Rival, checked, strategy_of
+from .strategies import Decision, Me, Rival, Strategy, checked, strategy_of
 
-Process = Iterator[simpy.Event]
+Process = Generator[simpy.Event, Any, None]
 
 
 class SellerAgent(mesa.Agent):
@@ -53,7 +61,7 @@ class SellerAgent(mesa.Agent):
         period = self.spec.reprice_every
         yield clock.timeout(period * uniform(name_key("phase", self.spec.name)))
         while True:
-            self.decide()
+            self.decide(self._strategy)
             yield clock.timeout(period)
 
     def open(self, is_open: bool) -> None:
@@ -80,23 +88,21 @@ class SellerAgent(mesa.Agent):
         yield self.economy.clock.timeout(order.lead_time)
         self.economy.engine.add_slots(self.index, order.slots, self.economy.clock.now)
 
-    def decide(self) -> Decision:
-        """Ask the strategy for a decision and carry it out.
+    def decide(self, strategy: Strategy) -> Decision:
+        """Ask a strategy for a decision and carry it out.
 
         Raises:
             ValueError: the strategy answered something that is not a price.
         """
-        assert self._strategy is not None
         me = self.look()
         key = [self.economy.seed, int(name_key("pricing", self.spec.name)), self._decisions]
-        decision = checked(self._strategy(me, self.rivals(), np.random.default_rng(key)), me)
+        decision = checked(strategy(me, self.rivals(), np.random.default_rng(key)), me)
         self._decisions += 1
-        prices = decision.price if not isinstance(decision.price, (int, float, np.number)) else None
-        if prices is None:
-            self.set_price(float(decision.price))  # type: ignore[arg-type]
-        else:
-            for effort, price in prices.items():
+        if isinstance(decision.price, Mapping):
+            for effort, price in decision.price.items():
                 self.set_price(float(price), effort)
+        else:
+            self.set_price(float(decision.price))
         if decision.efforts is not None:
             for effort, offer in self.offers.items():
                 self.economy.engine.list_offer(offer, effort in decision.efforts)
@@ -230,9 +236,9 @@ class PlatformAgent(mesa.Agent):
         elif isinstance(event, Enter):
             seller.open(True)
         elif isinstance(event, Outage):
-            self.economy.clock.process(seller.fail(event))  # type: ignore[arg-type]
+            self.economy.clock.process(seller.fail(event))
         else:
-            self.economy.clock.process(seller.grow(event))  # type: ignore[arg-type]
+            self.economy.clock.process(seller.grow(event))
 
 
 class Economy(mesa.Model):
@@ -266,8 +272,8 @@ class Economy(mesa.Model):
             self.sellers.append(SellerAgent(self, seller, s))
         self.buyers = [BuyerPopulation(self, task, k) for k, task in enumerate(market.tasks)]
         self.platform = PlatformAgent(self)
-        for agent in (*self.sellers, self.platform):
-            self.clock.process(agent.live())  # type: ignore[arg-type]
+        for live in (*(seller.live for seller in self.sellers), self.platform.live):
+            self.clock.process(live())
 
     def seller(self, name: str) -> SellerAgent:
         """Return a seller by name.
@@ -305,6 +311,3 @@ class Economy(mesa.Model):
         stats[...] = np.zeros((), stats.dtype)
         for name in ("run_time", "wait_time", "busy", "up_time", "slot_time", "open_time"):
             state.sellers[name] = 0.0
-
-
-__all__ = ["BuyerPopulation", "Economy", "PlatformAgent", "Rule", "SellerAgent", "Task"]

@@ -50,7 +50,9 @@ def check_strategy(strategy: Strategy) -> None:
 
     Example:
         >>> check_strategy(lambda me, rivals, rng: me.unit_cost * 1.2)
-        >>> check_strategy(lambda me, rivals, rng: min(r.price for r in rivals))  # doctest: +ELLIPSIS
+        >>> check_strategy(
+        ...     lambda me, rivals, rng: min(r.price for r in rivals)
+        ... )  # doctest: +ELLIPSIS
         Traceback (most recent call last):
             ...
         AssertionError: no rivals: ValueError: ...

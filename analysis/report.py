@@ -13,7 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from .figures import FIGURES, Figure, Result
+from ..scenarios.result import Result
+from .figures import FIGURES, Figure
 from .figures.template import CONFIG, duration, number, plain
 from .report_tables import (
     Table,

@@ -12,8 +12,9 @@ import pandas as pd
 from ..agents import catalogue as models
 from ..market.spec import Market
 from ..scenarios.estimates import Estimate
+from ..scenarios.result import Result
 from ..scenarios.schema import entry_at
-from .figures.frames import OUTSIDE_OFFER, Result, short_names
+from .figures.frames import OUTSIDE_OFFER, short_names
 from .figures.template import duration, number, percent, usd
 
 _LISTS = {"tasks": "task class", "sellers": "seller", "events": "event"}

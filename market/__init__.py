@@ -1,0 +1,1 @@
+"""The economy: spec, workload, rules, mechanisms, service, ledger, kernel and clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -135,7 +136,7 @@ class Replay(Spec):
         if (self.file is None) == (self.times is None):
             raise ValueError("give either file or times")
         if self.times is not None:
-            if any(b < a for a, b in zip(self.times, self.times[1:], strict=False)):
+            if any(b < a for a, b in pairwise(self.times)):
                 raise ValueError("times must not fall")
             for sizes in (self.input_tokens, self.output_tokens):
                 if sizes is not None and len(sizes) != len(self.times):

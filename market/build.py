@@ -13,16 +13,45 @@ from scipy import optimize, special
 from . import quotes, rules, tastes, workload
 from .arrivals import Closed, Replay
 from .distributions import (
-    LAW, Constant, Exponential, Gamma, LogNormal, Quantiles, Recorded, ShareOfValue, Uniform,
-    law_row, quantile_table,
+    LAW,
+    Constant,
+    Exponential,
+    Gamma,
+    LogNormal,
+    Quantiles,
+    Recorded,
+    ShareOfValue,
+    Uniform,
+    law_row,
+    quantile_table,
 )  # fmt: skip
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .spec import Logit, Market, Rates, ScoringAuction, Seller, TaskClass
 from .state import (
-    ARGMAX, AVERAGE, CELL, CLASS, CLOCK, DEMAND, FCFS, LATENCY_BINS, LEVELS, LOGIT, OBSERVED,
-    OFFER, POSTED_PRICE, PREEMPTIVE, PRIORITY, PROMISED, QUEUE, SECOND_SCORE, SELLER, STAT, TRADE,
-    State, empty_pool,
+    ARGMAX,
+    AVERAGE,
+    CELL,
+    CLASS,
+    CLOCK,
+    DEMAND,
+    FCFS,
+    LATENCY_BINS,
+    LEVELS,
+    LOGIT,
+    OBSERVED,
+    OFFER,
+    POSTED_PRICE,
+    PREEMPTIVE,
+    PRIORITY,
+    PROMISED,
+    QUEUE,
+    SECOND_SCORE,
+    SELLER,
+    STAT,
+    TRADE,
+    State,
+    empty_pool,
 )  # fmt: skip
 
 BLOCK = 4096
@@ -50,8 +79,7 @@ def quantiles_of(law: Any, p: NDArray[np.float64]) -> NDArray[np.float64]:
         sigma2 = math.log1p(law.cv**2)
         return np.exp(math.log(law.mean) - sigma2 / 2 + math.sqrt(sigma2) * special.ndtri(p))
     if isinstance(law, Gamma):
-        return special.gammaincinv(1 / law.cv**2, p) * law.mean * law.cv**2
-    assert isinstance(law, Quantiles)
+        return np.asarray(special.gammaincinv(1 / law.cv**2, p) * law.mean * law.cv**2)
     return np.interp(p, law.probabilities, law.values)
 
 
@@ -64,7 +92,8 @@ class Sizes:
 
     def __init__(self, task: TaskClass, trace: NDArray[np.float64]) -> None:
         """Take the class and its trace, shape [3, rows]; the trace counts only if replayed."""
-        self.input, self.output = task.input_tokens, task.output_tokens
+        self.input: Any = task.input_tokens
+        self.output: Any = task.output_tokens
         self.trace = trace
         self.mean_input = self._mean(self.input, 1)
         self.mean_output = self._mean(self.output, 2)
@@ -75,8 +104,7 @@ class Sizes:
     def work(self, prefill: float, verbosity: float, thinking: float) -> NDArray[np.float64] | None:
         """Return work at equally likely points, sorted; None where a closed form is used."""
         if isinstance(self.input, Recorded) or isinstance(self.output, Recorded):
-            ins, outs = self._points(self.input, 1), self._points(self.output, 2)
-            return np.sort(prefill * ins + verbosity * outs + thinking)
+            return np.sort(self._rows(prefill, verbosity) + thinking)
         if prefill == 0.0 or isinstance(self.input, Constant):
             if isinstance(self.output, Constant | Exponential | LogNormal):
                 return None
@@ -85,6 +113,10 @@ class Sizes:
         p = _middles(_MESH)
         ins, outs = quantiles_of(self.input, p), quantiles_of(self.output, p)
         return np.sort((prefill * ins[:, None] + verbosity * outs[None, :] + thinking).ravel())
+
+    def _rows(self, prefill: float, verbosity: float) -> NDArray[np.float64]:
+        """Return the work of each row of the trace, thinking apart."""
+        return prefill * self._points(self.input, 1) + verbosity * self._points(self.output, 2)
 
     def _points(self, law: Any, row: int) -> NDArray[np.float64]:
         if isinstance(law, Recorded):
@@ -97,9 +129,7 @@ class Sizes:
     def variance(self, prefill: float, verbosity: float) -> float:
         """Return the variance of work, tokens²."""
         if isinstance(self.input, Recorded) or isinstance(self.output, Recorded):
-            work = self.work(prefill, verbosity, 0.0)
-            assert work is not None
-            return float(work.var())
+            return float(np.var(self._rows(prefill, verbosity)))
         return prefill**2 * self.input.variance + verbosity**2 * self.output.variance
 
 
@@ -129,18 +159,18 @@ def _work_law(
         law["kind"], law["row"] = quotes.TABLE, len(tables)
         grid = np.interp(quotes._PROBABILITIES, _middles(len(points)), points)
         tables.append(grid)
-    parts = np.array_split(points, quotes.SIZE_NODES) if len(points) >= quotes.SIZE_NODES else [
-        points
-    ] * quotes.SIZE_NODES
+    parts = (
+        np.array_split(points, quotes.SIZE_NODES)
+        if len(points) >= quotes.SIZE_NODES
+        else [points] * quotes.SIZE_NODES
+    )
     return np.array([part.mean() for part in parts])
 
 
 # --- accuracy ----------------------------------------------------------------------------------
 
 
-def class_accuracy(
-    floor: float, ceiling: float, skill: float, mean: float, sd: float
-) -> float:
+def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: float) -> float:
     """Return E over b ~ N(mean, sd) of the accuracy rule, by Gauss–Hermite quadrature.
 
     Example:
@@ -205,7 +235,9 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         c = classes[k]
         c["key"], c["level"] = workload.class_key(seed, task.name), task.priority
         c["late_rule"] = _LATE[task.lateness.kind]
-        c["late_parameter"] = getattr(task.lateness, "grace", getattr(task.lateness, "half_life", 0))
+        c["late_parameter"] = getattr(
+            task.lateness, "grace", getattr(task.lateness, "half_life", 0)
+        )
         c["deadline"] = int(task.deadline is not None)
         c["patience"] = {"none": 0, "deadline": 1}.get(task.patience.kind, 2)
         share = isinstance(task.delay_cost, ShareOfValue)
@@ -225,8 +257,8 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         drawn = {
             workload.INPUT: task.input_tokens, workload.OUTPUT: task.output_tokens,
             workload.VALUE: task.value, workload.DEADLINE: task.deadline,
-            workload.DELAY_COST: Constant(value=task.delay_cost.per_second) if share
-            else task.delay_cost,
+            workload.DELAY_COST: Constant(value=task.delay_cost.per_second)
+            if isinstance(task.delay_cost, ShareOfValue) else task.delay_cost,
             workload.PATIENCE: task.patience if c["patience"] == 2 else None,
             workload.THINK: getattr(task.arrivals, "think_time", None),
         }  # fmt: skip
@@ -249,7 +281,9 @@ def _sellers(market: Market) -> Any:
         s["taste_key"] = name_key("nest", seller.name)
         s["speed"], s["kappa"], s["slots"] = seller.speed, seller.kappa, seller.slots
         s["discipline"] = _DISCIPLINE[seller.discipline]
-        s["prefill"] = 0.0 if math.isinf(seller.prefill_rate) else seller.speed / seller.prefill_rate
+        s["prefill"] = (
+            0.0 if math.isinf(seller.prefill_rate) else seller.speed / seller.prefill_rate
+        )
         s["outside"] = seller.startup_time + seller.network_time
         s["refund_late"], s["refund_wrong"] = seller.refund_late, seller.refund_wrong
         s["promise"] = math.inf if seller.promise is None else seller.promise
@@ -269,7 +303,9 @@ def _set_rates(offer: Any, side: str, rates: Rates) -> None:
 def _offers(market: Market) -> Any:
     offers = np.zeros(len(market.offers), OFFER)
     owners: dict[str, int] = {}
-    menu = [(s, seller, effort) for s, seller in enumerate(market.sellers) for effort in seller.effort]
+    menu = [
+        (s, seller, effort) for s, seller in enumerate(market.sellers) for effort in seller.effort
+    ]
     for offer, (s, seller, effort) in zip(offers, menu, strict=True):
         offer["seller"] = s
         offer["owner"] = owners.setdefault(seller.owned_by, len(owners))
@@ -395,5 +431,3 @@ def build(
         set_asks(st, o)
     set_menu(st, market.platform.ranking)
     return st, sources, trace
-
-

@@ -18,10 +18,22 @@ from .jit import compiled, spliced
 from .quotes import expect
 from .rng import hash2
 from .rules import (
-    expected_refund, expected_utility, lateness, price_of, service_rate, wait_ahead,
+    expected_refund,
+    expected_utility,
+    lateness,
+    price_of,
+    service_rate,
+    wait_ahead,
 )  # fmt: skip
 from .state import (
-    AVERAGE, LOGIT, OBSERVED, PREEMPTIVE, PRIORITY, PROMISED, SECOND_SCORE, State,
+    AVERAGE,
+    LOGIT,
+    OBSERVED,
+    PREEMPTIVE,
+    PRIORITY,
+    PROMISED,
+    SECOND_SCORE,
+    State,
 )  # fmt: skip
 from .tastes import EULER, gumbel, seller_taste
 from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
@@ -40,10 +52,10 @@ def would_preempt(seller: Any, queues: Any, level: int) -> bool:
     """Return whether a task of this level would push another out of service."""
     if seller["discipline"] != PREEMPTIVE:
         return False
-    for lower in range(level + 1, len(queues)):
-        if queues[lower]["running"] > 0:
-            return True
-    return False
+    lower = 0
+    for worse in range(level + 1, len(queues)):
+        lower += queues[worse]["running"]
+    return lower > 0
 
 
 @compiled
@@ -109,7 +121,9 @@ def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None
 
 
 @compiled
-def bid_of(cell: Any, seller: Any, ask: float, cost: float, truthful: int, commission: float) -> float:
+def bid_of(
+    cell: Any, seller: Any, ask: float, cost: float, truthful: int, commission: float
+) -> float:
     """Return what a seller bids, USD: its posted price, or the price that just covers its cost.
 
     Truthful: expected cost and penalty over the share of the price that it expects to keep.
@@ -122,7 +136,9 @@ def bid_of(cell: Any, seller: Any, ask: float, cost: float, truthful: int, commi
 
 
 @compiled
-def worth(cell: Any, seller: Any, ask: float, value: float, loss: float, delay_cost: float) -> float:
+def worth(
+    cell: Any, seller: Any, ask: float, value: float, loss: float, delay_cost: float
+) -> float:
     """Return the expected utility of an offer at a given ask, USD, taste apart."""
     paid = ask * cell["billed"] - seller["penalty"] * (cell["served"] - cell["kept"])
     return expected_utility(
@@ -175,8 +191,12 @@ def ask_for(st: State, k: int, o: int, i: int) -> float:
     if clock["exact_price"] == 1:
         task = st.tasks[i]
         billed = task["output"] * offer["verbosity"] + offer["thinking"]
-        ask = price_of(offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed)
-        cost = price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
+        ask = price_of(
+            offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed
+        )
+        cost = price_of(
+            offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed
+        )
     if clock["mechanism"] == SECOND_SCORE:
         return bid_of(cell, seller, ask, cost, clock["bid_cost"], clock["commission"])
     return ask

@@ -273,5 +273,3 @@ class Clock(simpy.Environment):
             ask=ask, utility=float(st.score[o]), taste=taste, accuracy=float(cell["accuracy"]),
             on_time=float(cell["timely"]), served=float(cell["served"]), time=float(cell["time"]),
         )  # fmt: skip
-
-

@@ -7,6 +7,7 @@ the kernel samples every law with one function of a 64-bit key.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -122,9 +123,9 @@ class Quantiles(Spec):
         p, x = self.probabilities, self.values
         if len(p) != len(x):
             raise ValueError(f"{len(p)} probabilities but {len(x)} values")
-        if p[0] != 0 or p[-1] != 1 or any(b <= a for a, b in zip(p, p[1:], strict=False)):
+        if p[0] != 0 or p[-1] != 1 or any(b <= a for a, b in pairwise(p)):
             raise ValueError("probabilities must rise from 0 to 1")
-        if x[0] < 0 or any(b < a for a, b in zip(x, x[1:], strict=False)):
+        if x[0] < 0 or any(b < a for a, b in pairwise(x)):
             raise ValueError("values must not fall and not be negative")
         return self
 
@@ -141,7 +142,7 @@ class Quantiles(Spec):
     def _moment(self, order: int) -> float:
         total = 0.0
         points = list(zip(self.probabilities, self.values, strict=True))
-        for (p0, x0), (p1, x1) in zip(points, points[1:], strict=False):
+        for (p0, x0), (p1, x1) in pairwise(points):
             mean_power = (x0 + x1) / 2 if order == 1 else (x0 * x0 + x0 * x1 + x1 * x1) / 3
             total += (p1 - p0) * mean_power
         return total

@@ -15,11 +15,15 @@ import numpy as np
 from . import build, kernel, workload
 from .spec import Market
 from .state import (
-    FLUSH, GROW, HORIZON, OVERFLOW, REFILL, empty_pool,
+    FLUSH,
+    GROW,
+    OVERFLOW,
+    REFILL,
+    empty_pool,
 )  # fmt: skip
 
 
-class LedgerOverflow(ArithmeticError):
+class LedgerOverflowError(ArithmeticError):
     """An account went beyond the range of int64 nano-dollars; prices or sizes are too large."""
 
 
@@ -64,7 +68,7 @@ class Engine:
         """Clear the market up to `until`; return HORIZON, WATCHED or DECIDE.
 
         Raises:
-            LedgerOverflow: an account left the range of int64 nano-dollars.
+            LedgerOverflowError: an account left the range of int64 nano-dollars.
         """
         with np.errstate(over="ignore"):
             while True:
@@ -76,7 +80,7 @@ class Engine:
                 elif reason == GROW:
                     self._grow()
                 elif reason == OVERFLOW:
-                    raise LedgerOverflow("an account went beyond 4.6e9 USD")
+                    raise LedgerOverflowError("an account went beyond 4.6e9 USD")
                 else:
                     return reason
 
@@ -207,5 +211,3 @@ class Engine:
     def in_system(self) -> int:
         """Return how many tasks wait or are in service."""
         return int(self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum())
-
-

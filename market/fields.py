@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 _SECONDS = {
     "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0,
@@ -77,7 +79,7 @@ def field(
     **limits: Any,
 ) -> Any:
     """Describe one field: default, unit, meaning, source and allowed range (ge, gt, le, lt)."""
-    extra = {"unit": unit, "source": source}
+    extra: JsonDict = {"unit": unit, "source": source}
     if default is ... or not isinstance(default, (list, dict)):
         return Field(default, description=doc, json_schema_extra=extra, **limits)
     return Field(
@@ -86,7 +88,32 @@ def field(
     )  # fmt: skip
 
 
-class Spec(BaseModel):
+if TYPE_CHECKING:
+
+    class _Model:
+        """What type checkers see of a pydantic model.
+
+        The real one tells them that fields are given by keyword and already of their final
+        type; a spec takes positions, bare numbers and text such as "5 min" as well.
+        """
+
+        model_config: ClassVar[ConfigDict]
+        model_fields: ClassVar[dict[str, FieldInfo]]
+
+        def __init__(self, *args: Any, **fields: Any) -> None: ...
+        @property
+        def model_fields_set(self) -> set[str]: ...
+        def model_dump(self, **how: Any) -> dict[str, Any]: ...
+        def model_copy(self, *, update: dict[str, Any] | None = None) -> Self: ...
+        @classmethod
+        def model_validate(cls, value: Any) -> Self: ...
+        @classmethod
+        def model_json_schema(cls) -> dict[str, Any]: ...
+else:
+    _Model = BaseModel
+
+
+class Spec(_Model):
     """Base of every part of a spec: frozen, strict about unknown keys, positional where handy.
 
     Example:

@@ -54,7 +54,13 @@ def _settle(nodes: Any, heap: NDArray[np.int64], size: int, place: int) -> None:
 
 @compiled
 def schedule(
-    nodes: Any, heap: NDArray[np.int64], clock: Any, node: int, time: float, rank: int, id_: np.uint64
+    nodes: Any,
+    heap: NDArray[np.int64],
+    clock: Any,
+    node: int,
+    time: float,
+    rank: int,
+    id_: np.uint64,
 ) -> None:
     """Put a node into the calendar, or move it, with a new key."""
     nodes[node]["time"] = time

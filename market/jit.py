@@ -22,8 +22,8 @@ _KEPT_CACHES = 4
 
 
 def _cache_root() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "walras"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "walras"
 
 
 def _layer_digest() -> str:
@@ -80,8 +80,12 @@ def compiled(function: F, *, inline: bool = False) -> F:
         if _CACHE_DIR is not None:
             numba.config.CACHE_DIR = _CACHE_DIR
         jitted = numba.njit(
-            cache=_CACHE_DIR is not None, fastmath=False, error_model="numpy", nogil=True,
-            forceinline=inline, _nrt=False,
+            cache=_CACHE_DIR is not None,
+            fastmath=False,
+            error_model="numpy",
+            nogil=True,
+            forceinline=inline,
+            _nrt=False,
         )(function)
     finally:
         numba.config.CACHE_DIR = before

@@ -20,11 +20,30 @@ from .posted_price import pick
 from .rules import price_of
 from .second_score import payment, score_to_beat
 from .service import (
-    announce, dequeue, end, enqueue, expect_completion, join, serve_waiting, touch,
+    announce,
+    dequeue,
+    end,
+    enqueue,
+    expect_completion,
+    join,
+    serve_waiting,
+    touch,
 )  # fmt: skip
 from .state import (
-    ARRIVAL, COMPLETION, DECIDE, FAILED, FLUSH, GROW, HORIZON, OVERFLOW, REFILL,
-    RENEGE, RENEGED, SECOND_SCORE, WATCHED, State,
+    ARRIVAL,
+    COMPLETION,
+    DECIDE,
+    FAILED,
+    FLUSH,
+    GROW,
+    HORIZON,
+    OVERFLOW,
+    REFILL,
+    RENEGE,
+    RENEGED,
+    SECOND_SCORE,
+    WATCHED,
+    State,
 )  # fmt: skip
 
 
@@ -47,7 +66,9 @@ def tariff(st: State, o: int, i: int) -> float:
     """Return the posted price of the tokens that offer o will bill for task i, USD."""
     offer, task = st.offers[o], st.tasks[i]
     billed = task["output"] * offer["verbosity"] + offer["thinking"]
-    return price_of(offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed)
+    return price_of(
+        offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed
+    )
 
 
 @spliced
@@ -105,7 +126,9 @@ def clear(st: State, i: int) -> bool:
     if st.clock[0]["mechanism"] == SECOND_SCORE:
         beat = score_to_beat(st.score, st.shown, count, outside, winner, st.offers)
         bid = ask_for(st, k, winner, i)
-        price = bid if math.isinf(beat) else payment(bid, score, beat, st.cells[k, winner]["billed"])
+        price = (
+            bid if math.isinf(beat) else payment(bid, score, beat, st.cells[k, winner]["billed"])
+        )
         assign(st, i, winner, price, beat if not math.isinf(beat) else score)
     else:
         assign(st, i, winner, tariff(st, winner, i), score)
@@ -263,7 +286,6 @@ def place_users(st: State, k: int, first: int, count: int, now: float) -> None:
     for user in range(first, first + count):
         st.clock[0]["free"] -= 1
         think(st, st.free[st.clock[0]["free"]], k, user, now)
-
 
 
 @compiled

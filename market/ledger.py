@@ -9,7 +9,7 @@ from .jit import compiled
 from .rules import share_of
 
 LIMIT = 1 << 62
-"""Largest balance, nano-dollars (4.6 thousand million USD); beyond it the run stops with an error."""
+"""Largest balance in nano-dollars (4.6e9 USD); beyond it the run stops with an error."""
 
 
 @compiled

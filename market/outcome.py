@@ -17,7 +17,15 @@ from .rng import ROW, THINK, USER, hash2, uniform
 from .rules import accuracy, lateness, nano, realised_utility, refund_share, share_of
 from .service import announce
 from .state import (
-    BALKED, BINS_PER_OCTAVE, FIRST_OCTAVE, FREE, LATENCY_BINS, RENEGED, SERVED, WAITING, State,
+    BALKED,
+    BINS_PER_OCTAVE,
+    FIRST_OCTAVE,
+    FREE,
+    LATENCY_BINS,
+    RENEGED,
+    SERVED,
+    WAITING,
+    State,
 )  # fmt: skip
 
 
@@ -26,7 +34,8 @@ def latency_bin(seconds: float) -> int:
     """Return the histogram bin of a time: quarter octaves from 2^−10 s, ends included."""
     if seconds <= 0.0:
         return 0
-    place = int(math.floor((math.log(seconds) / 0.6931471805599453 - FIRST_OCTAVE) * BINS_PER_OCTAVE))
+    octave = math.log(seconds) / 0.6931471805599453 - FIRST_OCTAVE
+    place = math.floor(octave * BINS_PER_OCTAVE)
     return min(max(place, 0), LATENCY_BINS - 1)
 
 
@@ -139,6 +148,26 @@ def fresh(st: State, i: int) -> None:
     task["taste"], task["utility"], task["price"] = 0.0, 0.0, 0.0
 
 
+@compiled
+def count_answer(
+    stat: Any, task: Any, kind: Any, right: bool, late: bool, delta: float, sojourn: float
+) -> None:
+    """Count an answer and what it was worth to its buyer, payments apart."""
+    stat["served"] += 1
+    stat["wait"] += task["wait"]
+    stat["service"] += task["service"]
+    stat["sojourn"] += sojourn
+    stat["delay_cost"] += task["delay_cost"] * sojourn
+    stat["taste"] += task["taste"]
+    if late:
+        stat["late"] += 1
+    if right:
+        stat["right"] += 1
+        stat["value"] += task["value"] * delta
+    elif delta > 0.0:
+        stat["loss"] += kind["loss"]
+
+
 @spliced
 def serve(st: State, i: int, now: float) -> None:
     """Settle a task that has been served: judge it, post the payments, count it."""
@@ -154,7 +183,9 @@ def serve(st: State, i: int, now: float) -> None:
     right = is_right(st, i)
     delta = lateness(kind["late_rule"], kind["late_parameter"], overdue)
     price = nano(task["price"])
-    refund = share_of(price, refund_share(late, right, seller["refund_late"], seller["refund_wrong"]))
+    refund = share_of(
+        price, refund_share(late, right, seller["refund_late"], seller["refund_wrong"])
+    )
     penalty = nano(seller["penalty"]) if sojourn > seller["promise"] else 0
     billed = task["output"] * offer["verbosity"] + offer["thinking"]
     cost = nano(offer["cost_task"] + offer["cost_in"] * task["input"] + offer["cost_out"] * billed)
@@ -164,27 +195,14 @@ def serve(st: State, i: int, now: float) -> None:
         price, refund, penalty, cost, clock["commission"],
     )  # fmt: skip
     paid = (price - refund - penalty) * 1e-9
-    delay = task["delay_cost"] * sojourn
     stat = st.stats[k, o]
-    stat["served"] += 1
-    stat["wait"] += wait
-    stat["service"] += task["service"]
-    stat["sojourn"] += sojourn
-    stat["delay_cost"] += delay
-    stat["taste"] += task["taste"]
+    count_answer(stat, task, kind, right, late, delta, sojourn)
     stat["thinking"] += offer["thinking"]
     stat["paid"] += price
     stat["refund"] += refund
     stat["penalty"] += penalty
     stat["commission"] += kept - back
     stat["cost"] += cost
-    if late:
-        stat["late"] += 1
-    if right:
-        stat["right"] += 1
-        stat["value"] += task["value"] * delta
-    elif delta > 0.0:
-        stat["loss"] += kind["loss"]
     if now >= clock["record_from"]:
         st.latencies[k, o, latency_bin(sojourn)] += 1
     if seller["quote"] == 1:
@@ -240,5 +258,3 @@ def do_without(st: State, i: int, now: float) -> None:
     if wanted(st, i):
         write_row(st, i, BALKED, now, task["taste"])
     release(st, i, BALKED, now)
-
-

@@ -31,7 +31,10 @@ def pick(
         o = shown[j]
         if score[o] > best or (winner < 0 and score[o] == best and best > -np.inf):
             winner, best = o, score[o]
-        elif score[o] == best and winner >= 0:
-            if hash2(id_, offers[o]["tie_key"]) > hash2(id_, offers[winner]["tie_key"]):
-                winner = o
+        elif (
+            winner >= 0
+            and score[o] == best
+            and hash2(id_, offers[o]["tie_key"]) > hash2(id_, offers[winner]["tie_key"])
+        ):
+            winner = o
     return winner

@@ -28,7 +28,7 @@ WORK = np.dtype(
     [("kind", "i8"), ("shift", "f8"), ("a", "f8"), ("b", "f8"), ("row", "i8"),
      ("mean", "f8"), ("variance", "f8")], align=True,
 )  # fmt: skip
-"""Law of the work of a class at an offer, in tokens: shift + constant/exponential/lognormal/table."""
+"""Law of the work of a class at an offer, tokens: a shift plus one of the kinds below."""
 FIXED, EXPONENTIAL, LOGNORMAL, TABLE = range(4)
 
 WAIT_NODES = 16
@@ -133,7 +133,7 @@ def expect(
 
     A wait happens with probability `chance` and then is gamma(`shape`) with mean `wait`; a task
     that waits longer than `patience` leaves. `outside` is the time spent outside the slot, the
-    service runs at `rate` tokens/s. Deadline, patience and promise are infinite where there is none.
+    service runs at `rate` tokens/s. Where there is no deadline, patience or promise it is infinite.
     """
     service = law["mean"] / rate
     delta, used, timely, kept = 1.0, 1.0, 1.0, 1.0

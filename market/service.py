@@ -34,9 +34,11 @@ def touch(seller: Any, now: float) -> None:
             seller["slot_time"] += dt * slots
         if running > 0 and seller["down"] == 0:
             # Share of the seller's greatest throughput that is in use.
-            top = slots * service_rate(seller["speed"], kappa, int(slots)) if not math.isinf(
-                slots
-            ) else seller["speed"] * kappa
+            top = (
+                slots * service_rate(seller["speed"], kappa, int(slots))
+                if not math.isinf(slots)
+                else seller["speed"] * kappa
+            )
             if not math.isinf(top):
                 seller["busy"] += dt * running * seller["rate"] / top
         seller["touched"] = now
@@ -223,5 +225,3 @@ def announce(st: State, i: int, time: float) -> None:
     st.tasks[i]["time"] = time
     node = len(st.sellers) + i
     schedule(st.events, st.heap, st.clock[0], node, time, ARRIVAL, st.tasks[i]["id"])
-
-

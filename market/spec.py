@@ -178,10 +178,14 @@ class Ability(Spec):
     """
 
     theta: Number = field(doc="ability without thinking", unit="logits", ge=-50, le=50)
-    beta: Number = field(0.0, doc="gain per unit of ln(1 + thinking/e0)", unit="logits", ge=-5, le=10)
+    beta: Number = field(
+        0.0, doc="gain per unit of ln(1 + thinking/e0)", unit="logits", ge=-5, le=10
+    )
     tau: Number = field(0.0, doc="gain from tools", unit="logits", ge=-50, le=50)
     floor: Number = field(0.0, doc="accuracy of guessing", unit="probability", ge=0, le=1)
-    ceiling: Number = field(1.0, doc="accuracy that no ability exceeds", unit="probability", ge=0, le=1)
+    ceiling: Number = field(
+        1.0, doc="accuracy that no ability exceeds", unit="probability", ge=0, le=1
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -245,8 +249,8 @@ class Seller(Spec):
         {"default": 0.0}, doc="effort menu: thinking tokens of each level", unit="tokens",
         min_length=1, max_length=32,
     )  # fmt: skip
-    e0: Number = field(1000.0, doc="thinking tokens at which thinking starts to count", unit="tokens",
-                       gt=0)  # fmt: skip
+    e0: Number = field(1000.0, doc="thinking tokens at which thinking starts to count",
+                       unit="tokens", gt=0)  # fmt: skip
     speed: Number = field(1.0, doc="tokens per second of one stream alone, r₁", unit="tokens/s",
                           gt=0, le=1e9)  # fmt: skip
     kappa: Unlimited = field(
@@ -445,9 +449,7 @@ class AddSlots(Spec):
     lead_time: Seconds = field(0.0, doc="time from order to use", unit="s", ge=0)
 
 
-Event = Annotated[
-    PriceChange | Exit | Enter | Outage | AddSlots, Field(discriminator="kind")
-]
+Event = Annotated[PriceChange | Exit | Enter | Outage | AddSlots, Field(discriminator="kind")]
 
 
 def _repeated(names: Iterator[str]) -> list[str]:
@@ -511,4 +513,3 @@ class Market(Spec):
     def arrival_rate(self, task: TaskClass) -> float:
         """Long-run arrivals of a class, tasks/s (an upper bound for closed populations)."""
         return task.arrivals.mean_rate
-

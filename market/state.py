@@ -42,13 +42,13 @@ CLOCK = np.dtype([
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
-    ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i), ("asks", _i),
-    ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i), ("plain", _i), ("known", _i),
-    ("loss", _f), ("offers", _i), ("closed", _i), ("recorded_in", _i), ("recorded_out", _i),
+    ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
+    ("asks", _i), ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i),
+    ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i), ("recorded_in", _i), ("recorded_out", _i),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
-deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same utilities; known: same deadline
-and patience for all."""
+deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
+utilities; known: same deadline and patience for all."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -87,9 +87,9 @@ TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
     ("delay_cost", _f), ("deadline", _f), ("patience", _f), ("difficulty", _f),
     ("offer", _i), ("state", _i), ("work", _f), ("left", _f), ("finish", _f), ("started", _f),
-    ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i), ("previous", _i), ("following", _i),
-    ("price", _f), ("taste", _f), ("utility", _f), ("watched", _i), ("user", _i), ("attempt", _u),
-    ("pinned", _i),
+    ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i),
+    ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
+    ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i),
 ], align=True)  # fmt: skip
 """A task in the market: its demand, then where it is. Links are −1 at the ends."""
 
@@ -148,7 +148,9 @@ class State(NamedTuple):
     users: NDArray[np.int64]  # [U] tasks submitted so far by each user of a closed class
     stats: Any  # [K, O + 1] STAT
     latencies: NDArray[np.int64]  # [K, O, LATENCY_BINS]
-    ledger: NDArray[np.int64]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag
+    ledger: NDArray[
+        np.int64
+    ]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag
     trades: Any  # [R] TRADE
     score: NDArray[np.float64]  # [O]
     shown: NDArray[np.int64]  # [O]

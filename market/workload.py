@@ -248,8 +248,7 @@ def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:
         times = np.asarray(arrivals.times, dtype=np.float64)
         zeros = [0.0] * len(times)
         sizes = [arrivals.input_tokens or zeros, arrivals.output_tokens or zeros]
-        data = np.vstack([times, np.asarray(sizes, dtype=np.float64)])
-        return data
+        return np.vstack([times, np.asarray(sizes, dtype=np.float64)])
     data[0] += arrivals.start
     return data
 

@@ -183,7 +183,8 @@ def from_validation(
             yield path, source.problem("W104", path, f"`{name}` is missing", entry)
         else:
             code, message, hint = _say(fault, path, entry, source)
-            yield path, source.problem(code, path, message, entry, hint)
+            about = entry if code != "W106" else None  # of several fields: no one range to tell
+            yield path, source.problem(code, path, message, about, hint)
 
 
 def _place(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 import platform
 import resource
 import sys
@@ -80,7 +81,7 @@ def run(
 
     Raises:
         ValueError: an argument is out of range, or a trace file is missing or unreadable.
-        LedgerOverflow: an account went beyond 4.6e9 USD.
+        LedgerOverflowError: an account went beyond 4.6e9 USD.
 
     Example:
         >>> from walras.market.arrivals import Poisson
@@ -92,9 +93,9 @@ def run(
     """
     if record not in RECORDS:
         raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
-    if not isinstance(reps, int) or not 1 <= reps <= 100_000:
+    if not 1 <= operator.index(reps) <= 100_000:
         raise ValueError(f"reps is {reps}; it must be a whole number from 1 to 100,000")
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+    if not 0 <= operator.index(seed) < 2**63:
         raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^63 − 1")
     changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
     if changes:
@@ -131,7 +132,7 @@ def epoch_edges(market: Market) -> NDArray[np.float64]:
         raise ValueError(f"{count:,} epochs; epoch must be at least a millionth of until")
     edges = np.minimum(np.arange(count + 1) * market.epoch, market.run.until)
     edges[-1] = market.run.until
-    return edges
+    return np.asarray(edges, dtype=np.float64)
 
 
 def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:

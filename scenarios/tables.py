@@ -77,13 +77,11 @@ def _with_units(frame: pd.DataFrame, units: dict[str, str]) -> pd.DataFrame:
     return frame
 
 
-def _names(names: Sequence[str], codes: NDArray[Any]) -> pd.Categorical:
-    return pd.Categorical.from_codes(codes.astype(np.int64), categories=list(names))
+def _names(names: Sequence[str], codes: NDArray[Any]) -> Any:
+    return pd.Categorical.from_codes(codes.astype(np.int64), categories=pd.Index(list(names)))
 
 
-def _epochs(
-    market: Market, edges: NDArray[np.float64], records: Sequence[Record]
-) -> pd.DataFrame:
+def _epochs(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
     stats = np.stack([r.stats for r in records])
     active = np.zeros(stats.shape, dtype=bool)
     for name in ("assigned", "served", "reneged", "failed"):
@@ -108,9 +106,7 @@ def _epochs(
     return _with_units(pd.DataFrame(data), UNITS)
 
 
-def _sellers(
-    market: Market, edges: NDArray[np.float64], records: Sequence[Record]
-) -> pd.DataFrame:
+def _sellers(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
     shape = (len(records), len(edges) - 1, len(market.sellers))
     state = np.stack([r.sellers for r in records])
     stats = np.stack([r.stats for r in records])[..., :-1]

@@ -6,7 +6,7 @@ would; the numbers mean nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.random import Generator, default_rng
 
 from walras.market.spec import Market
+from walras.scenarios.result import Result
 
 UNTIL, EPOCH, WARMUP = 86400.0, 864.0, 8640.0
 HOSTILE = "<script>alert('x')</script><b>\"&amp;'"
@@ -95,40 +96,17 @@ def fake_market(classes: int = 8, sellers: int = 16) -> Market:
         for i, (name, theta, beta, speed, price, effort, slots, startup)
         in enumerate(SELLERS[:sellers])
     ]  # fmt: skip
-    return Market(
-        name="marketplace", question="Which models win which tasks?", tasks=CLASSES[:classes],
-        sellers=made, run={"until": UNTIL, "warmup": WARMUP, "epoch": EPOCH},
-        events=[{"kind": "exit", "at": 60000.0, "seller": "four-o"}] if sellers > 12 else [],
-    )  # fmt: skip
-
-
-@dataclass
-class FakeResult:
-    """What the figures read of a result."""
-
-    market: Market
-    epochs: pd.DataFrame
-    sellers: pd.DataFrame
-    latencies: pd.DataFrame
-    trades: pd.DataFrame
-    seed: int = 1
-    reps: int = 3
-    record: str = "epochs"
-    digest: str = "9f86d081884c7d65"
-    manifest: dict[str, Any] = field(default_factory=dict)
-
-    def summary(self) -> pd.DataFrame:
-        """Return a summary with made-up errors."""
-        return _summary(self)
-
-    def prices(self) -> pd.DataFrame:
-        """Return the time series of prices."""
-        return self.sellers[["rep", "start", "seller", "price", "price_unit"]]
+    return Market.model_validate({
+        "name": "marketplace", "question": "Which models win which tasks?",
+        "tasks": CLASSES[:classes], "sellers": made,
+        "run": {"until": UNTIL, "warmup": WARMUP, "epoch": EPOCH},
+        "events": [{"kind": "exit", "at": 60000.0, "seller": "four-o"}] * (sellers > 12),
+    })  # fmt: skip
 
 
 def fake_result(
     seed: int = 1, *, classes: int = 8, sellers: int = 16, tasks: int = 16000, reps: int = 3
-) -> FakeResult:
+) -> Result:
     """Make up a run."""
     rng = default_rng(seed)
     market = fake_market(classes, sellers)
@@ -141,34 +119,47 @@ def fake_result(
         "command": "walras run marketplace --seed 1 --reps 3", "seconds": 7.31,
         "memory_mb": 412.0, "tasks": 912_345, "seed": seed, "reps": reps,
         "platform": "Linux x86_64", "versions": {"walras": "0.1.0", "numpy": "2.4.0"},
-        "digests": {"epochs": "b5bb9d8014a0f9b1"},
+        "digest": "9f86d081884c7d65",
     }  # fmt: skip
-    return FakeResult(
-        market, _epochs(market, trades), _sellers(market, trades, reps, rng),
-        _latencies(trades), trades, seed=seed, reps=reps, manifest=manifest,
-    )  # fmt: skip
+    frames = {
+        "epochs": _epochs(trades), "sellers": _sellers(market, trades, reps, rng),
+        "latencies": _latencies(trades), "trades": trades,
+    }  # fmt: skip
+    for name, frame in frames.items():
+        frames[name] = _coded(frame)
+    frames["accounts"] = pd.DataFrame()
+    return Result(market=market, seed=seed, reps=reps, record="epochs", manifest=manifest, **frames)
 
 
-def hostile_result() -> FakeResult:
+def hostile_result() -> Result:
     """Make up a run whose names are markup; no file could name a seller so, a frame might."""
     result = fake_result(classes=3, sellers=6, tasks=1500, reps=1)
-    old, new = result.market.sellers[1].name, HOSTILE.replace("/", "")
-    task = result.market.tasks[0].name
     market = result.market
+    old, new = market.sellers[1].name, HOSTILE.replace("/", "")
+    task = market.tasks[0].name
     seller = market.sellers[1].model_copy(update={"name": new, "owner": new})
     first = market.tasks[0].model_copy(update={"name": HOSTILE})
-    result.market = market.model_copy(update={
+    frames = {}
+    for name in ("epochs", "sellers", "latencies", "trades"):
+        frame = getattr(result, name)
+        names = {old: new, task: HOSTILE, f"{old}/default": f"{new}/default"}
+        coded = list(frame.select_dtypes("category"))
+        frames[name] = frame.assign(**{c: frame[c].cat.rename_categories(names) for c in coded})
+        frames[name].attrs = frame.attrs
+    market = market.model_copy(update={
         "sellers": [market.sellers[0], seller, *market.sellers[2:]],
         "tasks": [first, *market.tasks[1:]], "question": HOSTILE, "name": HOSTILE,
     })  # fmt: skip
-    for name in ("epochs", "sellers", "latencies", "trades"):
-        frame = getattr(result, name).copy()
-        attrs = dict(frame.attrs)
-        frame = frame.replace({old: new, task: HOSTILE, f"{old}/default": f"{new}/default"})
-        frame.attrs = attrs
-        setattr(result, name, frame)
-    result.manifest = {**result.manifest, "command": f"walras run '{HOSTILE}'"}
-    return result
+    manifest = {**result.manifest, "command": f"walras run '{HOSTILE}'"}
+    return replace(result, market=market, manifest=manifest, **frames)
+
+
+def _coded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its names as categories, as a run gives them."""
+    names = [c for c in ("task", "offer", "seller", "status") if c in frame]
+    out = frame.astype(dict.fromkeys(names, "category"))
+    out.attrs = frame.attrs
+    return out
 
 
 def _trades(market: Market, k: int, n: int, reps: int, rng: Generator) -> pd.DataFrame:
@@ -236,7 +227,7 @@ def _deadlines(task: Any, n: int, rng: Generator) -> Any:
     return np.full(n, task.deadline.value)
 
 
-def _epochs(market: Market, trades: pd.DataFrame) -> pd.DataFrame:
+def _epochs(trades: pd.DataFrame) -> pd.DataFrame:
     t = trades.assign(
         epoch=(trades["arrival"] // EPOCH).astype(int), assigned=1,
         seller=trades["offer"].str.rpartition("/")[0],
@@ -293,37 +284,3 @@ def _latencies(trades: pd.DataFrame) -> pd.DataFrame:
         t.assign(low=bins[which], high=bins[which + 1])
         .groupby(["task", "offer", "low", "high"]).size().rename("count").reset_index()
     )  # fmt: skip
-
-
-def _summary(result: FakeResult) -> pd.DataFrame:
-    e = result.epochs[result.epochs["start"] >= WARMUP]
-    hours = (UNTIL - WARMUP) / 3600 * result.reps
-    rows = []
-    groups = [("all", "all", e)]
-    groups += [(str(k), "all", g) for k, g in e.groupby("task")]
-    groups += [(str(k[0]), str(k[1]), g) for k, g in e.groupby(["task", "offer"])]
-    arrived = e.groupby("task")["assigned"].sum()
-    for task, offer, g in groups:
-        served, chose = g["served"].sum(), g.loc[g["offer"] != "outside", "assigned"].sum()
-        total = arrived.get(task, arrived.sum())
-        values = {
-            "share": (g["assigned"].sum() / total, "ratio"), "arrived": (total, "tasks"),
-            "served": (served, "tasks"),
-            "balked": (g.loc[g["offer"] == "outside", "assigned"].sum(), "tasks"),
-            "reneged": (g["reneged"].sum(), "tasks"), "failed": (g["failed"].sum(), "tasks"),
-            "miss_rate": ((g["late"].sum() + chose - served) / max(chose, 1), "ratio"),
-            "accuracy": (g["right"].sum() / max(served, 1), "ratio"),
-            "wait": (g["wait"].sum() / max(served, 1), "s"),
-            "sojourn": (g["sojourn"].sum() / max(served, 1), "s"),
-            "price": (g["paid"].sum() / max(served, 1), "USD/task"),
-            "surplus": ((g["value"] - g["paid"]).sum() / hours, "USD/h"),
-            "profit": ((g["paid"] - g["cost"]).sum() / hours, "USD/h"),
-            "revenue": (g["paid"].sum() / hours, "USD/h"),
-            "welfare": ((g["value"] - g["cost"]).sum() / hours, "USD/h"),
-        }  # fmt: skip
-        rows += [(task, offer, m, v, abs(v) * 0.02, u, result.reps) for m, (v, u) in values.items()]
-    for seller, g in result.sellers.groupby("seller"):
-        for metric, unit in (("utilisation", "ratio"), ("waiting", "tasks"), ("price", "USD/Mtok")):
-            value = g[metric].mean()
-            rows.append(("all", str(seller), metric, value, abs(value) * 0.02, unit, result.reps))
-    return pd.DataFrame(rows, columns=["task", "offer", "metric", "value", "se", "unit", "n"])

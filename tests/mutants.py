@@ -54,6 +54,18 @@ HEADERS = [
     "[run]", "[quotes]", "[platform]", "[mechanism]", "[catalogue]", "[[tasks]]", "[[sellers]]",
     "[[events]]", "[x.y]", "[tasks]", "[run.x]", "[[a" + ".a" * 40 + "]]", "[sellers.ability.x]", "[",
 ]  # fmt: skip
+TWISTS = [
+    'latency = "average"', 'latency = "promised"', 'mechanism = "second_score"', "epoch = 1e8",
+    'discipline = "fcfs"', "priority = 3", "refund_late = 0.9", "memory = 1e-3", "warmup = 1e9",
+    'arrivals = {kind = "closed", users = 3, think_time = 0}', "enters = 5", 'skill = "none"',
+    'arrivals = {kind = "replay", times = [0, 1], input_tokens = [1], output_tokens = [1, 1]}',
+    'catalogue = {name = "march-2025", models = ["o1", "o1"]}', "until = 10", "deadline = 1e-3",
+    'catalogue = {name = "march-2025", models = 3}', 'effort = {"a b" = 1}', "consideration = 99",
+    'pricing = {name = "cost_plus", params = 3}', "value = 1e-9", "slots = 1", "speed = 0.1",
+    'catalogue = {names = "march-2025"}', "price = {output = 0.01}", "rate = 50.0",
+    'price = {input = 0.1, output = 99}', "cost = {output = 500}", "accuracy = 0.01",
+]  # fmt: skip
+"""Lines that are fine somewhere and change what the rest means."""
 _VALUE = re.compile(r'(?<=[=\[,] )("[^"]*"|-?[0-9][0-9_.e+-]*|true|false)')
 _UNITS = ['"{} ms"', '"{} h"', '"{} weeks"', '"{} USD"', "{}e6", "-{}", "{}.5", "[{}]", '"{}"', "{{x={}}}"]
 
@@ -113,6 +125,16 @@ def insert(rows: list[str], rng: random.Random) -> None:
     rows.insert(rng.randrange(len(rows) + 1), row)
 
 
+def twist(rows: list[str], rng: random.Random) -> None:
+    """Say something else where the same key, or nothing, stood."""
+    row = rng.choice(TWISTS)
+    same = [i for i, old in enumerate(rows) if old.partition(" =")[0] == row.partition(" =")[0]]
+    if same:
+        rows[rng.choice(same)] = row
+    else:
+        rows.insert(0 if row.startswith(("mech", "cata")) else rng.randrange(len(rows) + 1), row)
+
+
 def break_text(rows: list[str], rng: random.Random) -> None:
     """Put odd characters anywhere, or cut the line."""
     i = rng.randrange(len(rows))
@@ -128,7 +150,7 @@ def _some_pair(rows: list[str], rng: random.Random) -> int:
 
 MUTATIONS: list[Mutation] = [
     delete, duplicate, swap, replace, replace, replace, rewrite, rewrite, rename, insert, insert,
-    break_text,
+    twist, twist, twist, break_text,
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,19 +33,20 @@ from walras.analysis.figures.template import (
 from walras.analysis.figures.utility import Terms, indifference, terms, utility_lines
 from walras.market.rules import HARD
 from walras.market.spec import Market
+from walras.scenarios.result import Result
 
-from .fake_result import HOSTILE, FakeResult, fake_result, hostile_result
+from .fake_result import HOSTILE, fake_result, hostile_result
 
 ALL = list(FIGURES.values())
 
 
 @pytest.fixture(scope="module")
-def result() -> FakeResult:
+def result() -> Result:
     return fake_result(tasks=8000)
 
 
 @pytest.fixture(scope="module")
-def hostile() -> FakeResult:
+def hostile() -> Result:
     return hostile_result()
 
 
@@ -69,9 +71,7 @@ def test_registry_is_complete() -> None:
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_each_figure_has_traces_data_caption_and_command(
-    figure: Figure, result: FakeResult
-) -> None:
+def test_each_figure_has_traces_data_caption_and_command(figure: Figure, result: Result) -> None:
     drawn = figure.builder(result)
     assert isinstance(drawn, go.Figure)
     assert drawn.data
@@ -93,7 +93,7 @@ def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
     full = fake_result(classes=1, sellers=1, tasks=300, reps=1)
     task = full.market.tasks[0].model_dump() | {"deadline": None, "value": 1.0}
     seller = full.market.sellers[0].model_dump() | {"price": {}}
-    market = Market(tasks=[task], sellers=[seller], run=full.market.run)
+    market = Market.model_validate({"tasks": [task], "sellers": [seller], "run": full.market.run})
     trades = full.trades.assign(deadline=np.nan, value=1.0)
     sellers = full.sellers.assign(price=0.0, revenue=0.0)
     bare = replace(full, market=market, trades=trades, sellers=sellers)
@@ -102,7 +102,7 @@ def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
 
 
 @pytest.mark.parametrize("id", ["F1", "F4", "F10"])
-def test_no_tasks_give_no_data(id: str, result: FakeResult) -> None:
+def test_no_tasks_give_no_data(id: str, result: Result) -> None:
     empty = replace(
         result, trades=result.trades[:0], epochs=result.epochs[:0], latencies=result.latencies[:0]
     )
@@ -110,13 +110,13 @@ def test_no_tasks_give_no_data(id: str, result: FakeResult) -> None:
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_names_are_never_markup(figure: Figure, hostile: FakeResult) -> None:
+def test_names_are_never_markup(figure: Figure, hostile: Result) -> None:
     found = list(strings(figure.builder(hostile).to_plotly_json()))
     assert any("&lt;script" in text for text in found)
     assert not [text for text in found if "<script" in text or '<b>"' in text]
 
 
-def test_a_seller_has_one_colour_everywhere(result: FakeResult) -> None:
+def test_a_seller_has_one_colour_everywhere(result: Result) -> None:
     colours = seller_colours(result)
     for id in ("F1", "F3", "F11"):
         for trace in FIGURES[id].builder(result).data:
@@ -165,7 +165,7 @@ def test_utility_counts_the_probability_of_being_in_time() -> None:
     assert slope == pytest.approx(np.array([[0.5 - 0.2, 0.25 - 0.5 * 0.25 * 0.5 - 0.55]]))
 
 
-def test_terms_are_those_of_the_run(result: FakeResult) -> None:
+def test_terms_are_those_of_the_run(result: Result) -> None:
     task = result.market.tasks[3]
     known = terms(result, task, result.trades)
     assert known is not None
@@ -178,7 +178,7 @@ def test_terms_are_those_of_the_run(result: FakeResult) -> None:
     assert (np.diff(known.times, axis=1) >= 0).all()
 
 
-def test_cells_count_every_task_once(result: FakeResult) -> None:
+def test_cells_count_every_task_once(result: Result) -> None:
     plane = lay_out(result.trades)
     found = cells(plane, least=1)
     assert found["tasks"].sum() == len(plane.tasks)
@@ -207,7 +207,7 @@ def test_tasks_without_deadline_stand_apart() -> None:
 # --- the other figures -------------------------------------------------------------------------
 
 
-def test_every_task_has_one_outcome(result: FakeResult) -> None:
+def test_every_task_has_one_outcome(result: Result) -> None:
     data = FIGURES["F4"].data(result)
     epochs = steady(result, result.epochs)
     ended = epochs[["served", "reneged", "failed"]].sum().sum()
@@ -216,17 +216,17 @@ def test_every_task_has_one_outcome(result: FakeResult) -> None:
     assert data.groupby("task")["share"].sum().to_numpy() == pytest.approx(1.0)
 
 
-def test_quantiles_are_those_of_the_answers(result: FakeResult) -> None:
-    data = FIGURES["F10"].data(result).set_index(["task", "offer"])
+def test_quantiles_are_those_of_the_answers(result: Result) -> None:
+    data = FIGURES["F10"].data(result)
     t = steady(result, result.trades, "arrival")
     t = t[(t["task"] == "migration") & (t["offer"] == "big-o1/high") & (t["status"] == "served")]
-    row = data.loc[("migration", "big-o1/high")]
+    row = data[(data["task"] == "migration") & (data["offer"] == "big-o1/high")].iloc[0]
     for name, q in (("p5", 0.05), ("median", 0.5), ("p95", 0.95)):
         assert row[name] == pytest.approx(t["sojourn"].quantile(q), rel=0.13)  # a bin is 12% wide
     assert row["served"] == len(t)
 
 
-def test_shares_sum_to_one_and_hhi_is_theirs(result: FakeResult) -> None:
+def test_shares_sum_to_one_and_hhi_is_theirs(result: Result) -> None:
     data = FIGURES["F11"].data(result)
     by_epoch = data.groupby("start")
     assert by_epoch["served_share"].sum().to_numpy() == pytest.approx(1.0)
@@ -235,7 +235,7 @@ def test_shares_sum_to_one_and_hhi_is_theirs(result: FakeResult) -> None:
     assert FIGURES["F11"].data(one)["hhi_served"].dropna().to_numpy() == pytest.approx(1.0)
 
 
-def test_entries_and_exits_are_marked(result: FakeResult) -> None:
+def test_entries_and_exits_are_marked(result: Result) -> None:
     assert entries_and_exits(result.market) == [
         (30000.0, "enters", "qwen-32b"),
         (60000.0, "exits", "four-o"),
@@ -245,7 +245,7 @@ def test_entries_and_exits_are_marked(result: FakeResult) -> None:
     assert "four-o exits" in notes
 
 
-def test_price_fan_spans_replications(result: FakeResult) -> None:
+def test_price_fan_spans_replications(result: Result) -> None:
     data = FIGURES["F3"].data(result)
     assert (data["low"] <= data["median"]).all()
     assert (data["median"] <= data["high"]).all()
@@ -254,7 +254,7 @@ def test_price_fan_spans_replications(result: FakeResult) -> None:
     assert (moved["marginal_cost"] == 5.0).all()
 
 
-def test_warm_up_is_rounded_up_to_epochs(result: FakeResult) -> None:
+def test_warm_up_is_rounded_up_to_epochs(result: Result) -> None:
     run = result.market.run.model_copy(update={"warmup": 1.0})
     market = result.market.model_copy(update={"run": run})
     assert warm_from(replace(result, market=market)) == 864.0
@@ -269,7 +269,7 @@ def test_colours_are_distinct_and_okabe_ito_first() -> None:
     assert tuple(colours.values())[:7] == OKABE_ITO
 
 
-def test_paper_size_is_in_inches_and_points(result: FakeResult) -> None:
+def test_paper_size_is_in_inches_and_points(result: Result) -> None:
     figure = FIGURES["F1"].builder(result)
     small = paper(figure, 6.5, 4.0, points=9.0)
     assert (small.layout.width, small.layout.height, small.layout.font.size) == (624, 384, 12)
@@ -285,7 +285,7 @@ def test_spread_labels_keep_apart_and_in_order(wanted: list[float], gap: float) 
     placed = spread(wanted, gap, -6.0, 6.0)
     fits = min(gap, 12.0 / max(len(wanted) - 1, 1))
     ranked = sorted(placed)
-    assert all(b - a >= fits - 1e-9 for a, b in zip(ranked, ranked[1:], strict=False))
+    assert all(b - a >= fits - 1e-9 for a, b in pairwise(ranked))
     assert ranked[0] >= -6.0 - 1e-9
     assert ranked[-1] <= 6.0 + 1e-9
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))

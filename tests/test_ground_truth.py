@@ -60,9 +60,7 @@ def w_concat(frames: list[Any]) -> Any:
 def ask(name: str, rate: float, size: Any = None, **more: Any) -> w.TaskClass:
     """Return a class whose buyers always accept, sizes exponential with mean 1 by default."""
     fields = {"value": 1.0, "outside_option": False, **more}
-    return w.TaskClass(
-        name, w.Poisson(rate), output_tokens=size or w.Exponential(1.0), **fields
-    )
+    return w.TaskClass(name, w.Poisson(rate), output_tokens=size or w.Exponential(1.0), **fields)
 
 
 def one(tasks: list[w.TaskClass], slow: float, **seller: Any) -> w.Market:
@@ -211,7 +209,7 @@ def number_in_system(arrivals: Any, seed: int) -> np.ndarray:
         run={"until": 2 * math.pi * cycles, "epoch": 2 * math.pi / phases},
     )  # fmt: skip
     running = w.run(market, seed=seed).sellers["running"].to_numpy()
-    return running.reshape(cycles, phases)[10:].mean(axis=0)
+    return np.asarray(running.reshape(cycles, phases)[10:].mean(axis=0))
 
 
 def m_t_m_inf() -> np.ndarray:

@@ -23,7 +23,7 @@ from .mutants import CORPUS, mutants
 
 ROOT = Path(__file__).parent.parent
 PARTS, PER_PART = 10, 1000
-COVERED = 4000
+COVERED = 2000
 VALUES = {"W102", "W103", "W104", "W105", "W108", "W115"}
 """Codes of errors in one field: these say its unit and range."""
 
@@ -137,16 +137,27 @@ def validators(path: Path) -> set[str]:
 
 
 SCRIPT = """
-import sys
+import os, sys
 from pathlib import Path
 import coverage
 measured = coverage.Coverage(branch=True, data_file=None, include=sys.argv[2:], config_file=False)
 measured.start()
 from tests.mutants import CORPUS, mutants
 from walras.scenarios.errors import render
-from walras.scenarios.load import check, read
+from walras.scenarios.load import check, load, read
 for path in sorted((CORPUS / "bad").glob("*.toml")):
     render(read(path).problems)
+    render(check(path.read_text("utf-8", "replace")).problems)
+    try:
+        load(path)
+    except ValueError:
+        pass
+load(CORPUS / "small.toml")
+os.environ["WALRAS_DATA"] = str(CORPUS / "bad")
+for target in ("no-such", "marketplac", str(CORPUS), "a\\0b", "/dev/null"):
+    render(read(target).problems)
+for change in ("run.until=2h", "run.untl=3", "tasks.chat.value=-1", "no", "catalogue.name=x"):
+    render(read(CORPUS / "small.toml", [change]).problems)
 for text in mutants(1000, int(sys.argv[1])):
     render(check(text, file="x", base=CORPUS, name="x").problems)
 measured.stop()

@@ -25,8 +25,9 @@ from walras.analysis.report_tables import (
     sources,
 )
 from walras.market.spec import Market, Seller, TaskClass
+from walras.scenarios.result import Result
 
-from .fake_result import HOSTILE, FakeResult, fake_result, hostile_result
+from .fake_result import HOSTILE, fake_result, hostile_result
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
@@ -59,16 +60,16 @@ def read(text: str) -> Page:
 
 
 @pytest.fixture(scope="module")
-def result() -> FakeResult:
+def result() -> Result:
     return fake_result(tasks=8000)
 
 
 @pytest.fixture(scope="module")
-def html(result: FakeResult) -> str:
+def html(result: Result) -> str:
     return render(result)
 
 
-def test_one_small_file_with_plotly_once(html: str, result: FakeResult, tmp_path: Path) -> None:
+def test_one_small_file_with_plotly_once(html: str, result: Result, tmp_path: Path) -> None:
     path = write_report(result, tmp_path / "report.html")
     assert path.read_text("utf-8") == html
     assert path.stat().st_size < 7e6
@@ -101,7 +102,7 @@ def test_answer_comes_before_the_emblem_and_provenance_last(html: str) -> None:
     assert places == sorted(places)
 
 
-def test_every_figure_offers_its_data_and_command(html: str, result: FakeResult) -> None:
+def test_every_figure_offers_its_data_and_command(html: str, result: Result) -> None:
     links = {a["download"]: a["href"] for t, a in read(html).tags if t == "a" and "download" in a}
     assert list(links) == [f"{id}.csv" for id in FIGURES]
     for id, figure in FIGURES.items():
@@ -113,14 +114,14 @@ def test_every_figure_offers_its_data_and_command(html: str, result: FakeResult)
     assert html.count(result.manifest["command"]) == len(FIGURES) + 1
 
 
-def test_three_sentences_from_the_data(result: FakeResult) -> None:
+def test_three_sentences_from_the_data(result: Result) -> None:
     said = answer(result, result.summary())
     assert len(said) == 3
     assert all(sentence.endswith(".") for sentence in said)
     assert all(task.name in said[0] for task in result.market.tasks)
 
 
-def test_what_was_not_computed_is_absent(result: FakeResult) -> None:
+def test_what_was_not_computed_is_absent(result: Result) -> None:
     summary = result.summary()
     less = summary[~summary["metric"].isin(["surplus", "profit", "welfare", "price"])]
     labels = [row[0] for row in key_numbers(less).rows]
@@ -128,7 +129,10 @@ def test_what_was_not_computed_is_absent(result: FakeResult) -> None:
     assert "right of those served" in labels
     assert len(answer(result, less)) == 2
     assert "surplus" not in class_numbers(result.market, less).head
-    quiet = replace(result, manifest={}, trades=result.trades[:0], latencies=result.latencies[:0])
+    manifest = {"digest": result.digest}
+    quiet = replace(
+        result, manifest=manifest, trades=result.trades[:0], latencies=result.latencies[:0]
+    )
     page = render(quiet)
     assert 'id="F1"' not in page
     assert 'id="F10"' not in page
@@ -151,7 +155,7 @@ def test_measured_speaks_the_unit() -> None:
     assert measured(float("nan"), "USD/h") == "–"
 
 
-def test_parameters_name_every_field(result: FakeResult) -> None:
+def test_parameters_name_every_field(result: Result) -> None:
     tables = {table.title: table for table in parameters(result.market)}
     assert {"market", "run", "quotes", "platform", "mechanism"} <= set(tables)
     for kind, model, name in (("task class", TaskClass, "chat"), ("seller", Seller, "big-o1")):
@@ -165,7 +169,7 @@ def test_parameters_name_every_field(result: FakeResult) -> None:
     ) - {"tasks", "sellers", "events", "run", "quotes", "platform", "mechanism"}
 
 
-def test_sources_come_with_the_catalogue(result: FakeResult) -> None:
+def test_sources_come_with_the_catalogue(result: Result) -> None:
     assert sources(result.market) == []
     market = result.market.model_copy(update={"catalogue": "no-such"})
     assert sources(market) == []

@@ -96,8 +96,26 @@ def checked(decision: object, me: Me) -> Decision:
         ValueError: a price is not a finite number of 0 or more, or an effort is unknown.
 
     Example:
-        >>> me = Me("a", "a", 0.0, 2.0, 2.0, 1.0, 0.1, True, {"low": True}, 1.0, 0, 0, 0.0,
-        ...         0, 0, 0.0, 0.0, 600.0)
+        >>> me = Me(
+        ...     "a",
+        ...     "a",
+        ...     0.0,
+        ...     2.0,
+        ...     2.0,
+        ...     1.0,
+        ...     0.1,
+        ...     True,
+        ...     {"low": True},
+        ...     1.0,
+        ...     0,
+        ...     0,
+        ...     0.0,
+        ...     0,
+        ...     0,
+        ...     0.0,
+        ...     0.0,
+        ...     600.0,
+        ... )
         >>> checked(1.5, me)
         Decision(price=1.5, efforts=None)
     """

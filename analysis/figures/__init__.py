@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
+from ...scenarios.result import Result
 from . import deadlines, price_paths, selection_map, structure, who_serves
-from .frames import Result
 from .template import CONFIG
 
 
@@ -38,9 +38,9 @@ class Figure:
 
     def html(self, result: Result) -> str:
         """Return a page of its own that opens offline."""
-        return str(
-            self.builder(result).to_html(include_plotlyjs=True, div_id=self.id, config=CONFIG)
-        )
+        config = dict(CONFIG)  # Plotly writes into what it is given
+        drawn = self.builder(result)
+        return str(drawn.to_html(include_plotlyjs=True, div_id=self.id, config=config))
 
     def csv(self, result: Result) -> str:
         """Return its data as CSV."""
@@ -72,4 +72,4 @@ _ALL = (
 FIGURES: dict[str, Figure] = {figure.id: figure for figure in _ALL}
 """All figures by their id."""
 
-__all__ = ["FIGURES", "Figure", "Result"]
+__all__ = ["FIGURES", "Figure"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from pandas.api.typing import SeriesGroupBy
 from plotly.subplots import make_subplots
 
+from ...scenarios.result import Result
 from .frames import (
     MAIN_SELLERS,
-    Result,
+    named,
     seller_colours,
     seller_of,
     seller_order,
@@ -45,7 +48,7 @@ def data(result: Result) -> pd.DataFrame:
     of answers that came late).
     """
     rows = []
-    ordered = result.latencies.sort_values("low", kind="stable")
+    ordered = named(result.latencies).sort_values("low", kind="stable")
     for (task, offer), bins in ordered.groupby(["task", "offer"], sort=False):
         rows.append({"task": task, "offer": offer, "served": int(bins["count"].sum()),
                      **{k: _quantile(bins, q) for k, q in _QUANTILES.items()}})  # fmt: skip
@@ -54,9 +57,13 @@ def data(result: Result) -> pd.DataFrame:
     sums = steady(result, result.epochs).groupby(["task", "offer"])[["late", "served"]].sum()
     late = (sums["late"] / sums["served"].where(sums["served"] > 0)).rename("missed")
     out = out.merge(late.reset_index(), on=["task", "offer"], how="left")
-    out["deadline"] = out["task"].map(result.trades.groupby("task")["deadline"].median())
+    out["deadline"] = out["task"].map(_deadlines(result).median())
     out.attrs["units"] = {**dict.fromkeys([*_QUANTILES, "deadline"], "s"), "missed": "ratio"}
     return out[[*columns, "deadline", "missed"]]
+
+
+def _deadlines(result: Result) -> SeriesGroupBy[Any, Any]:
+    return named(result.trades[["task", "deadline"]]).groupby("task")["deadline"]
 
 
 def _quantile(bins: pd.DataFrame, q: float) -> float:
@@ -150,7 +157,7 @@ def _draw_sojourns(figure: go.Figure, result: Result, rows: _Rows) -> None:
 
 def _ends(table: pd.DataFrame, result: Result) -> tuple[float, float]:
     """Return the shortest and longest time drawn, s, deadlines included."""
-    drawn = result.trades[result.trades["task"].isin(table["task"])].groupby("task")["deadline"]
+    drawn = _deadlines(result)
     shortest = np.nanmin([table["p5"].min(), drawn.quantile(0.05).min()])
     longest = np.nanmax([table["p95"].max(), drawn.quantile(0.95).max()])
     return max(float(shortest), 1e-6), float(longest)
@@ -158,9 +165,7 @@ def _ends(table: pd.DataFrame, result: Result) -> tuple[float, float]:
 
 def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
     """Mark each class's deadline: a line where it is fixed, a band from 5% to 95% where drawn."""
-    deadlines = (
-        result.trades.groupby("task")["deadline"].quantile(np.array([0.05, 0.5, 0.95])).unstack()
-    )
+    deadlines = _deadlines(result).quantile(np.array([0.05, 0.5, 0.95])).unstack()
     for name, first, last in rows.headings:
         low, middle, high = deadlines.reindex([name]).to_numpy()[0]
         if np.isnan(middle):
@@ -180,7 +185,8 @@ def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
 
 def _utilisation(result: Result) -> pd.DataFrame:
     """Return the median utilisation over replications: one row per epoch, one column per seller."""
-    seen = result.sellers[result.sellers["utilisation"].notna()]
+    seen = named(result.sellers)
+    seen = seen[seen["utilisation"].notna()]
     return seen.groupby(["start", "seller"])["utilisation"].median().unstack()
 
 
@@ -200,9 +206,10 @@ def _draw_utilisation(figure: go.Figure, result: Result, busy: pd.DataFrame) -> 
         ), row=2, col=1)  # fmt: skip
         if main:
             labels.append((label(seller), float(busy[seller].dropna().iloc[-1]), colours[seller]))
-    figure.update_yaxes(range=[0, 1.02], tickformat=".0%", title_text="utilisation", row=2, col=1)
+    top = min(1.02, max(1.2 * float(np.nanmax(busy)), 0.05))
+    figure.update_yaxes(range=[0, top], tickformat=".0%", title_text="utilisation", row=2, col=1)
     figure.update_xaxes(title_text=f"time ({unit})", row=2, col=1)
-    end_labels(figure, labels, 2, (0.0, 1.02), _BUSY)
+    end_labels(figure, labels, 2, (0.0, top), _BUSY)
 
 
 def finding(result: Result) -> str:

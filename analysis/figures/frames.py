@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
 
 import pandas as pd
 
 from ...market.spec import Enter, Exit, Market
+from ...scenarios.result import Result
 from .template import (
     DASHES,
     SYMBOLS,
@@ -20,77 +20,21 @@ MAIN_SELLERS = 7
 """Sellers drawn one by one where room is short; as many as there are unmixed hues."""
 
 
-class Result(Protocol):
-    """The part of a run's result that figures and the report read."""
-
-    @property
-    def market(self) -> Market:
-        """The spec that was run."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of the first replication."""
-        ...
-
-    @property
-    def reps(self) -> int:
-        """Number of replications."""
-        ...
-
-    @property
-    def record(self) -> str:
-        """How finely it was recorded."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Digest of the outputs."""
-        ...
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """Provenance: versions, command, platform, time."""
-        ...
-
-    @property
-    def epochs(self) -> pd.DataFrame:
-        """One row per replication, epoch, task class and offer."""
-        ...
-
-    @property
-    def sellers(self) -> pd.DataFrame:
-        """One row per replication, epoch and seller."""
-        ...
-
-    @property
-    def latencies(self) -> pd.DataFrame:
-        """Histogram of sojourn times per task class and offer."""
-        ...
-
-    @property
-    def trades(self) -> pd.DataFrame:
-        """One row per finished task, or a sample of them."""
-        ...
-
-    def summary(self) -> pd.DataFrame:
-        """Return means and standard errors."""
-        ...
-
-    def prices(self) -> pd.DataFrame:
-        """Return the time series of prices."""
-        ...
-
-
 def warm_from(result: Result) -> float:
     """Return when the steady state starts, s: the warm-up rounded up to whole epochs."""
     epoch = result.market.epoch
     return epoch * math.ceil(result.market.run.warmup / epoch - 1e-9)
 
 
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with its names as text: figures merge and rename what codes cannot."""
+    coded = frame.select_dtypes("category").columns
+    return frame.astype(dict.fromkeys(coded, object))
+
+
 def steady(result: Result, frame: pd.DataFrame, column: str = "start") -> pd.DataFrame:
-    """Return the rows of a frame whose time in `column` lies after the warm-up."""
-    return frame[frame[column] >= warm_from(result) - 1e-9]
+    """Return the rows of a table whose time in `column` lies after the warm-up, names as text."""
+    return named(frame[frame[column] >= warm_from(result) - 1e-9])
 
 
 def seller_of(offers: pd.Series) -> pd.Series:

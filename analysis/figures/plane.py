@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .frames import Result, seller_of, steady
+from ...scenarios.result import Result
+from .frames import (
+    seller_of,
+    steady,
+)
 
 Floats = NDArray[np.float64]
 CELL = 0.25
 """Side of a cell, in decades, both ways."""
+_MOST = 100_000  # trades that are read
 _LONE = 12  # rows of one class on a stake of its own that are spread over their cell
 _R2 = (0.7548776662466927, 0.5698402909980532)  # low-discrepancy steps, Roberts 2018
 
@@ -103,6 +108,8 @@ def cells(plane: Plane, *, least: int = 2) -> pd.DataFrame:
 
 
 def valued_trades(result: Result) -> pd.DataFrame:
-    """Return the trades after warm-up whose task has a value: what the plane can show."""
-    trades = steady(result, result.trades, "arrival")
+    """Return trades after warm-up whose task has a value, at most some 100,000 of them."""
+    trades = result.trades
+    step = len(trades) // _MOST + 1  # a map needs no millions of dots
+    trades = steady(result, trades.iloc[::step], "arrival")
     return trades[trades["value"] > 0]

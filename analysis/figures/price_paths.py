@@ -7,7 +7,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .frames import MAIN_SELLERS, Result, seller_colours, seller_order, steady
+from ...scenarios.result import Result
+from .frames import (
+    MAIN_SELLERS,
+    named,
+    seller_colours,
+    seller_order,
+    steady,
+)
 from .template import (
     HEIGHT,
     clock,
@@ -31,7 +38,7 @@ def data(result: Result) -> pd.DataFrame:
     Columns: seller, start (s), price_unit, low (10%), median, high (90%) and marginal_cost, all
     four in that unit.
     """
-    prices = result.prices()
+    prices = named(result.prices())
     grouped = prices.groupby(["seller", "start", "price_unit"], sort=False)["price"]
     out = grouped.quantile(np.array([0.1, 0.5, 0.9])).unstack()
     out.columns = ["low", "median", "high"]

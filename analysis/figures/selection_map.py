@@ -10,13 +10,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ...market.spec import TaskClass
+from ...scenarios.result import Result
 from .frames import (
     OUTSIDE_OFFER,
-    Result,
     effort_ranks,
     seller_colours,
     seller_order,
     short_names,
+    steady,
     symbol,
 )
 from .map_labels import MARGIN, class_labels, region_labels
@@ -111,35 +112,33 @@ def build(result: Result) -> go.Figure:
 
 def finding(result: Result) -> str:
     """Say in one sentence what the map shows."""
-    trades = valued_trades(result)
-    chosen = trades[trades["offer"] != OUTSIDE_OFFER]
-    if chosen.empty:
+    leaders = _leaders(result)
+    if leaders.empty:
         return "Which seller is chosen for which deadline and stakes?"
     names = short_names(result.market)
-    winners = _leaders(chosen)
-    count = winners["offer"].nunique()
+    count = leaders["offer"].nunique()
     plural = "offer leads" if count == 1 else "different offers lead"
-    top = winners.iloc[0]
-    lead = f"{names.get(top['offer'], top['offer'])} in {top['task']} ({percent(top['share'])})"
-    classes = len(winners)
-    scope = "the one task class" if classes == 1 else f"the {classes} task classes"
-    return f"{count} {plural} in {scope}; the surest win is {lead}"
+    top = leaders.iloc[0]
+    win = f"{names.get(top['offer'], top['offer'])} in {top['task']} ({percent(top['share'])})"
+    scope = "the one task class" if len(leaders) == 1 else f"the {len(leaders)} task classes"
+    return f"{count} {plural} in {scope}; the surest win is {win}"
 
 
-def _leaders(chosen: pd.DataFrame) -> pd.DataFrame:
-    """Return the most chosen offer of each class, the clearest first."""
-    counts = chosen.groupby(["task", "offer"], sort=False).size().rename("n").reset_index()
-    counts["share"] = counts["n"] / counts.groupby("task")["n"].transform("sum")
-    counts = counts.sort_values("share", ascending=False, kind="stable")
-    return counts.drop_duplicates("task").reset_index(drop=True)
+def _leaders(result: Result) -> pd.DataFrame:
+    """Return the most chosen offer of each class and its share of the class, clearest first."""
+    epochs = steady(result, result.epochs)
+    counts = epochs.groupby(["task", "offer"], sort=False)[["assigned"]].sum().reset_index()
+    counts["share"] = counts["assigned"] / counts.groupby("task")["assigned"].transform("sum")
+    chosen = counts[(counts["offer"] != OUTSIDE_OFFER) & (counts["assigned"] > 0)]
+    ordered = chosen.sort_values("share", ascending=False, kind="stable")
+    return ordered.drop_duplicates("task").reset_index(drop=True)
 
 
 def caption(result: Result) -> str:
     """Explain how to read the map."""
-    sampled = float(result.trades.attrs.get("share", 1.0))
-    dots = "Each dot is a task" if sampled >= 1 else f"Dots sample {percent(sampled)} of tasks"
     return (
-        f"{dots}, coloured by the seller chosen, its shape telling the effort (circle: least). "
+        "Dots are tasks, as many of each class where there are enough, coloured by the seller "
+        "chosen; their shape tells the effort (circle: least). "
         "Cells are coloured by the offer most often chosen there, the stronger the larger its "
         "share. Lines are where a buyer is indifferent between the two best offers at this run's "
         "mean prices and waits, taste apart; abilities differ by skill, so a line holds for its "
@@ -247,9 +246,10 @@ def _shading(plane: Plane, style: _Style) -> list[go.BaseTraceType]:
 
 def _dots(plane: Plane, style: _Style, *, overview: bool) -> list[go.BaseTraceType]:
     tasks = plane.tasks
-    most = _DOTS[overview]
-    if len(tasks) > most:
-        tasks = tasks.iloc[np.linspace(0, len(tasks) - 1, most).astype(int)]
+    quota = _DOTS[overview] // tasks["task"].nunique()
+    rank, size = tasks.groupby("task").cumcount(), tasks.groupby("task")["x"].transform("size")
+    # Every class shows its quota, taken evenly over its tasks in their order of arrival.
+    tasks = tasks[(rank + 1) * quota // size > rank * quota // size]
     named = set(tasks["seller"].value_counts().index[:_LEGEND])
     traces = []
     for seller in style.order:

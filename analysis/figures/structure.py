@@ -7,7 +7,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .frames import MAIN_SELLERS, Result, entries_and_exits, seller_colours, seller_order
+from ...scenarios.result import Result
+from .frames import (
+    MAIN_SELLERS,
+    entries_and_exits,
+    named,
+    seller_colours,
+    seller_order,
+)
 from .template import (
     INK,
     OUTSIDE,
@@ -34,9 +41,10 @@ def data(result: Result) -> pd.DataFrame:
     (ratios, 0 while nobody has any), hhi_served, hhi_revenue (over owners, 0 to 1).
     """
     reps = max(result.reps, 1)
-    chosen = result.epochs[result.epochs["seller"] != ""]
+    epochs, sellers = named(result.epochs), named(result.sellers)
+    chosen = epochs[epochs["seller"] != ""]
     served = chosen.groupby(["start", "seller"])["served"].sum() / reps
-    revenue = result.sellers.groupby(["start", "seller"])["revenue"].sum() / reps
+    revenue = sellers.groupby(["start", "seller"])["revenue"].sum() / reps
     both = pd.DataFrame({"served": served, "revenue": revenue}).fillna(0.0)
     out = both.rename_axis(["start", "seller"]).reset_index()
     owners = {s.name: s.owned_by for s in result.market.sellers}

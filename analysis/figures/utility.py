@@ -28,8 +28,12 @@ from ...market.rules import (
     work_tokens,
 )
 from ...market.spec import HalfLife, Linear, Seller, TaskClass
+from ...scenarios.result import Result
 from ...scenarios.terms import quoted_accuracy
-from .frames import OUTSIDE_OFFER, Result, steady
+from .frames import (
+    OUTSIDE_OFFER,
+    steady,
+)
 
 Floats = NDArray[np.float64]
 Point = tuple[float, float]

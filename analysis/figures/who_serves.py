@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from .frames import OUTSIDE_OFFER, Result, seller_colours, seller_of, short_names, steady
+from ...scenarios.result import Result
+from .frames import (
+    OUTSIDE_OFFER,
+    seller_colours,
+    seller_of,
+    short_names,
+    steady,
+)
 from .template import (
     HEIGHT,
     OUTSIDE,

@@ -175,7 +175,7 @@ def happenings(rng: Random, sellers: list[Data], *, grid: bool) -> list[Data]:
     """Return what happens at set times; outages of one seller do not overlap."""
     when: list[Any] = []
     broken: set[str] = set()
-    for _ in range(int(rng.integers(0, 9))):
+    for _ in range(int(rng.integers(0, 13))):
         spec = pick(rng, *sellers)
         event: Data = {"at": quarters(rng, 0, 120) if grid else float(30 * rng.random()),
                        "seller": spec["name"]}  # fmt: skip

@@ -1,0 +1,388 @@
+"""The command line: exit codes, what is printed where, and run folders that are whole or absent."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import walras
+from walras import card as cards
+from walras import cli, running
+from walras.market.spec import Market
+
+from .fake_result import FakeResult, fake_result
+
+CORPUS = Path(__file__).parent / "corpus"
+SMALL = str(CORPUS / "small.toml")
+BAD = str(CORPUS / "bad" / "many_faults.toml")
+
+
+class Saved(FakeResult):
+    """A made-up result that can be saved."""
+
+    def save(self, folder: Path, command: str = "") -> None:
+        folder.mkdir()
+        (folder / "manifest.json").write_text(json.dumps({"command": command}))
+        (folder / "resolved.toml").touch()
+
+
+Runner = Callable[..., Any]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], None]:
+    """Put a made-up simulation and report in the place of the real ones."""
+    monkeypatch.chdir(tmp_path)
+    report = types.ModuleType("walras.analysis.report")
+    report.write_report = lambda _, path: path.write_text("<html>")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "walras.analysis.report", report)
+
+    def put(run: Runner) -> None:
+        module = types.ModuleType("walras.scenarios.run")
+        module.run = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "walras.scenarios.run", module)
+
+    made = fake_result(classes=3, sellers=6, tasks=900)
+    put(lambda *_, **__: Saved(**vars(made)))
+    return put
+
+
+def folders(path: Path) -> list[str]:
+    return sorted(p.name for p in path.rglob("*") if p.is_dir())
+
+
+# --- run ---------------------------------------------------------------------------------------
+
+
+def test_run_leaves_a_whole_folder(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", SMALL, "--seed", "7", "--set", "run.until=2 h", "--reps", "3"]) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"small-[0-9a-f]{8}", folder.name)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "manifest.json", "report.html", "resolved.toml", "scenario.toml",
+    ]  # fmt: skip
+    assert (folder / "scenario.toml").read_text() == Path(SMALL).read_text()
+    command = json.loads((folder / "manifest.json").read_text())["command"]
+    assert command == f"walras run {SMALL} --set 'run.until=2 h' --seed 7 --reps 3"
+    out = capsys.readouterr()
+    assert command in out.out
+    assert str(folder.relative_to(tmp_path)) in out.out
+    assert "interpreting" in out.out
+    assert "warning[W" in out.err
+
+
+def test_the_same_run_has_the_same_folder_and_gives_way(runs: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert cli.main(["run", SMALL, "-q"]) == 0
+        (folder,) = (tmp_path / "runs").iterdir()
+        assert not (folder / "old").exists()
+        (folder / "old").touch()
+    assert cli.main(["run", SMALL, "-q", "--seed", "1"]) == 0
+    assert cli.main(["run", SMALL, "-q", "--record", "trades"]) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_quiet_and_json(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", SMALL, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert cli.main(["run", SMALL, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert {"folder", "digest", "command", "summary"} <= set(data)
+    assert {"task", "offer", "metric", "value", "se", "unit"} == set(data["summary"][0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", BAD], ["run", "no-such"], ["run", SMALL, "--set", "x"], ["run", SMALL, "--reps", "0"],
+        ["run", SMALL, "--seed", "-1"], ["run", SMALL, "--record", "all"], ["run"], ["frob"],
+        ["validate", SMALL, BAD], ["explain", "zzz"], ["list", "everything"], ["run", SMALL, "--x"],
+        ["run", "a\0b"],
+    ],
+)  # fmt: skip
+def test_bad_input_is_2_and_writes_nothing(
+    words: list[str], runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    out = capsys.readouterr()
+    assert "rror" in out.err
+    assert "Traceback" not in out.err
+    assert folders(tmp_path) == []
+
+
+def test_a_run_that_fails_is_3(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ArithmeticError("the queue blew up")
+
+    runs(fail)
+    assert cli.main(["run", SMALL]) == 3
+    assert "the queue blew up" in capsys.readouterr().err
+    assert folders(tmp_path) == []
+    with pytest.raises(running.RunFailedError):
+        cli.main(["run", SMALL, "--debug"])
+
+
+def test_a_folder_that_cannot_be_written(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("a file")
+    assert cli.main(["run", SMALL]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_interrupted_is_130_and_leaves_nothing(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    runs(interrupt)
+    assert cli.main(["run", SMALL, "--seed", "5"]) == 130
+    assert f"walras run {SMALL} --seed 5" in capsys.readouterr().err
+    assert folders(tmp_path) == []
+
+
+@pytest.mark.parametrize("when", ["save", "report", "rename"])
+def test_interrupted_while_saving(
+    when: str, runs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    (before,) = (tmp_path / "runs").iterdir()
+    (before / "mark").touch()
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    if when == "save":
+        monkeypatch.setattr(Saved, "save", interrupt)
+    elif when == "report":
+        monkeypatch.setattr(sys.modules["walras.analysis.report"], "write_report", interrupt)
+    else:
+        real = Path.rename
+
+        def rename(self: Path, target: Path) -> Path:
+            if self.name.endswith(".tmp"):
+                raise KeyboardInterrupt
+            return real(self, target)
+
+        monkeypatch.setattr(Path, "rename", rename)
+    assert cli.main(["run", SMALL, "-q"]) == 130
+    assert list((tmp_path / "runs").iterdir()) == [before]
+    assert (before / "mark").exists()
+    assert cli.main(["run", SMALL, "-q", "--seed", "9"]) == 130
+    assert list((tmp_path / "runs").iterdir()) == [before]
+
+
+def test_progress_without_a_terminal_is_a_line_in_thirty_seconds(
+    runs: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+
+    def run(*_: Any, progress: running.Progress, **__: Any) -> Saved:
+        nonlocal now
+        for i in range(100):
+            now += 1
+            progress(36.0 * (i + 1), 3600.0, 1000 * i)
+        return Saved(**vars(fake_result(classes=3, sellers=6, tasks=300)))
+
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    runs(run)
+    assert cli.main(["run", str(CORPUS / "catalogue.toml"), "--seed", "3"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "tasks/s" in line]
+    assert len(lines) == 3
+    assert lines[0] == "30%  967 tasks/s  70 s left"
+
+
+def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with running.progress(quiet=False) as report:
+        assert report is not None
+        report(1.0, 2.0, 100)
+    with running.progress(quiet=True) as report:
+        assert report is None
+
+
+# --- the card ----------------------------------------------------------------------------------
+
+
+def test_the_card_leaves_out_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Saved(**vars(fake_result(classes=3, sellers=6, tasks=300)))
+    rows = result.summary()
+    bare = rows[rows["metric"] == "share"]
+    result.summary = lambda: bare  # type: ignore[method-assign]
+    cli._console().print(cards.card(result, "", "walras run x"))  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert "utilisation" not in out
+    assert "welfare" not in out
+    assert "files" not in out
+    assert "nan" not in out
+    result.summary = lambda: rows[:0]  # type: ignore[method-assign]
+    cli._console().print(cards.card(result, "", "walras run x"))  # type: ignore[arg-type]
+    assert "no tasks" in capsys.readouterr().out
+
+
+# --- validate, explain, list -------------------------------------------------------------------
+
+
+def test_validate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["validate", SMALL]) == 0
+    assert capsys.readouterr().out == f"{SMALL}: fine, 1 task classes, 2 sellers, 3 offers\n"
+    assert cli.main(["validate", "--json", SMALL, BAD]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert {"error", "warning"} == {p["severity"] for p in found}
+    assert cli.main(["validate", "--quiet", SMALL]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_colour_unless_wanted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cli.main(["validate", BAD])
+    assert "\x1b[" in capsys.readouterr().err
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.setenv("NO_COLOR", "1")
+    cli.main(["validate", BAD])
+    assert "\x1b[" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("deadline", ["tasks.deadline", "seconds", "5 min"]),
+        ("sellers.kappa", ["r₁·κ/(κ + n − 1)", "streams", "unlimited"]),
+        ("nest", ["McFadden 1978"]),
+        ("sellers.price", ["sellers.price.output", "USD per million tokens"]),
+        ("events.outage", ["events.outage.duration"]),
+        ("lognormal", ["lognormal.cv"]),
+        ("rate", ["poisson.rate", "batch.rate"]),
+        ("columns", ["TIMESTAMP"]),
+        ("mechanism", ["kind", "second_score"]),
+        ("claude-3.7-sonnet.speed", ["tokens/s", "source:"]),
+    ],
+)
+def test_explain(field: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", field]) == 0
+    out = capsys.readouterr().out
+    assert [w for w in words if w not in out] == []
+    assert cli.main(["explain", field, "--json"]) == 0
+    json.loads(capsys.readouterr().out)
+
+
+def test_explain_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "dedline"]) == 2
+    assert "did you mean `deadline`?" in capsys.readouterr().err
+    assert cli.main(["explain", "zzz\x1b[0m"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_list(runs: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["list", "runs"]) == 0
+    assert capsys.readouterr().out == ""
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    (tmp_path / "runs" / "other").mkdir()
+    (tmp_path / "runs" / "other" / "manifest.json").write_text("not JSON")
+    assert cli.main(["list", "runs"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("small-")
+    assert line.endswith(f"walras run {SMALL} --seed 0")
+    assert cli.main(["list", "figures"]) == 0
+    assert "F1 " in capsys.readouterr().out
+    assert cli.main(["list"]) == 0
+    assert cli.main(["list", "--json"]) == 0
+
+
+# --- the front door ----------------------------------------------------------------------------
+
+
+def test_public_names() -> None:
+    tree = ast.parse(Path(walras.__file__).read_text("utf-8"))
+    typed = {
+        alias.asname
+        for block in tree.body if isinstance(block, ast.If)
+        for node in block.body if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }  # fmt: skip
+    assert typed == set(walras.__all__)
+    for name in walras.__all__:
+        assert getattr(walras, name) is not None
+    assert set(walras.__all__) <= set(dir(walras))
+    assert walras.Market is Market
+    with pytest.raises(AttributeError, match="no attribute 'Markt'"):
+        walras.Markt  # noqa: B018
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    script = (
+        "import sys; from walras.cli import main; main(['run', '--help'])\n"
+        "print([m for m in ('pandas', 'numpy', 'numba', 'mesa', 'pydantic', 'rich', 'plotly')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_quick() -> None:
+    """Best of five: the machine may be busy with other tests."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "walras", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_a_broken_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "walras", "explain", "sellers.price"],
+        stdout=writer, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.stderr == b""
+
+
+SLOW_RUN = """
+import sys, time, types
+module = types.ModuleType("walras.scenarios.run")
+def run(*_, progress, **__):
+    print("started", flush=True)
+    time.sleep(60)
+module.run = run
+sys.modules["walras.scenarios.run"] = module
+from walras.cli import main
+sys.exit(main(["run", sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+def test_ctrl_c(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_RUN, SMALL], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"walras run {SMALL} --seed 0" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
