@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from .report_tables import (
     sources,
 )
 
+_LARGE = 100_000  # bytes from which on data are packed
 _SHOWN = 30  # rows of a figure's data that are printed; all are in its download
 _SECTIONS = (
     ("F3", "Prices"), ("F4", "Who serves what"), ("F10", "Deadlines and queues"),
@@ -47,6 +49,7 @@ class _Panel:
     height: int
     data: Table
     rows: int
+    file: str
     download: str
     command: str
 
@@ -108,13 +111,22 @@ def _panel(figure: Figure, result: Result) -> _Panel | None:
     drawn.update_layout(
         title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - _TITLE, 34)
     )
-    csv = figure.csv(result).encode()
+    file, download = _download(figure.id, figure.csv(result).encode())
     return _Panel(
         id=figure.id, question=figure.question, finding=finding, caption=figure.caption(result),
         spec=_script_json(drawn.to_json()), height=height, data=_preview(data), rows=len(data),
-        download="data:text/csv;base64," + base64.b64encode(csv).decode(),
+        file=file,
+        download=download,
         command=figure.command(result),
     )  # fmt: skip
+
+
+def _download(id: str, csv: bytes) -> tuple[str, str]:
+    """Return the name of a figure's data file and the file itself as a link; packed if large."""
+    name, kind = f"{id}.csv", "text/csv"
+    if len(csv) > _LARGE:
+        name, kind, csv = f"{name}.gz", "application/gzip", gzip.compress(csv, mtime=0)
+    return name, f"data:{kind};base64,{base64.b64encode(csv).decode()}"
 
 
 def _script_json(text: str) -> Markup:

@@ -56,7 +56,10 @@ def _events(source: Source) -> Found:
             continue
         path: Path = ("events", i, "seller")
         if name not in sellers:
-            hint = did_you_mean(name, sellers) or f"sellers: {', '.join(plain(s) for s in list(sellers)[:12])}"
+            hint = (
+                did_you_mean(name, sellers)
+                or f"sellers: {', '.join(plain(s) for s in list(sellers)[:12])}"
+            )
             yield (
                 path,
                 source.problem(

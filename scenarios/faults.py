@@ -187,9 +187,7 @@ def from_validation(
             yield path, source.problem(code, path, message, about, hint)
 
 
-def _place(
-    loc: Sequence[Step], data: Any, root: Entry, keyed: bool
-) -> tuple[Path, Entry | None]:
+def _place(loc: Sequence[Step], data: Any, root: Entry, keyed: bool) -> tuple[Path, Entry | None]:
     """Return the place in the data that pydantic's `loc` names, and its entry in the schema.
 
     A `loc` also holds tags of unions, and fields of the table a short notation stands for;

@@ -22,11 +22,13 @@ from .faults import Source, from_validation, impossible_values
 from .lines import Path, TooDeepError, find_lines
 from .lint import lint
 from .overrides import Override, apply, parse
+from .schema import entry_at
 from .traces import check_traces, locate
 
 MAX_BYTES = 1_000_000
 """Largest scenario file."""
 _MOST_SYNTAX_ERRORS = 20
+_MOST_EPOCHS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -242,4 +244,9 @@ def _validate(source: Source) -> tuple[Market | None, list[Problem]]:
             within = any(path[:n] in barred for n in range(len(path) + 1))
             if not within and not (found and not path) and path not in found:
                 found[path] = [problem]
+    if market is not None and market.run.until > _MOST_EPOCHS * market.epoch:
+        path = ("run", "epoch")
+        told = f": more than {_MOST_EPOCHS:,} epochs in a run"
+        found[path] = [source.problem("W106", path, told, entry_at(path, source.data))]
+        market = None
     return market, [problem for listed in found.values() for problem in listed]

@@ -12,14 +12,18 @@ from walras.scenarios import library
 CORPUS = Path(__file__).parent / "corpus"
 
 VALUES = [
-    "0", "-1", "-0.0", "1", "2.5", "1e308", "-1e308", "1e999", "5e-324", "nan", "-nan", "inf", "-inf",
+    "0", "-1", "-0.0", "1", "2.5", "1e308", "-1e308", "1e999", "5e-324", "nan", "-nan", "inf",
+    "-inf",
     "true", "false", '""', '"x"', '"5 min"', '"5 parsecs"', '"1e999 h"', '"unlimited"', '"none"',
-    '"deadline"', '"replay"', '"\\u0000"', '"\\u001b[31m"', '"café 💥"', '"a/../b"', "[]", "{}", "[1]",
-    "[1, -1]", '["a"]', "[[1]]", "{x = 1}", '{kind = "constant", value = 1}', '{kind = "lognormal"}',
+    '"deadline"', '"replay"', '"\\u0000"', '"\\u001b[31m"', '"café 💥"', '"a/../b"', "[]", "{}",
+    "[1]",
+    "[1, -1]", '["a"]', "[[1]]", "{x = 1}", '{kind = "constant", value = 1}',
+    '{kind = "lognormal"}',
     '{kind = "nonsense"}', "{kind = 3}", '{kind = "exponential", mean = -1}', "9223372036854775807",
     "9223372036854775808", "1" + "0" * 400, "0x" + "f" * 500, "1979-05-27", "07:32:00",
     "1979-05-27T07:32:00Z", '"' + "x" * 500 + '"', '{kind = "gamma", mean = "3 h", cv = 1e300}',
-    '{kind = "quantiles", probabilities = [0, 1], values = [1, 0]}', "[0, 1, 2, 3]", "1_000", "0b11",
+    '{kind = "quantiles", probabilities = [0, 1], values = [1, 0]}', "[0, 1, 2, 3]", "1_000",
+    "0b11",
     '{kind = "uniform", low = 2, high = 1}', '{kind = "uniform", low = 0, high = 1e-9}',
     '{kind = "share_of_value", per_second = 1}', '{kind = "quantiles", probabilities = [0, 1], '
     "values = [0, 1e-6]}", '{kind = "quantiles", probabilities = [0.5, 1], values = [0, 1]}',
@@ -29,22 +33,26 @@ VALUES = [
     '{kind = "replay", times = [0, 1], input_tokens = [1], output_tokens = [1]}',
     '{kind = "replay", times = [0, 1], output_tokens = [1, -1]}', '{kind = "poisson", rate = 1000}',
     '{kind = "poisson", rate = 1e-9}', '{kind = "mmpp", rates = [-1, 2], dwell = [1, 1]}',
-    '{kind = "mmpp", rates = [1, 2], dwell = [1, 0]}', '{kind = "mmpp", rates = [1, 2], dwell = [1]}',
+    '{kind = "mmpp", rates = [1, 2], dwell = [1, 0]}',
+    '{kind = "mmpp", rates = [1, 2], dwell = [1]}',
     '{kind = "closed", users = 3, think_time = 0}', '{kind = "replay", file = "bad/trace.csv"}',
     '{kind = "replay", file = "good.csv"}', '{kind = "replay", file = "broken.csv"}',
     '{kind = "replay", file = "good.csv", columns = ["a", 3, "c"]}', '{name = "undercut"}',
     '{name = "cost_plus", params = {markup = "x"}}', '{name = "cost_plus", params = {mark = 1}}',
     '{name = "undrct"}', "{name = 3}", '{name = "march-2025"}', '{name = "march-2026"}',
     '{name = "march-2025", models = ["o1", "o1", "o3"]}', '{models = "all", x = 1}',
-    '{name = "march-2025", models = 3}', '"march-2025"', '"second_score"', '"average"', '"promised"',
+    '{name = "march-2025", models = 3}', '"march-2025"', '"second_score"', '"average"',
+    '"promised"',
     '"claimed"', '"priority"', '"fcfs"', '{kind = "second_score", bid = "cost"}',
-    "{input = 1, output = 2}", "{task = 1e5}", "{general = 0.5}", "{theta = 1}", "{maths = {theta = 1}}",
+    "{input = 1, output = 2}", "{task = 1e5}", "{general = 0.5}", "{theta = 1}",
+    "{maths = {theta = 1}}",
 ]  # fmt: skip
 """Things that may stand where something else stood."""
 
 KEYS = [
     "kind", "name", "value", "mean", "rate", "deadline", "patience", "lateness", "choice", "skill",
-    "accuracy", "ability", "effort", "price", "cost", "slots", "kappa", "arrivals", "pricing", "rent",
+    "accuracy", "ability", "effort", "price", "cost", "slots", "kappa", "arrivals", "pricing",
+    "rent",
     "loss", "delay_cost", "consideration", "outside_option", "priority", "difficulty", "catalogue",
     "mechanism", "quotes", "run", "platform", "events", "tasks", "sellers", "refund_wrong", "tick",
     "dedline", "x", '"\\u0007"', '"a b"', '"é"', "a.b.c", "promise", "penalty", "enters", "memory",
@@ -52,7 +60,8 @@ KEYS = [
 ]  # fmt: skip
 HEADERS = [
     "[run]", "[quotes]", "[platform]", "[mechanism]", "[catalogue]", "[[tasks]]", "[[sellers]]",
-    "[[events]]", "[x.y]", "[tasks]", "[run.x]", "[[a" + ".a" * 40 + "]]", "[sellers.ability.x]", "[",
+    "[[events]]", "[x.y]", "[tasks]", "[run.x]", "[[a" + ".a" * 40 + "]]", "[sellers.ability.x]",
+    "[",
 ]  # fmt: skip
 TWISTS = [
     'latency = "average"', 'latency = "promised"', 'mechanism = "second_score"', "epoch = 1e8",
@@ -67,7 +76,18 @@ TWISTS = [
 ]  # fmt: skip
 """Lines that are fine somewhere and change what the rest means."""
 _VALUE = re.compile(r'(?<=[=\[,] )("[^"]*"|-?[0-9][0-9_.e+-]*|true|false)')
-_UNITS = ['"{} ms"', '"{} h"', '"{} weeks"', '"{} USD"', "{}e6", "-{}", "{}.5", "[{}]", '"{}"', "{{x={}}}"]
+_UNITS = [
+    '"{} ms"',
+    '"{} h"',
+    '"{} weeks"',
+    '"{} USD"',
+    "{}e6",
+    "-{}",
+    "{}.5",
+    "[{}]",
+    '"{}"',
+    "{{x={}}}",
+]
 
 Mutation = Callable[[list[str], random.Random], None]
 
@@ -103,7 +123,8 @@ def rewrite(rows: list[str], rng: random.Random) -> None:
     i = _some_pair(rows, rng)
     found = list(_VALUE.finditer(rows[i]))
     if not found:
-        return replace(rows, rng)
+        replace(rows, rng)
+        return
     one = rng.choice(found)
     plain = one[0].strip('"')
     new = rng.choice(_UNITS).format(plain) if rng.random() < 0.5 else rng.choice(VALUES)
@@ -121,7 +142,9 @@ def rename(rows: list[str], rng: random.Random) -> None:
 
 def insert(rows: list[str], rng: random.Random) -> None:
     """Add a key or a table."""
-    row = rng.choice(HEADERS) if rng.random() < 0.2 else f"{rng.choice(KEYS)} = {rng.choice(VALUES)}"
+    row = (
+        rng.choice(HEADERS) if rng.random() < 0.2 else f"{rng.choice(KEYS)} = {rng.choice(VALUES)}"
+    )
     rows.insert(rng.randrange(len(rows) + 1), row)
 
 
@@ -139,7 +162,9 @@ def break_text(rows: list[str], rng: random.Random) -> None:
     """Put odd characters anywhere, or cut the line."""
     i = rng.randrange(len(rows))
     at = rng.randrange(len(rows[i]) + 1)
-    odd = rng.choice(["\0", '"', "[", "]", "{", "}", "=", "#", "'", "\\", "\u202e", "\ufeff", "é", "\x1b"])
+    odd = rng.choice(
+        ["\0", '"', "[", "]", "{", "}", "=", "#", "'", "\\", "\u202e", "\ufeff", "é", "\x1b"]
+    )
     rows[i] = rows[i][:at] + (odd + rows[i][at:] if rng.random() < 0.8 else "")
 
 

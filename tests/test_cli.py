@@ -12,6 +12,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,20 @@ import walras
 from walras import card as cards
 from walras import cli, running
 from walras.market.spec import Market
-
-from .fake_result import FakeResult, fake_result
+from walras.scenarios.load import load
+from walras.scenarios.result import Result
+from walras.scenarios.run import run as simulate
 
 CORPUS = Path(__file__).parent / "corpus"
 SMALL = str(CORPUS / "small.toml")
+WARNED = str(CORPUS / "catalogue.toml")
 BAD = str(CORPUS / "bad" / "many_faults.toml")
 
 
-class Saved(FakeResult):
-    """A made-up result that can be saved."""
-
-    def save(self, folder: Path, command: str = "") -> None:
-        folder.mkdir()
-        (folder / "manifest.json").write_text(json.dumps({"command": command}))
-        (folder / "resolved.toml").touch()
+@cache
+def small_result() -> Result:
+    """Return what a short run gives."""
+    return simulate(load(SMALL), until="10 min")
 
 
 Runner = Callable[..., Any]
@@ -54,8 +54,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], 
         module.run = run  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "walras.scenarios.run", module)
 
-    made = fake_result(classes=3, sellers=6, tasks=900)
-    put(lambda *_, **__: Saved(**vars(made)))
+    put(lambda *_, **__: small_result())
     return put
 
 
@@ -69,19 +68,18 @@ def folders(path: Path) -> list[str]:
 def test_run_leaves_a_whole_folder(
     runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["run", SMALL, "--seed", "7", "--set", "run.until=2 h", "--reps", "3"]) == 0
+    assert cli.main(["run", SMALL, "--seed", "7", "--set", "tasks.chat.consideration=9 ", "--reps", "3"]) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     assert re.fullmatch(r"small-[0-9a-f]{8}", folder.name)
-    assert sorted(p.name for p in folder.iterdir()) == [
-        "manifest.json", "report.html", "resolved.toml", "scenario.toml",
-    ]  # fmt: skip
+    names = {"manifest.json", "report.html", "resolved.toml", "scenario.toml", "summary.parquet"}
+    assert names <= {p.name for p in folder.iterdir()}
     assert (folder / "scenario.toml").read_text() == Path(SMALL).read_text()
     command = json.loads((folder / "manifest.json").read_text())["command"]
-    assert command == f"walras run {SMALL} --set 'run.until=2 h' --seed 7 --reps 3"
+    assert command == f"walras run {SMALL} --set 'tasks.chat.consideration=9 ' --seed 7 --reps 3"
     out = capsys.readouterr()
     assert command in out.out
     assert str(folder.relative_to(tmp_path)) in out.out
-    assert "interpreting" in out.out
+    assert "fast/default" in out.out
     assert "warning[W" in out.err
 
 
@@ -170,7 +168,7 @@ def test_interrupted_while_saving(
         raise KeyboardInterrupt
 
     if when == "save":
-        monkeypatch.setattr(Saved, "save", interrupt)
+        monkeypatch.setattr(Result, "save", interrupt)
     elif when == "report":
         monkeypatch.setattr(sys.modules["walras.analysis.report"], "write_report", interrupt)
     else:
@@ -194,12 +192,12 @@ def test_progress_without_a_terminal_is_a_line_in_thirty_seconds(
 ) -> None:
     now = 1000.0
 
-    def run(*_: Any, progress: running.Progress, **__: Any) -> Saved:
+    def run(*_: Any, progress: running.Progress, **__: Any) -> Result:
         nonlocal now
         for i in range(100):
             now += 1
             progress(36.0 * (i + 1), 3600.0, 1000 * i)
-        return Saved(**vars(fake_result(classes=3, sellers=6, tasks=300)))
+        return small_result()
 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     runs(run)
@@ -221,19 +219,20 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- the card ----------------------------------------------------------------------------------
 
 
-def test_the_card_leaves_out_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    result = Saved(**vars(fake_result(classes=3, sellers=6, tasks=300)))
+def test_the_card_leaves_out_what_is_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = small_result()
     rows = result.summary()
-    bare = rows[rows["metric"] == "share"]
-    result.summary = lambda: bare  # type: ignore[method-assign]
-    cli._console().print(cards.card(result, "", "walras run x"))  # type: ignore[arg-type]
+    monkeypatch.setattr(Result, "summary", lambda _: rows[rows["metric"] == "share"])
+    cli._console().print(cards.card(result, "", "walras run x"))
     out = capsys.readouterr().out
     assert "utilisation" not in out
     assert "welfare" not in out
     assert "files" not in out
     assert "nan" not in out
-    result.summary = lambda: rows[:0]  # type: ignore[method-assign]
-    cli._console().print(cards.card(result, "", "walras run x"))  # type: ignore[arg-type]
+    monkeypatch.setattr(Result, "summary", lambda _: rows[:0])
+    cli._console().print(cards.card(result, "", "walras run x"))
     assert "no tasks" in capsys.readouterr().out
 
 
@@ -243,7 +242,7 @@ def test_the_card_leaves_out_what_is_not_there(capsys: pytest.CaptureFixture[str
 def test_validate(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["validate", SMALL]) == 0
     assert capsys.readouterr().out == f"{SMALL}: fine, 1 task classes, 2 sellers, 3 offers\n"
-    assert cli.main(["validate", "--json", SMALL, BAD]) == 2
+    assert cli.main(["validate", "--json", SMALL, BAD, WARNED]) == 2
     found = json.loads(capsys.readouterr().out)
     assert {"error", "warning"} == {p["severity"] for p in found}
     assert cli.main(["validate", "--quiet", SMALL]) == 0
@@ -331,10 +330,12 @@ def test_public_names() -> None:
 def test_nothing_heavy_is_imported_for_help() -> None:
     script = (
         "import sys; from walras.cli import main; main(['run', '--help'])\n"
-        "print([m for m in ('pandas', 'numpy', 'numba', 'mesa', 'pydantic', 'rich', 'plotly')"
+        "print([m for m in ('pandas', 'numpy', 'numba', 'mesa', 'rich', 'plotly')"
         " if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -57,7 +57,9 @@ FIRES = {
         market(seller(), seller("dear", price=DEAR)),
         market(seller(effort={"low": 0, "high": 500})),
         market(seller(cost={"output": 1.0}), seller("dear"), mechanism=AUCTION),
-        market(seller(), seller("claims", claimed=0.8, accuracy=0.99), quotes={"accuracy": "claimed"}),
+        market(
+            seller(), seller("claims", claimed=0.8, accuracy=0.99), quotes={"accuracy": "claimed"}
+        ),
     ],
     "W202": [
         market(task(deadline="500 ms")),

@@ -137,7 +137,15 @@ def test_deep_nesting(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a = " + "9" * 5000, "a = 1\n" * 30, '"' * 10_000, "= 1", "[a", "a = 1 2\n[b]\nb = ]", "\ufeff="],
+    [
+        "a = " + "9" * 5000,
+        "a = 1\n" * 30,
+        '"' * 10_000,
+        "= 1",
+        "[a",
+        "a = 1 2\n[b]\nb = ]",
+        "\ufeff=",
+    ],
 )
 def test_text_that_is_not_toml(text: str) -> None:
     assert set(codes(check(text))) >= {"W107"}
@@ -297,7 +305,9 @@ def test_wrong_overrides(override: str, code: str, hint: str) -> None:
 
 
 def test_an_override_of_the_catalogue_comes_before_it_is_read() -> None:
-    market = load(CORPUS / "catalogue.toml", ['catalogue.models=["o1-mini"]', "sellers.o1-mini.slots=3"])
+    market = load(
+        CORPUS / "catalogue.toml", ['catalogue.models=["o1-mini"]', "sellers.o1-mini.slots=3"]
+    )
     assert market.sellers[0].slots == 3
 
 

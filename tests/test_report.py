@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import re
 import shutil
@@ -24,8 +25,11 @@ from walras.analysis.report_tables import (
     parameters,
     sources,
 )
-from walras.market.spec import Market, Seller, TaskClass
+from walras.market.arrivals import Poisson
+from walras.market.distributions import Exponential, LogNormal
+from walras.market.spec import Logit, Market, PriceChange, Rates, Seller, TaskClass
 from walras.scenarios.result import Result
+from walras.scenarios.run import run
 
 from .fake_result import HOSTILE, fake_result, hostile_result
 
@@ -104,11 +108,14 @@ def test_answer_comes_before_the_emblem_and_provenance_last(html: str) -> None:
 
 def test_every_figure_offers_its_data_and_command(html: str, result: Result) -> None:
     links = {a["download"]: a["href"] for t, a in read(html).tags if t == "a" and "download" in a}
-    assert list(links) == [f"{id}.csv" for id in FIGURES]
+    assert [name and name.removesuffix(".gz") for name in links] == [f"{id}.csv" for id in FIGURES]
+    assert any(name and name.endswith(".gz") for name in links)
     for id, figure in FIGURES.items():
-        link = links[f"{id}.csv"]
+        packed = f"{id}.csv.gz" in links
+        link = links[f"{id}.csv.gz" if packed else f"{id}.csv"]
         assert link is not None
-        csv = base64.b64decode(link.partition(",")[2]).decode()
+        held = base64.b64decode(link.partition(",")[2])
+        csv = (gzip.decompress(held) if packed else held).decode()
         assert csv == figure.csv(result)
         assert len(pd.read_csv(io.StringIO(csv)))
     assert html.count(result.manifest["command"]) == len(FIGURES) + 1
@@ -205,3 +212,21 @@ def test_opens_offline_without_console_errors(kind: str, tmp_path: Path) -> None
     drawn = re.findall(r'class="plot js-plotly-plot"', done.stdout)
     assert len(drawn) == len(FIGURES)
     assert "alert('x')</script" not in done.stdout.partition("<main>")[2]
+
+
+def test_a_real_run_has_a_report(tmp_path: Path) -> None:
+    ask = TaskClass(
+        "ask", Poisson(2.0), output_tokens=Exponential(60.0), value=LogNormal(0.05, 1.0),
+        deadline="5 s", choice=Logit(0.002),
+    )  # fmt: skip
+    cheap = Seller("cheap", accuracy=0.7, speed=60, slots=4, price=Rates(output=0.4))
+    good = Seller("good", accuracy=0.95, speed=60, slots=2, price=Rates(output=8.0))
+    change = PriceChange(at=900.0, seller="good", price=4.0)
+    market = Market(tasks=[ask], sellers=[cheap, good], events=[change])
+    result = run(market, until="30 min", seed=3, reps=2, warmup="3 min")
+    path = write_report(result, tmp_path / "report.html")
+    page = path.read_text("utf-8")
+    assert all(f'id="{id}"' in page for id in FIGURES)
+    assert "One seller moves its price: good" in page
+    kept = Result.load(result.save(tmp_path / "run"))
+    assert render(kept).count("<figure") == len(FIGURES)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .scenarios.result import Result
 
+Row = tuple[str, ...]
 _OFFERS = 3
 _SELLERS = 8
 
@@ -37,13 +38,13 @@ class Figures:
         """Return a figure; NaN if the run has none."""
         return self.rows.get((task, offer, metric), (math.nan, math.nan, ""))[0]
 
-    def told(self, task: str, offer: str, metric: str, form: str) -> str:
-        """Return a figure as text with its standard error; empty if the run has none."""
-        value, error, _ = self.rows.get((task, offer, metric), (math.nan, math.nan, ""))
+    def told(self, task: str, offer: str, metric: str, form: str, *, error: bool = False) -> str:
+        """Return a figure as text, with its standard error if wanted; empty if there is none."""
+        value, se, _ = self.rows.get((task, offer, metric), (math.nan, math.nan, ""))
         if not math.isfinite(value):
             return ""
         text = _FORMS[form](value)
-        return f"{text} ±{_FORMS[form](error)}" if math.isfinite(error) and error > 0 else text
+        return f"{text} ±{_FORMS[form](se)}" if error and math.isfinite(se) and se > 0 else text
 
     def offers(self, task: str) -> list[str]:
         """Return the offers a class chose, the most chosen first; `outside` among them."""
@@ -93,55 +94,64 @@ def card(result: Result, folder: str, command: str) -> RenderableType:
     return Group(*parts)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < 1 or column == "offer" else "right",
-                         no_wrap=True, overflow="ellipsis")  # fmt: skip
+def _table(header: Row, rows: list[Row]) -> Table:
+    """Return a table whose texts give way before its numbers where the terminal is narrow."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
+    for i, name in enumerate(header):
+        widest = max(len(cells[i]) for cells in (header, *rows))
+        text = name in ("task class", "offer", "seller")
+        table.add_column(
+            name, justify="left" if text else "right", no_wrap=True, overflow="ellipsis",
+            min_width=min(widest, 12) if text else widest,
+        )  # fmt: skip
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def _classes(figures: Figures, tasks: list[str]) -> Table:
     """Who wins which task class."""
-    table = _table("task class", "offer", "share", "price USD", "wait", "missed", "right")
+    rows: list[Row] = []
     for task in tasks:
         offers = figures.offers(task)
         for i, offer in enumerate(offers[:_OFFERS]):
-            table.add_row(
+            rows.append((
                 plain(task) if i == 0 else "", plain(offer),
-                figures.told(task, offer, "share", "share"),
-                *(figures.told(task, offer, metric, form) for metric, form in (
-                    ("price", "usd"), ("wait", "time"), ("miss_rate", "share"),
-                    ("accuracy", "share"))),
-            )  # fmt: skip
+                figures.told(task, offer, "share", "share", error=True),
+                figures.told(task, offer, "price", "usd"),
+                figures.told(task, offer, "wait", "time"),
+                figures.told(task, offer, "miss_rate", "share"),
+                figures.told(task, offer, "accuracy", "share"),
+            ))  # fmt: skip
         if len(offers) > _OFFERS:
             rest = 1 - sum(figures.value(task, offer, "share") for offer in offers[:_OFFERS])
-            table.add_row("", f"{len(offers) - _OFFERS} others", _FORMS["share"](max(rest, 0.0)))
+            others = f"{len(offers) - _OFFERS} others"
+            rows.append(("", others, _FORMS["share"](max(rest, 0.0)), "", "", "", ""))
         if not offers:
-            table.add_row(plain(task), "no tasks")
-    return table
+            rows.append((plain(task), "no tasks", "", "", "", "", ""))
+    return _table(("task class", "offer", "share", "price USD", "wait", "missed", "right"), rows)
 
 
 def _sellers(figures: Figures, names: list[str]) -> Table:
     """The busiest sellers; sellers without a capacity limit have no utilisation."""
-    table = _table("seller", "utilisation", "waiting", "revenue USD/h", "profit USD/h")
     known = [n for n in names if math.isfinite(figures.value("all", n, "utilisation"))]
     known.sort(key=lambda n: -figures.value("all", n, "utilisation"))
-    for name in known[:_SELLERS]:
-        waiting = figures.value("all", name, "waiting")
-        table.add_row(
-            plain(name), figures.told("all", name, "utilisation", "share"),
-            f"{waiting:.3g}" if math.isfinite(waiting) else "",
+    rows: list[Row] = [
+        (
+            plain(name), figures.told("all", name, "utilisation", "share", error=True),
+            figures.told("all", name, "waiting", "usd"),
             figures.told("all", name, "revenue", "usd"), figures.told("all", name, "profit", "usd"),
-        )  # fmt: skip
-    return table
+        )
+        for name in known[:_SELLERS]
+    ]  # fmt: skip
+    return _table(("seller", "utilisation", "waiting", "revenue USD/h", "profit USD/h"), rows)
 
 
 def _totals(figures: Figures) -> list[str]:
     """Totals of the market, those that the run has."""
     out = []
     for metric, label in (("welfare", "welfare"), ("surplus", "buyers"), ("profit", "sellers")):
-        told = figures.told("all", "all", metric, "usd")
+        told = figures.told("all", "all", metric, "usd", error=True)
         if told:
             unit = figures.rows["all", "all", metric][2]
             out.append(f"{label:<8}{told} {unit}".rstrip())

@@ -66,7 +66,7 @@ def _options(
 
 
 @app.command("run")
-def run_command(  # noqa: PLR0917 - typer makes options of arguments
+def run_command(
     target: Target,
     sets: Sets = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")] = 0,

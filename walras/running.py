@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,8 @@ def save(result: Result, loaded: Loaded, folder: Path, command: str) -> None:
     """
     from .analysis.report import write_report
 
+    # As given: where this machine keeps a trace is nobody else's business.
+    result = replace(result.with_command(command), market=loaded.spec or result.market)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
