@@ -16,7 +16,8 @@ from plotly.offline import get_plotlyjs
 
 from ..scenarios.result import Result
 from .figures import FIGURES, Figure
-from .figures.template import CONFIG, duration, number, plain
+from .figures.notation import duration, number
+from .figures.template import CONFIG, plain
 from .report_tables import (
     Table,
     answer,

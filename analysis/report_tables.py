@@ -15,7 +15,7 @@ from ..scenarios.estimates import Estimate
 from ..scenarios.result import Result
 from ..scenarios.schema import entry_at
 from .figures.frames import OUTSIDE_OFFER, short_names
-from .figures.template import duration, number, percent, usd
+from .figures.notation import duration, number, percent, usd
 
 _LISTS = {"tasks": "task class", "sellers": "seller", "events": "event"}
 _RATIOS = ("ratio", "share", "probability", "")

@@ -18,7 +18,7 @@ from simpy.core import EmptySchedule
 from . import kernel, workload
 from .choice import ask_for, taste_for
 from .engine import Engine
-from .rng import SUBMIT, hash2
+from .rng import SUBMIT, hashed
 from .state import BALKED, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 
 STATUS = {SERVED: "served", BALKED: "balked", RENEGED: "reneged", FAILED: "failed"}
@@ -167,8 +167,7 @@ class Clock(simpy.Environment):
         st = engine.state
         kind = st.classes[k]
         with np.errstate(over="ignore"):
-            root = hash2(hash2(kind["key"], SUBMIT), np.uint64(task.parent))
-            id_ = hash2(root, np.uint64(task.child))
+            id_ = hashed(kind["key"], SUBMIT, task.parent, task.child)
             drawn_by = np.uint64(task.parent) if task.same else id_
             st.clock[0]["free"] -= 1
             i = int(st.free[st.clock[0]["free"]])

@@ -139,6 +139,8 @@ def clear(st: State, i: int) -> bool:
 def complete(st: State, s: int, now: float) -> None:
     """Finish the first task in service at a seller and start the next one waiting."""
     touch(st.sellers[s], now)
+    # The virtual clock shows exactly this: tasks that end together end at one instant.
+    st.sellers[s]["served_work"] = st.tasks[st.run[s, 0]]["finish"]
     i = end(st, s, 0, now)
     serve(st, i, now)
     serve_waiting(st, s, now)

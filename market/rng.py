@@ -63,6 +63,24 @@ def hash2(key: np.uint64, counter: np.uint64) -> np.uint64:
     return x ^ (x >> _S31)
 
 
+def hashed(key: int | np.uint64, *counters: int | np.uint64) -> np.uint64:
+    """Return `hash2` applied along counters, for callers outside compiled code.
+
+    Compiled functions hand 64-bit numbers back as Python ints, which the next call would take for
+    signed: this keeps them unsigned.
+
+    Example:
+        >>> int(hashed(1, 2, 3)) == int(hash2(np.uint64(hash2(np.uint64(1), np.uint64(2))),
+        ...                                   np.uint64(3)))
+        True
+    """
+    state = np.uint64(key)
+    with np.errstate(over="ignore"):
+        for counter in counters:
+            state = np.uint64(hash2(state, np.uint64(counter)))
+    return state
+
+
 @compiled
 def uniform(bits: np.uint64) -> float:
     """Return a uniform number strictly inside (0, 1) from 64 random bits."""

@@ -255,8 +255,7 @@ def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:
 
 def class_key(seed: int, name: str) -> np.uint64:
     """Return the key from which all tasks of a class in a run with this seed are drawn."""
-    with np.errstate(over="ignore"):
-        return hash2(np.uint64(seed), rng.name_key("class", name))
+    return rng.hashed(seed, rng.name_key("class", name))
 
 
 def sources_of(market: Market, seed: int, base: Path) -> tuple[Any, NDArray[np.float64]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from ..market.distributions import Constant, Quantiles, Uniform
 from ..market.spec import Logit, Market, PriceChange, ScoringAuction, Seller
@@ -103,13 +104,18 @@ def asked(terms: Terms, t: Term) -> float:
 
 
 def impossible_deadlines(terms: Terms) -> Found:
-    """W202: network + start-up + E[S] > E[D] (+ grace of a linear lateness) for every offer."""
+    """W202: network + start-up + E[S] > max D (+ grace of a linear lateness) for every offer.
+
+    Of a deadline without bound, its mean.
+    """
     for k, task in enumerate(terms.market.tasks):
         if task.deadline is None:
             continue
         mine = [t for t in terms.of_class(task) if math.isfinite(t.latency)]
         fastest = min(mine, key=lambda t: t.latency, default=None)
-        due = task.deadline.mean + getattr(task.lateness, "grace", 0.0)
+        due = highest(task.deadline)
+        due = task.deadline.mean if math.isinf(due) else due
+        due += getattr(task.lateness, "grace", 0.0)
         if fastest is not None and fastest.latency > due:
             text = (
                 f"task class `{task.name}`: no offer can meet the deadline of {due:.4g} s; the "
@@ -174,13 +180,17 @@ def sellers_without_buyers(terms: Terms) -> Found:
 def _too_dear(terms: Terms, t: Term) -> bool:
     if isinstance(t.task.choice, Logit) or callable(t.task.choice) or not t.task.outside_option:
         return False
-    law = t.task.value
-    highest = {Constant: "value", Uniform: "high"}.get(type(law))
-    top = getattr(law, highest) if highest else math.inf
-    if isinstance(law, Quantiles):
-        top = law.values[-1]
     refund = max(t.seller.refund_late, t.seller.refund_wrong)
-    return bool(t.accuracy * top < asked(terms, t) * (1 - refund))
+    return bool(t.accuracy * highest(t.task.value) < asked(terms, t) * (1 - refund))
+
+
+def highest(law: Any) -> float:
+    """Return the largest value a law can take, infinite where it has no bound."""
+    if isinstance(law, Quantiles):
+        return law.values[-1]
+    if isinstance(law, Uniform):
+        return law.high
+    return law.value if isinstance(law, Constant) else math.inf
 
 
 def idle_priorities(terms: Terms) -> Found:

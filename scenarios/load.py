@@ -98,7 +98,7 @@ def check(
 
     Example:
         >>> [p.code for p in check("tasks = 3").problems]
-        ['W102', 'W104']
+        ['W104', 'W102']
     """
     try:
         lines = find_lines(text)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agents.economy import Economy
-from ..market.rng import hash2
+from ..market.rng import hashed
 from ..market.spec import Market
 from .result import Result
 from .tables import Record, tables
@@ -52,8 +52,7 @@ def rep_seed(seed: int, rep: int) -> int:
     """
     if rep == 0:
         return seed
-    with np.errstate(over="ignore"):
-        return int(hash2(np.uint64(seed), np.uint64(rep)) >> np.uint64(1))
+    return int(hashed(seed, rep)) >> 1
 
 
 def expected_tasks(market: Market) -> float:

@@ -237,9 +237,13 @@ def _validator(item: Any) -> str:
     return getattr(getattr(item, "func", None), "__name__", "")
 
 
-@lru_cache(maxsize=4096)
 def fields_of(model: type[Spec], unit: str = "", lasts: bool = False) -> dict[str, Entry]:
     """Return the entries of a model's fields by name."""
+    return _fields_of(model, unit, lasts)
+
+
+@lru_cache(maxsize=4096)
+def _fields_of(model: Any, unit: str, lasts: bool) -> dict[str, Entry]:
     out = {}
     for name, info in model.model_fields.items():
         extra: Any = info.json_schema_extra or {}

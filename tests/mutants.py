@@ -181,8 +181,8 @@ MUTATIONS: list[Mutation] = [
 
 def bases() -> list[str]:
     """Return the sound scenarios that are mutated."""
-    own = [CORPUS / "everything.toml", CORPUS / "small.toml", CORPUS / "catalogue.toml"]
-    return [path.read_text("utf-8") for path in (*own, *own[1:2], *library.files())]
+    own = [CORPUS / "everything.toml", CORPUS / "small.toml"] * 8 + [CORPUS / "catalogue.toml"] * 2
+    return [path.read_text("utf-8") for path in (*own, *library.files())]
 
 
 def mutants(seed: int, count: int) -> Iterator[str]:

@@ -68,7 +68,8 @@ def folders(path: Path) -> list[str]:
 def test_run_leaves_a_whole_folder(
     runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["run", SMALL, "--seed", "7", "--set", "tasks.chat.consideration=9 ", "--reps", "3"]) == 0
+    changes = ["--set", "tasks.chat.consideration=9 ", "--reps", "3"]
+    assert cli.main(["run", SMALL, "--seed", "7", *changes]) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     assert re.fullmatch(r"small-[0-9a-f]{8}", folder.name)
     names = {"manifest.json", "report.html", "resolved.toml", "scenario.toml", "summary.parquet"}
@@ -106,7 +107,8 @@ def test_quiet_and_json(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["run", BAD], ["run", "no-such"], ["run", SMALL, "--set", "x"], ["run", SMALL, "--reps", "0"],
+        ["run", BAD], ["run", "no-such"], ["run", SMALL, "--set", "x"],
+        ["run", SMALL, "--reps", "0"],
         ["run", SMALL, "--seed", "-1"], ["run", SMALL, "--record", "all"], ["run"], ["frob"],
         ["validate", SMALL, BAD], ["explain", "zzz"], ["list", "everything"], ["run", SMALL, "--x"],
         ["run", "a\0b"],
@@ -201,7 +203,7 @@ def test_progress_without_a_terminal_is_a_line_in_thirty_seconds(
 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     runs(run)
-    assert cli.main(["run", str(CORPUS / "catalogue.toml"), "--seed", "3"]) == 0
+    assert cli.main(["run", SMALL, "--seed", "3"]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "tasks/s" in line]
     assert len(lines) == 3
     assert lines[0] == "30%  967 tasks/s  70 s left"

@@ -18,18 +18,9 @@ from hypothesis import strategies as st
 
 from walras.analysis.figures import FIGURES, Figure
 from walras.analysis.figures.frames import entries_and_exits, seller_colours, steady, warm_from
+from walras.analysis.figures.notation import duration, number, time_ticks
 from walras.analysis.figures.plane import CELL, cells, lay_out
-from walras.analysis.figures.template import (
-    OKABE_ITO,
-    duration,
-    escape,
-    number,
-    palette,
-    paper,
-    plain,
-    spread,
-    time_ticks,
-)
+from walras.analysis.figures.template import OKABE_ITO, escape, palette, paper, plain, spread
 from walras.analysis.figures.utility import Terms, indifference, terms, utility_lines
 from walras.market.rules import HARD
 from walras.market.spec import Market

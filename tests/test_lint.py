@@ -63,6 +63,7 @@ FIRES = {
     ],
     "W202": [
         market(task(deadline="500 ms")),
+        market(task(deadline={"kind": "exponential", "mean": 0.5})),
         market(task(deadline="2 s"), seller(network_time=1, startup_time="500 ms")),
         market(task(deadline=0.1, lateness={"kind": "linear", "grace": 0.5})),
     ],
@@ -119,6 +120,7 @@ SILENT = {
     "W202": [
         market(task(deadline="2 s")),
         market(task(deadline=0.1, lateness={"kind": "linear", "grace": 2})),
+        market(task(deadline={"kind": "uniform", "low": 0, "high": 1.5})),
         market(task(deadline=0.1), seller(accuracy={"maths": 1})),
     ],
     "W203": [market(task(skill="maths"), seller(accuracy={"maths": 0.9})), market(task(skill="x"))],
@@ -130,7 +132,8 @@ SILENT = {
         market(task(**CAPTIVE), seller(), seller("two")),
         market(task(**CAPTIVE), events=[
             {"kind": "add_slots", "at": 1, "seller": "one", "slots": 8}]),
-        market(task(outside_option=False, arrivals={"kind": "closed", "users": 99, "think_time": 1})),
+        market(task(outside_option=False, arrivals={
+            "kind": "closed", "users": 99, "think_time": 1})),
         market(task(outside_option=False, output_tokens="replay", arrivals={
             "kind": "replay", "file": "no.csv"})),
     ],

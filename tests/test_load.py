@@ -228,7 +228,8 @@ def test_a_trace_that_is_not_there_says_where_to_get_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"", "W111"), (b"TIMESTAMP,ContextTokens,GeneratedTokens\n", "W111"), (b"\xff\xfe\0", "W111"),
+        (b"", "W111"), (b"\xff\xfe\0", "W111"),
+        (b"TIMESTAMP,ContextTokens,GeneratedTokens\n", "W111"),
         (b"TIMESTAMP,ContextTokens,GeneratedTokens\n0,x,2\n", "W111"),
     ],
 )  # fmt: skip

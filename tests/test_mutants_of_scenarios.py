@@ -106,7 +106,7 @@ def test_mutants_on_the_command_line(
         assert (code == 2) == ("error[W" in out.err)
         assert "Traceback" not in out.err + out.out
         if code == 2:  # bad input stops a run before anything is written
-            assert main(["run", str(file), "--set", "run.until=1"]) == 2
+            assert main(["run", str(file)]) == 2
             capsys.readouterr()
         assert [p.name for p in tmp_path.iterdir()] == ["mutant.toml"]
         seen.add(code)

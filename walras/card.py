@@ -55,7 +55,10 @@ class Figures:
         return sorted(shares, key=lambda offer: (-shares[offer], offer))
 
 
-def _seconds(x: float) -> str:
+def duration(x: float) -> str:
+    """Return seconds in the unit that reads best."""
+    if x == 0:
+        return "0"
     if x < 0.9995:
         return f"{1000 * x:.3g} ms"
     if x < 120:
@@ -66,7 +69,7 @@ def _seconds(x: float) -> str:
 _FORMS = {
     "share": lambda x: f"{100 * x:.1f}%" if x < 0.9995 else "100%",
     "usd": lambda x: f"{x:.3g}" if x < 1000 else f"{x:,.0f}",
-    "time": _seconds,
+    "time": duration,
 }
 
 
@@ -83,11 +86,11 @@ def card(result: Result, folder: str, command: str) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{plain(market.name)}  seed {result.seed}", style="bold")]
     if market.question:
         parts.append(Text(plain(market.question, 400)))
-    parts += [_classes(figures, [task.name for task in market.tasks])]
+    parts += ["", _classes(figures, [task.name for task in market.tasks])]
     sellers = _sellers(figures, [s.name for s in market.sellers])
     if sellers.row_count:
-        parts.append(sellers)
-    parts += [Text(line) for line in _totals(figures)]
+        parts += ["", sellers]
+    parts += ["", *(Text(line) for line in _totals(figures))]
     if folder:
         parts.append(Text(f"files   {folder}"))
     parts.append(Text(f"repeat  {command}"))
@@ -99,7 +102,7 @@ def _table(header: Row, rows: list[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
     for i, name in enumerate(header):
         widest = max(len(cells[i]) for cells in (header, *rows))
-        text = name in ("task class", "offer", "seller")
+        text = name in ("task class", "offer", "seller", "unit")
         table.add_column(
             name, justify="left" if text else "right", no_wrap=True, overflow="ellipsis",
             min_width=min(widest, 12) if text else widest,
@@ -139,12 +142,12 @@ def _sellers(figures: Figures, names: list[str]) -> Table:
     rows: list[Row] = [
         (
             plain(name), figures.told("all", name, "utilisation", "share", error=True),
-            figures.told("all", name, "waiting", "usd"),
-            figures.told("all", name, "revenue", "usd"), figures.told("all", name, "profit", "usd"),
+            figures.told("all", name, "waiting", "usd"), figures.told("all", name, "price", "usd"),
+            figures.rows.get(("all", name, "price"), (0.0, 0.0, ""))[2],
         )
         for name in known[:_SELLERS]
     ]  # fmt: skip
-    return _table(("seller", "utilisation", "waiting", "revenue USD/h", "profit USD/h"), rows)
+    return _table(("seller", "utilisation", "waiting", "price", "unit"), rows)
 
 
 def _totals(figures: Figures) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from .card import duration
 from .scenarios import library
 from .scenarios.errors import plain
 
@@ -18,7 +19,7 @@ def scenarios() -> Rows:
     for path in library.files():
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         until = data.get("run", {}).get("until", "1 h")
-        length = until if isinstance(until, str) else f"{until:g} s"
+        length = until if isinstance(until, str) else duration(until)
         about = f"{data.get('question', '')} ({length} simulated)"
         rows.append({"name": path.stem, "about": about})
     return rows

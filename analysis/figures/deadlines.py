@@ -21,19 +21,8 @@ from .frames import (
     short_names,
     steady,
 )
-from .template import (
-    INK,
-    clock,
-    duration,
-    end_labels,
-    escape,
-    label,
-    percent,
-    rgba,
-    room_for,
-    time_ticks,
-    titled,
-)
+from .notation import clock, duration, percent, time_ticks
+from .template import INK, end_labels, escape, label, rgba, room_for, titled
 
 _OFFERS = 5  # offers drawn per task class
 _ROW = 19  # px per offer

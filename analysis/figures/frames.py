@@ -8,11 +8,7 @@ import pandas as pd
 
 from ...market.spec import Enter, Exit, Market
 from ...scenarios.result import Result
-from .template import (
-    DASHES,
-    SYMBOLS,
-    palette,
-)
+from .template import SYMBOLS, palette
 
 OUTSIDE_OFFER = "outside"
 """The offer of those who did without."""
@@ -67,11 +63,6 @@ def effort_ranks(market: Market) -> dict[str, int]:
 def symbol(rank: int) -> str:
     """Return the marker of the effort of that rank."""
     return SYMBOLS[rank % len(SYMBOLS)]
-
-
-def dash(rank: int) -> str:
-    """Return the dash of the effort of that rank."""
-    return DASHES[rank % len(DASHES)]
 
 
 def seller_order(result: Result) -> list[str]:

@@ -8,13 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .template import (
-    HEIGHT,
-    INK,
-    WIDTH,
-    label,
-    text_width,
-)
+from .template import HEIGHT, INK, WIDTH, label, text_width
 
 Floats = NDArray[np.float64]
 MARGIN = {"l": 76, "r": 190, "b": 60}

@@ -15,18 +15,8 @@ from .frames import (
     seller_order,
     steady,
 )
-from .template import (
-    HEIGHT,
-    clock,
-    end_labels,
-    escape,
-    label,
-    number,
-    percent,
-    rgba,
-    room_for,
-    titled,
-)
+from .notation import clock, number, percent
+from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled
 
 _UNITS = ("USD/Mtok", "USD/task")
 _NAMED = 2 * MAIN_SELLERS

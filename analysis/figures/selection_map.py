@@ -13,34 +13,15 @@ from ...market.spec import TaskClass
 from ...scenarios.result import Result
 from .frames import (
     OUTSIDE_OFFER,
-    effort_ranks,
-    seller_colours,
-    seller_order,
     short_names,
     steady,
-    symbol,
 )
-from .map_labels import MARGIN, class_labels, region_labels
+from .map_labels import MARGIN, class_labels
+from .map_layers import NONE_HALF, Style, dots, indifference_lines, shading
+from .notation import number, percent, time_ticks
 from .plane import CELL, Plane, cells, lay_out, valued_trades
-from .template import (
-    HEIGHT,
-    INK,
-    MUTED,
-    OUTSIDE,
-    escape,
-    label,
-    number,
-    percent,
-    rgba,
-    time_ticks,
-    titled,
-)
-from .utility import Terms, best_offers, indifference, terms, utility_lines
-
-_DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
-_LEGEND = 12  # sellers named in the legend
-_GRID = (140, 110)  # deadlines and values on which utilities are compared
-_NONE_HALF = CELL  # half the width of the column of tasks without deadline
+from .template import HEIGHT, MUTED, label, titled
+from .utility import Terms, terms
 
 
 @dataclass(frozen=True)
@@ -87,7 +68,7 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw the map of all classes, with a menu for one class at a time."""
     trades = valued_trades(result)
-    style = _Style(result)
+    style = Style(result)
     classes = [t for t in result.market.tasks if (trades["task"] == t.name).any()]
     known = {task.name: terms(result, task, trades) for task in classes}
     views = [_overview(result, known, trades, style)]
@@ -136,6 +117,8 @@ def _leaders(result: Result) -> pd.DataFrame:
 
 def caption(result: Result) -> str:
     """Explain how to read the map."""
+    share = float(result.trades.attrs.get("share", 1.0))
+    sample = "" if share >= 1 else f" It is drawn from a sample of {percent(share)} of tasks."
     return (
         "Dots are tasks, as many of each class where there are enough, coloured by the seller "
         "chosen; their shape tells the effort (circle: least). "
@@ -144,28 +127,15 @@ def caption(result: Result) -> str:
         "mean prices and waits, taste apart; abilities differ by skill, so a line holds for its "
         "class: pick one in the menu to see its lines over the whole plane, with loss scaled "
         "with the stakes. Tasks of a class that share one deadline or one value are spread over "
-        "their cell."
+        f"their cell.{sample}"
     )
-
-
-class _Style:
-    """Colours, names and ranks that all views share."""
-
-    def __init__(self, result: Result) -> None:
-        self.order = [*seller_order(result), ""]
-        self.colours = {**seller_colours(result), "": OUTSIDE}
-        self.names = short_names(result.market)
-        self.ranks = effort_ranks(result.market)
-
-    def name(self, offer: str) -> str:
-        return label(self.names.get(offer, offer))
 
 
 # --- views -------------------------------------------------------------------------------------
 
 
 def _overview(
-    result: Result, known: dict[str, Terms | None], trades: pd.DataFrame, style: _Style
+    result: Result, known: dict[str, Terms | None], trades: pd.DataFrame, style: Style
 ) -> _View:
     plane = lay_out(trades)
     x, y = _ranges(plane, pad=CELL)
@@ -176,13 +146,13 @@ def _overview(
             continue
         box = _box(rows, plane)
         boxes.append((task.name, box))
-        lines += _indifference_lines(known[task.name], plane.none, box)[0]
+        lines += indifference_lines(known[task.name], plane.none, box)[0]
     y = (y[0], y[1] + 0.06 * (y[1] - y[0]))  # room for the names of the classes
-    traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=True)]
+    traces = [*shading(plane, style), *lines, *dots(plane, style, overview=True)]
     return _View("all classes", traces, class_labels(boxes, x, y), x, y, plane.none)
 
 
-def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: _Style) -> _View:
+def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: Style) -> _View:
     plane = lay_out(trades[trades["task"] == task.name])
     if not len(plane.x):  # a class without deadlines: its lines still bend where one would bite
         middle = math.log10(float(np.median(known.times))) if known else 0.0
@@ -192,8 +162,8 @@ def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, styl
     x, y = _ranges(plane, pad=1.0)
     end = plane.x[-1] + 1.0
     box = (float(plane.x[0] - 1.0), float(end), y[0], y[1])
-    lines, notes = _indifference_lines(known, plane.none, box, style)
-    traces = [*_shading(plane, style), *lines, *_dots(plane, style, overview=False)]
+    lines, notes = indifference_lines(known, plane.none, box, style)
+    traces = [*shading(plane, style), *lines, *dots(plane, style, overview=False)]
     return _View(label(task.name), traces, notes, x, y, plane.none)
 
 
@@ -201,108 +171,17 @@ def _ranges(plane: Plane, pad: float) -> tuple[tuple[float, float], tuple[float,
     left = plane.x[0] - pad if len(plane.x) else plane.none - 1.0
     right = plane.x[-1] + pad if len(plane.x) else plane.none + 1.0
     if not math.isnan(plane.none):
-        right = max(right, plane.none + _NONE_HALF + CELL / 2)
+        right = max(right, plane.none + NONE_HALF + CELL / 2)
     return (float(left), float(right)), (float(plane.y[0] - pad), float(plane.y[-1] + pad))
 
 
 def _box(rows: pd.DataFrame, plane: Plane) -> tuple[float, float, float, float]:
     """Return the part of the plane where a class's tasks lie: left, right, low, high."""
     if rows["deadline"].isna().all():
-        left, right = plane.none - _NONE_HALF, plane.none + _NONE_HALF
+        left, right = plane.none - NONE_HALF, plane.none + NONE_HALF
     else:
         left, right = rows.loc[rows["deadline"].notna(), "x"].quantile([0.0, 1.0])
     return float(left), float(right), float(rows["y"].min()), float(rows["y"].max())
-
-
-# --- parts of a view ---------------------------------------------------------------------------
-
-
-def _shading(plane: Plane, style: _Style) -> list[go.BaseTraceType]:
-    """Draw the cells, one heat map per winning seller: colour tells who, opacity the share."""
-    table = cells(plane)
-    if table.empty:
-        return []
-    x = np.unique(np.concatenate([table["x0"], table["x1"]]).round(6))
-    y = np.unique(np.concatenate([table["y0"], table["y1"]]).round(6))
-    traces = []
-    for seller, rows in table.groupby("seller", sort=False):
-        z = np.full((len(y) - 1, len(x) - 1), np.nan, dtype=np.float32)
-        text = np.full(z.shape, "", dtype=object)
-        i = np.searchsorted(y, rows["y0"].round(6))
-        j = np.searchsorted(x, rows["x0"].round(6))
-        z[i, j] = rows["share"]
-        text[i, j] = [
-            f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
-            for o, s, n in zip(rows["offer"], rows["share"], rows["tasks"], strict=True)
-        ]
-        colour = style.colours.get(str(seller), OUTSIDE)
-        traces.append(go.Heatmap(
-            x=(10.0**x).astype(np.float32), y=(10.0**y).astype(np.float32), z=z, text=text,
-            zmin=0, zmax=1, colorscale=[[0, rgba(colour, 0.0)], [1, rgba(colour, 0.75)]],
-            showscale=False, hovertemplate="%{text}<extra></extra>", hoverongaps=False,
-        ))  # fmt: skip
-    return traces
-
-
-def _dots(plane: Plane, style: _Style, *, overview: bool) -> list[go.BaseTraceType]:
-    tasks = plane.tasks
-    quota = _DOTS[overview] // tasks["task"].nunique()
-    rank, size = tasks.groupby("task").cumcount(), tasks.groupby("task")["x"].transform("size")
-    # Every class shows its quota, taken evenly over its tasks in their order of arrival.
-    tasks = tasks[(rank + 1) * quota // size > rank * quota // size]
-    named = set(tasks["seller"].value_counts().index[:_LEGEND])
-    traces = []
-    for seller in style.order:
-        rows = tasks[tasks["seller"] == seller]
-        if rows.empty:
-            continue
-        rows = pd.concat([rows.iloc[:1].assign(x=math.nan, offer=""), rows])  # the legend's circle
-        traces.append(go.Scatter(
-            x=(10.0 ** rows["x"]).astype(np.float32), y=(10.0 ** rows["y"]).astype(np.float32),
-            mode="markers", name=label(seller) if seller else "did without",
-            showlegend=seller in named,
-            marker={"color": style.colours[seller], "size": 5, "opacity": 0.85,
-                    "line": {"width": 0.4, "color": "white"},
-                    "symbol": [symbol(style.ranks.get(o, 0)) for o in rows["offer"]]},
-            customdata=[f"{escape(t)}: {style.name(o)}"
-                        for t, o in zip(rows["task"], rows["offer"], strict=True)],
-            hovertemplate="%{customdata}<br>%{y:.3g} USD<extra></extra>",
-        ))  # fmt: skip
-    return traces
-
-
-def _indifference_lines(
-    known: Terms | None, none: float, box: tuple[float, float, float, float],
-    style: _Style | None = None,
-) -> tuple[list[go.BaseTraceType], list[dict[str, object]]]:  # fmt: skip
-    """Draw a class's indifference lines inside a box; with a style, name the regions too."""
-    if known is None:
-        return [], []
-    y = np.linspace(box[2], box[3], _GRID[1])
-    column = np.array([none - _NONE_HALF, none + _NONE_HALF])
-    free = utility_lines(known, np.full(2, math.inf))
-    parts, notes = [], []
-    if math.isnan(none) or box[0] < column[0]:
-        x = np.linspace(box[0], box[1], _GRID[0])
-        slope, start = utility_lines(known, 10.0**x)
-        parts.append(indifference(slope, start, x, y))
-        if style is not None:
-            notes = region_labels(
-                best_offers(slope, start, 10.0**y), [style.name(o) for o in known.offers], x, y
-            )
-    if not math.isnan(none) and (style is not None or box[0] >= column[0]):
-        parts.append(indifference(*free, column, y))
-    points = 10.0 ** np.concatenate(parts, axis=1)
-    if not points.size:
-        return [], notes
-    common = {
-        "x": points[0].astype(np.float32), "y": points[1].astype(np.float32), "mode": "lines",
-        "showlegend": False, "hoverinfo": "skip", "connectgaps": False,
-    }  # fmt: skip
-    return [
-        go.Scatter(**common, line={"color": "white", "width": 3.5}),
-        go.Scatter(**common, line={"color": INK, "width": 1.4}),
-    ], notes
 
 
 # --- axes and menu -----------------------------------------------------------------------------

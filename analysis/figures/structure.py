@@ -15,17 +15,8 @@ from .frames import (
     seller_colours,
     seller_order,
 )
-from .template import (
-    INK,
-    OUTSIDE,
-    clock,
-    end_labels,
-    escape,
-    label,
-    number,
-    room_for,
-    titled,
-)
+from .notation import clock, number
+from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled
 
 _PANELS = ("share of tasks served", "share of revenue", "HHI")
 _HEIGHTS = (0.4, 0.4, 0.2)

@@ -1,14 +1,13 @@
 """How every figure looks: colours, fonts, labels, sizes.
 
 Colours are those of Okabe & Ito (2008), which colour-blind readers tell apart. A seller keeps its
-colour in every figure of a run; an effort is told by symbol, dash and label, never by hue alone,
-so that a grey print still reads.
+colour in every figure of a run; an effort is told by symbol and label, never by hue alone, so
+that a grey print still reads.
 """
 
 from __future__ import annotations
 
 import html
-import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +20,6 @@ OUTSIDE = "#9a9a9a"
 """Colour of doing without, and of everything merged into "other"."""
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "cross", "x", "hexagon")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 WIDTH, HEIGHT = 1000, 600
 """Nominal size of a figure, px; label placement assumes this width."""
@@ -210,99 +208,6 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
 def _first(block: list[float], gap: float, low: float, high: float) -> float:
     total, members = block
     return min(max(total / members, low), high - (members - 1) * gap)
-
-
-def usd(amount: float) -> str:
-    """Return an amount with three significant digits and its unit.
-
-    Example:
-        >>> usd(1234.5), usd(0.00123456), usd(-0.5)
-        ('1,230 USD', '0.00123 USD', '−0.5 USD')
-    """
-    return f"{number(amount)} USD"
-
-
-def number(value: float) -> str:
-    """Return a number with three significant digits, thousands parted, in plain notation if short.
-
-    Example:
-        >>> number(1234567.0), number(0.12345), number(3.0), number(float("nan"))
-        ('1,230,000', '0.123', '3', '–')
-    """
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if value == 0:
-        return "0"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    if not -12 < digits < 9:
-        return f"{value:.2e}".replace("-", "−")
-    text = f"{round(value, digits):,.{max(digits, 0)}f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return text.replace("-", "−")
-
-
-def percent(share: float) -> str:
-    """Return a share as a percentage: whole from 10% on, else with one digit.
-
-    Example:
-        >>> percent(0.4213), percent(0.0042), percent(0.00001)
-        ('42%', '0.4%', '<0.1%')
-    """
-    if math.isnan(share):
-        return "–"
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    digits = 0 if share >= 0.0995 or share == 0 else 1
-    return f"{100 * share:.{digits}f}%"
-
-
-def duration(time: float) -> str:
-    """Return a time in the unit a person would use.
-
-    Example:
-        >>> duration(0.25), duration(90.0), duration(7200.0)
-        ('250 ms', '1.5 min', '2 h')
-    """
-    for unit, size in (("d", 172800.0), ("h", 5400.0), ("min", 90.0), ("s", 1.0)):
-        if time >= size:
-            return f"{number(time / _UNITS[unit])} {unit}"
-    return f"{number(1000 * time)} ms" if time > 0 else "0 s"
-
-
-_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def clock(longest: float) -> tuple[float, str]:
-    """Return (seconds per unit, unit) for an axis of time that ends at `longest` seconds.
-
-    Example:
-        >>> clock(86400.0), clock(100.0)
-        ((3600.0, 'h'), (1.0, 's'))
-    """
-    for unit, least in (("d", 4 * 86400.0), ("h", 2 * 3600.0), ("min", 300.0)):
-        if longest >= least:
-            return _UNITS[unit], unit
-    return 1.0, "s"
-
-
-def time_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
-    """Return ticks for a logarithmic axis of seconds, in units people use, with their labels.
-
-    Example:
-        >>> time_ticks(0.5, 100.0)
-        ([1.0, 10.0, 60.0], ['1 s', '10 s', '1 min'])
-    """
-    ticks = {
-        0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s", 60.0: "1 min",
-        600.0: "10 min", 3600.0: "1 h", 36000.0: "10 h", 259200.0: "3 d", 2592000.0: "30 d",
-    }  # fmt: skip
-    kept = [t for t in ticks if low <= t <= high]
-    if len(kept) < 2:
-        finer = [m * 10.0**e for e in range(-4, 9) for m in (1, 2, 5)]
-        kept = [t for t in finer if low <= t <= high]
-        return kept, [duration(t) for t in kept]
-    return kept, [ticks[t] for t in kept]
 
 
 def end_labels(

@@ -16,16 +16,8 @@ from .frames import (
     short_names,
     steady,
 )
-from .template import (
-    HEIGHT,
-    OUTSIDE,
-    escape,
-    label,
-    number,
-    percent,
-    room_for,
-    titled,
-)
+from .notation import number, percent
+from .template import HEIGHT, OUTSIDE, escape, label, room_for, titled
 
 OUTCOMES = ("right, in time", "wrong, in time", "late", "left the queue", "failed", "did without")
 _LEAST = 0.026  # share of the height a label needs, with the gap between bands

@@ -95,8 +95,8 @@ def task_class(rng: Random, k: int, rate: float, *, grid: bool) -> Data:
         task["output_tokens"] = "replay" if replayed else quarters(rng, 0, 12)
     else:
         task["input_tokens"] = law(rng, 1.0)
-        constant = come["kind"] != "batch"  # tasks of a batch would tie, but for rounding
-        task["output_tokens"] = "replay" if replayed else law(rng, 2.0, constant=constant)
+        # Equal sizes make completions tie, but for rounding: they are for grids.
+        task["output_tokens"] = "replay" if replayed else law(rng, 2.0, constant=False)
     task["value"] = near(rng, 1.0) if maybe(rng, 0.5) else law(rng, 1.0)
     task["delay_cost"] = pick(
         rng, 0.0, near(rng, 0.03), law(rng, 0.03), {"kind": "share_of_value", "per_second": 0.02}
@@ -114,6 +114,8 @@ def task_class(rng: Random, k: int, rate: float, *, grid: bool) -> Data:
         task["patience"] = quarters(rng, 0, 16) if grid else law(rng, 3.0)
     if maybe(rng, 0.6):
         task["choice"] = {"kind": "logit", "scale": near(rng, 0.2), "nest": pick(rng, 1.0, 0.5)}
+    elif not grid and task["delay_cost"] == 0.0:
+        task["delay_cost"] = near(rng, 0.03)  # else efforts may tie, but for rounding
     if maybe(rng, 0.3):
         task["consideration"] = int(rng.integers(1, 5))
     task["outside_option"] = maybe(rng, 0.7)
@@ -207,7 +209,7 @@ def random_market(seed: int, *, grid: bool) -> Market:
             seller(rng, s, grid=grid, promised=latency == "promised")
             for s in range(int(rng.integers(1, 6)))
         ]
-    if maybe(rng, 0.4):  # a twin: the same offers again, to be told apart by the coin
+    if grid and maybe(rng, 0.5):  # a twin: the same offers again, to be told apart by the coin
         sellers.append({**sellers[0], "name": "twin"})
     classes = int(rng.integers(1, 4))
     tasks = [task_class(rng, k, near(rng, 5.0) / classes, grid=grid) for k in range(classes)]

@@ -1,0 +1,125 @@
+"""What is drawn on the selection map: shaded cells, dots, indifference lines."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ...scenarios.result import Result
+from .frames import effort_ranks, seller_colours, seller_order, short_names, symbol
+from .map_labels import region_labels
+from .notation import percent
+from .plane import CELL, Plane, cells
+from .template import INK, OUTSIDE, escape, label, rgba
+from .utility import Terms, best_offers, indifference, utility_lines
+
+_DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
+_LEGEND = 12  # sellers named in the legend
+_GRID = (140, 110)  # deadlines and values on which utilities are compared
+NONE_HALF = CELL  # half the width of the column of tasks without deadline
+
+
+class Style:
+    """Colours, names and ranks that all views share."""
+
+    def __init__(self, result: Result) -> None:
+        self.order = [*seller_order(result), ""]
+        self.colours = {**seller_colours(result), "": OUTSIDE}
+        self.names = short_names(result.market)
+        self.ranks = effort_ranks(result.market)
+
+    def name(self, offer: str) -> str:
+        """Return an offer's label."""
+        return label(self.names.get(offer, offer))
+
+
+def shading(plane: Plane, style: Style) -> list[go.BaseTraceType]:
+    """Draw the cells, one heat map per winning seller: colour tells who, opacity the share."""
+    table = cells(plane)
+    if table.empty:
+        return []
+    x = np.unique(np.concatenate([table["x0"], table["x1"]]).round(6))
+    y = np.unique(np.concatenate([table["y0"], table["y1"]]).round(6))
+    traces = []
+    for seller, rows in table.groupby("seller", sort=False):
+        z = np.full((len(y) - 1, len(x) - 1), np.nan, dtype=np.float32)
+        text = np.full(z.shape, "", dtype=object)
+        i = np.searchsorted(y, rows["y0"].round(6))
+        j = np.searchsorted(x, rows["x0"].round(6))
+        z[i, j] = rows["share"]
+        text[i, j] = [
+            f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
+            for o, s, n in zip(rows["offer"], rows["share"], rows["tasks"], strict=True)
+        ]
+        colour = style.colours.get(str(seller), OUTSIDE)
+        traces.append(go.Heatmap(
+            x=(10.0**x).astype(np.float32), y=(10.0**y).astype(np.float32), z=z, text=text,
+            zmin=0, zmax=1, colorscale=[[0, rgba(colour, 0.0)], [1, rgba(colour, 0.75)]],
+            showscale=False, hovertemplate="%{text}<extra></extra>", hoverongaps=False,
+        ))  # fmt: skip
+    return traces
+
+
+def dots(plane: Plane, style: Style, *, overview: bool) -> list[go.BaseTraceType]:
+    """Draw tasks, one trace per seller chosen, the same quota of every class."""
+    tasks = plane.tasks
+    quota = _DOTS[overview] // tasks["task"].nunique()
+    rank, size = tasks.groupby("task").cumcount(), tasks.groupby("task")["x"].transform("size")
+    # Every class shows its quota, taken evenly over its tasks in their order of arrival.
+    tasks = tasks[(rank + 1) * quota // size > rank * quota // size]
+    named = set(tasks["seller"].value_counts().index[:_LEGEND])
+    traces = []
+    for seller in style.order:
+        rows = tasks[tasks["seller"] == seller]
+        if rows.empty:
+            continue
+        rows = pd.concat([rows.iloc[:1].assign(x=math.nan, offer=""), rows])  # the legend's circle
+        traces.append(go.Scatter(
+            x=(10.0 ** rows["x"]).astype(np.float32), y=(10.0 ** rows["y"]).astype(np.float32),
+            mode="markers", name=label(seller) if seller else "did without",
+            showlegend=seller in named,
+            marker={"color": style.colours[seller], "size": 5, "opacity": 0.85,
+                    "line": {"width": 0.4, "color": "white"},
+                    "symbol": [symbol(style.ranks.get(o, 0)) for o in rows["offer"]]},
+            customdata=[f"{escape(t)}: {style.name(o)}"
+                        for t, o in zip(rows["task"], rows["offer"], strict=True)],
+            hovertemplate="%{customdata}<br>%{y:.3g} USD<extra></extra>",
+        ))  # fmt: skip
+    return traces
+
+
+def indifference_lines(
+    known: Terms | None, none: float, box: tuple[float, float, float, float],
+    style: Style | None = None,
+) -> tuple[list[go.BaseTraceType], list[dict[str, object]]]:  # fmt: skip
+    """Draw a class's indifference lines inside a box; with a style, name the regions too."""
+    if known is None:
+        return [], []
+    y = np.linspace(box[2], box[3], _GRID[1])
+    column = np.array([none - NONE_HALF, none + NONE_HALF])
+    free = utility_lines(known, np.full(2, math.inf))
+    parts, notes = [], []
+    if math.isnan(none) or box[0] < column[0]:
+        x = np.linspace(box[0], box[1], _GRID[0])
+        slope, start = utility_lines(known, 10.0**x)
+        parts.append(indifference(slope, start, x, y))
+        if style is not None:
+            notes = region_labels(
+                best_offers(slope, start, 10.0**y), [style.name(o) for o in known.offers], x, y
+            )
+    if not math.isnan(none) and (style is not None or box[0] >= column[0]):
+        parts.append(indifference(*free, column, y))
+    points = 10.0 ** np.concatenate(parts, axis=1)
+    if not points.size:
+        return [], notes
+    common = {
+        "x": points[0].astype(np.float32), "y": points[1].astype(np.float32), "mode": "lines",
+        "showlegend": False, "hoverinfo": "skip", "connectgaps": False,
+    }  # fmt: skip
+    return [
+        go.Scatter(**common, line={"color": "white", "width": 3.5}),
+        go.Scatter(**common, line={"color": INK, "width": 1.4}),
+    ], notes

@@ -1,0 +1,296 @@
+"""Processes on the clock: submitted tasks, Python rules, and what happens at one instant."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+import walras as w
+from walras.agents.economy import Economy
+from walras.market.clock import Award, Clock, Outcome, Quote, Task
+from walras.market.engine import Engine
+
+
+def grid_market(times: list[float], *, seller: dict[str, Any] | None = None, **task: Any) -> w.Market:
+    """Return one class that arrives on a grid and one seller of unit speed."""
+    fields = {"output_tokens": 1.0, "value": 1.0, "outside_option": False, **task}
+    return w.Market(
+        tasks=[w.TaskClass("k", w.Replay(times=times), **fields)],
+        sellers=[w.Seller("s", **{"accuracy": 1.0, **(seller or {})})],
+    )
+
+
+def submit_all(market: w.Market, plan: list[tuple[float, Task]], seed: int = 0) -> list[Outcome]:
+    """Return the outcomes of tasks submitted at set times, in order of their answers."""
+    clock = Clock(Engine(market, seed=seed))
+    seen: list[Outcome] = []
+
+    def visitor(at: float, task: Task) -> Any:
+        yield clock.timeout(at)
+        outcome = yield clock.submit(task)
+        assert clock.now == (outcome.answer if outcome.status == "served" else clock.now)
+        seen.append(outcome)
+
+    for at, task in plan:
+        clock.process(visitor(at, task))
+    clock.run(until=1000.0)
+    return seen
+
+
+def test_a_submitted_task_meets_the_queue_as_it_is() -> None:
+    """It waits behind those that came before, and the process wakes when the answer is there."""
+    market = grid_market([0.0, 0.25], seller={"network_time": 0.5})
+    (outcome,) = submit_all(market, [(1.0, Task("k", child=1))])
+    assert (outcome.status, outcome.arrival, outcome.wait) == ("served", 1.0, 1.0)
+    assert outcome.answer == 1.0 + 1.0 + 1.0 + 0.5
+    assert outcome.right
+
+
+def test_submitting_changes_no_other_draw() -> None:
+    """The market's own tasks are the same with and without a visitor."""
+    ask = w.TaskClass("k", w.Poisson(1.0), value=1.0, choice=w.Logit(0.1))
+    market = w.Market(tasks=[ask], sellers=[w.Seller("s", accuracy=0.5, slots="unlimited")])
+
+    def rows(visit: bool) -> dict[int, tuple[float, int]]:
+        kept: list[Any] = []
+        clock = Clock(Engine(market, seed=3, keep=kept.append))
+        if visit:
+            clock.process(iter_submit(clock))
+        clock.run(until=100.0)
+        clock.engine.flush()
+        return {int(r["id"]): (float(r["taste"]), int(r["right"])) for part in kept for r in part}
+
+    def iter_submit(clock: Clock) -> Any:
+        for n in range(5):
+            yield clock.timeout(7.0)
+            yield clock.submit(Task("k", child=n))
+
+    alone, visited = rows(False), rows(True)
+    assert len(visited) == len(alone) + 5
+    assert all(visited[i] == row for i, row in alone.items())
+
+
+def test_children_of_one_task_share_its_question_but_not_its_answers() -> None:
+    """Same sizes, value, difficulty; correctness drawn anew, so answers agree too often.
+
+    With difficulty spread 3, two answers to one question agree with probability E[p² + (1 − p)²],
+    about .78; to different questions with about .5. 200 pairs: .64 is 4.6 standard errors from
+    either, false alarm below 1e-5 on both sides.
+    """
+    ask = w.TaskClass("k", w.Replay(times=[1e6]), value=1.0, difficulty={"sd": 3.0})
+    seller = w.Seller("s", ability={"general": {"theta": 0.0}}, slots="unlimited")
+    market = w.Market(tasks=[ask], sellers=[seller])
+
+    def agreement(same: bool) -> float:
+        clock = Clock(Engine(market, seed=1))
+        right: dict[tuple[int, int], bool] = {}
+
+        def visitor(parent: int, child: int) -> Any:
+            outcome = yield clock.submit(Task("k", child=child, parent=parent, same=same))
+            right[parent, child] = outcome.right
+
+        for parent in range(1, 201):
+            for child in (1, 2):
+                clock.process(visitor(parent, child))
+        clock.run(until=100.0)
+        return sum(right[p, 1] == right[p, 2] for p in range(1, 201)) / 200
+
+    assert agreement(same=True) > 0.64
+    assert agreement(same=False) < 0.64
+
+
+def test_a_submitted_task_can_be_pinned_and_changed() -> None:
+    """It goes to the named offer, with the fields it was given."""
+    market = w.Market(
+        tasks=[w.TaskClass("k", w.Replay(times=[500.0]), output_tokens=1.0, value=1.0)],
+        sellers=[
+            w.Seller("good", accuracy=1.0, price=w.per_task(0.1)),
+            w.Seller("bad", accuracy=0.0, price=w.per_task(0.9)),
+        ],
+    )
+    plan = [
+        (0.0, Task("k", child=1)),
+        (0.0, Task("k", child=2, offer="bad/default", changes={"output": 4.0})),
+    ]
+    free, pinned = submit_all(market, plan)
+    assert (free.offer, free.sojourn, free.paid) == ("good/default", 1.0, 0.1)
+    assert (pinned.offer, pinned.sojourn, pinned.paid) == ("bad/default", 4.0, 0.9)
+    assert not pinned.right
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (Task("x", child=1), 'unknown task class "x"'),
+        (Task("k", child=1, offer="nobody/low"), 'unknown offer "nobody/low"'),
+        (Task("k", child=1, changes={"outputs": 1.0}), "unknown field outputs"),
+        (Task("k", child=1, changes={"output": -1.0}), "output is -1.0"),
+        (Task("k", child=1, changes={"value": math.nan}), "value is nan"),
+    ],
+)
+def test_bad_submissions_are_refused(task: Task, message: str) -> None:
+    """Nothing is half done: the market goes on."""
+    clock = Clock(Engine(grid_market([0.0]), seed=0))
+    with pytest.raises(ValueError, match=message):
+        clock.submit(task)
+    clock.run(until=10.0)
+
+
+def test_a_python_mechanism_decides_offer_and_price() -> None:
+    """It sees every quote; what it awards is what is paid."""
+    seen: list[list[Quote]] = []
+
+    def dearest(task: Any, quotes: list[Quote]) -> Award | None:
+        seen.append(quotes)
+        if task.time == 2.0:
+            return None
+        return Award(max(quotes, key=lambda q: q.ask).offer, price=0.25)
+
+    market = w.Market(
+        tasks=[w.TaskClass("k", w.Replay(times=[0.0, 1.0, 2.0]), value=1.0)],
+        sellers=[
+            w.Seller("cheap", accuracy=1.0, price=w.per_task(0.1)),
+            w.Seller("dear", accuracy=0.5, owner="them", price=w.per_task(0.6)),
+        ],
+        mechanism=dearest,
+    )
+    trades = w.run(market, until=10.0, record="trades").trades
+    assert list(trades["status"].astype(str)) == ["served", "served", "balked"]
+    assert list(trades["price"].round(9)) == [0.25, 0.25, 0.0]
+    assert [q.utility for q in seen[0]] == pytest.approx([0.9, -0.1])
+    assert (seen[0][1].owner, seen[0][1].effort, seen[0][1].accuracy) == ("them", "default", 0.5)
+
+
+def test_a_python_choice_rule_equals_the_compiled_one() -> None:
+    """Argmax written in Python gives the trades of the compiled rule, event for event."""
+
+    def argmax(task: Any, quotes: list[Quote]) -> str | None:
+        best = max(quotes, key=lambda q: q.utility, default=None)
+        return best.offer if best is not None and best.utility >= 0 else None
+
+    def market(choice: Any) -> w.Market:
+        ask = w.TaskClass("k", w.Poisson(2.0), output_tokens=w.Exponential(1.0), value=1.0,
+                          delay_cost=0.2, deadline=9.0, choice=choice)  # fmt: skip
+        sellers = [
+            w.Seller("a", accuracy=0.9, price=w.per_task(0.1)),
+            w.Seller("b", accuracy=0.8, slots=2, price=w.per_task(0.15)),
+        ]
+        return w.Market(tasks=[ask], sellers=sellers)
+
+    a = w.run(market("argmax"), until=300.0, record="trades").trades
+    b = w.run(market(argmax), until=300.0, record="trades").trades
+    assert len(a) > 300
+    assert a.equals(b)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("nobody", 'chose "nobody", which is not on show'),
+        (Award("s/default", price=-1.0), "price is -1.0"),
+        (Award("s/default", price=math.nan), "price is nan"),
+    ],
+)
+def test_what_a_python_rule_may_not_answer(answer: Any, message: str) -> None:
+    """The error says what was wrong."""
+    market = grid_market([0.0], choice=lambda task, quotes: answer)
+    with pytest.raises(ValueError, match=message):
+        w.run(market, until=5.0)
+
+
+def ends(market: w.Market) -> list[tuple[float, str, float, float]]:
+    """Return (arrival, status, finish, price) of a run's trades."""
+    t = w.run(market, until=50.0, record="trades").trades.sort_values(["arrival", "finish"])
+    return [
+        (row.arrival, str(row.status), row.finish, round(row.price, 9)) for row in t.itertuples()
+    ]
+
+
+def test_one_instant_is_settled_by_the_declared_ranks() -> None:
+    """At t = 1: completion, then price change, then arrival, then the patience of who waits.
+
+    The slot that the completion frees goes to the task whose patience ends at that very instant;
+    the arrival of that instant pays the new price.
+    """
+    market = grid_market([0.0, 0.5, 1.0], seller={"price": {"task": 0.25}}, patience=0.5)
+    market = market.model_copy(update={"events": [w.PriceChange(at=1.0, seller="s", price=0.5)]})
+    assert ends(market) == [
+        (0.0, "served", 1.0, 0.25),
+        (0.5, "served", 2.0, 0.25),
+        (1.0, "reneged", 1.5, 0.0),
+    ]
+
+
+def test_capacity_that_comes_at_an_arrival_is_there_for_it() -> None:
+    """Agents act before the arrivals of their instant, and after its completions."""
+    market = grid_market([0.0, 0.5])
+    event = w.AddSlots(at=0.0, seller="s", slots=1, lead_time=0.5)
+    assert [e[2] for e in ends(market.model_copy(update={"events": [event]}))] == [1.0, 1.5]
+
+
+def test_a_completion_at_the_start_of_an_outage_is_done() -> None:
+    """A task that ends when the outage begins is not caught by it."""
+    market = grid_market([0.0])
+    event = w.Outage(at=1.0, seller="s", duration=5.0, in_service="fail")
+    assert [e[1] for e in ends(market.model_copy(update={"events": [event]}))] == ["served"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("resume", [("served", 8.0), ("served", 10.0)]),
+        ("requeue", [("served", 9.0), ("served", 11.0)]),
+        ("fail", [("failed", 1.0), ("served", 9.0)]),
+    ],
+)
+def test_outages(mode: str, expected: list[tuple[str, float]]) -> None:
+    """Tasks in service go on after the repair, start again, or fail; the queue waits."""
+    market = grid_market([0.0, 0.5], output_tokens=2.0)
+    event = w.Outage(at=1.0, seller="s", duration=6.0, in_service=mode)
+    got = ends(market.model_copy(update={"events": [event]}))
+    assert [(status, finish) for _, status, finish, _ in got] == expected
+
+
+def test_sellers_that_are_closed_or_down_get_no_tasks() -> None:
+    """Before entry, after exit and during an outage buyers do without."""
+    market = grid_market([0.0, 2.0, 4.0, 6.0, 8.0], seller={"enters": 1.0, "slots": 5},
+                         outside_option=True)  # fmt: skip
+    events = [w.Outage(at=3.0, seller="s", duration=2.0), w.Exit(at=7.0, seller="s")]
+    got = ends(market.model_copy(update={"events": events}))
+    assert [e[1] for e in got] == ["balked", "served", "balked", "served", "balked"]
+
+
+def test_watched_tasks_that_an_outage_fails_wake_their_process() -> None:
+    """The outcome says so."""
+    market = grid_market([500.0], output_tokens=10.0)
+    economy = Economy(
+        market.model_copy(update={"events": [
+            w.Outage(at=5.0, seller="s", duration=1.0, in_service="fail")]}),
+        seed=0,
+    )  # fmt: skip
+    seen: list[tuple[float, str]] = []
+
+    def visitor() -> Any:
+        outcome = yield economy.submit(Task("k", child=1))
+        seen.append((economy.clock.now, outcome.status))
+
+    economy.clock.process(visitor())
+    economy.advance(20.0)
+    assert seen == [(5.0, "failed")]
+
+
+def test_an_empty_calendar_with_work_left_is_not_the_end() -> None:
+    """`run()` without an end clears what has come, then stops."""
+    clock = Clock(Engine(grid_market([0.0, 1.0, 2.0]), seed=0))
+    clock.run()
+    assert clock.engine.state.stats["served"].sum() == 3
+
+
+def test_closed_users_come_back_after_their_answer() -> None:
+    """One user, constant times: think 3, serve 1, network 0.5, so a task every 4.5 seconds."""
+    task = w.TaskClass("k", w.Closed(1, 3.0), output_tokens=1.0, value=1.0)
+    seller = w.Seller("s", accuracy=1.0, network_time=0.5)
+    trades = w.run(w.Market(tasks=[task], sellers=[seller]), until=20.0, record="trades").trades
+    assert list(trades["arrival"]) == [3.0, 7.5, 12.0, 16.5]
