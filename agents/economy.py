@@ -7,7 +7,7 @@ the market between two of its events is cleared by the kernel.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -254,8 +254,8 @@ class Economy(mesa.Model):
     """
 
     def __init__(
-        self, market: Market, seed: int, *, warmup: float = 0.0, share: float = 1.0,
-        base: Path = Path(), keep: Callable[[Any], None] | None = None,
+        self, market: Market, seed: int, *, warmup: float = 0.0,
+        share: float | Sequence[float] = 1.0, base: Path = Path(), keep: Callable[[Any], None] | None = None,
     ) -> None:  # fmt: skip
         """Build the state and the agents; the arguments are those of `Engine`."""
         super().__init__(rng=np.random.default_rng(0))

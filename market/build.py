@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -369,7 +370,7 @@ def _cells(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.fl
     return cells, works, nodes, rows
 
 
-def _clock(market: Market, warmup: float, share: float) -> Any:
+def _clock(market: Market, warmup: float) -> Any:
     clock = np.zeros(1, CLOCK)
     c = clock[0]
     c["current"] = -1
@@ -380,21 +381,20 @@ def _clock(market: Market, warmup: float, share: float) -> Any:
         c["reserve"] = -math.inf if market.mechanism.reserve is None else market.mechanism.reserve
     c["exact_price"] = int(market.quotes.price == "exact")
     c["commission"], c["memory"] = market.platform.commission, market.quotes.memory
-    c["share"] = np.uint64(min(int(share * 2.0**64), 2**64 - 1))
     c["ranking"] = int(market.platform.ranking == "random")
     c["record_from"] = warmup
     return clock
 
 
 def build(
-    market: Market, seed: int, *, warmup: float = 0.0, share: float = 1.0, base: Path = Path(),
-    block: int = BLOCK, rows: int = TRADE_ROWS, places: int = 1024,
+    market: Market, seed: int, *, warmup: float = 0.0, share: float | Sequence[float] = 1.0,
+    base: Path = Path(), block: int = BLOCK, rows: int = TRADE_ROWS, places: int = 1024,
 ) -> tuple[State, Any, NDArray[np.float64]]:  # fmt: skip
     """Return (state, arrival sources, traces) of a market before its first task.
 
     `warmup` seconds are left out of latency histograms, `share` is the share of tasks that leave
-    a trade row, `base` the folder that relative trace files are taken from; `block`, `rows` and
-    `places` are sizes of buffers and change no result.
+    a trade row, of each class or of all, `base` the folder that relative trace files are taken
+    from; `block`, `rows` and `places` are sizes of buffers and change no result.
     """
     sources, trace = workload.sources_of(market, seed, base)
     parts = [
@@ -405,10 +405,12 @@ def build(
     quantile_laws: list[Quantiles] = []
     laws = np.zeros((len(market.tasks), workload.DRAWS), LAW)
     classes = _classes(market, seed, laws, quantile_laws)
+    shares = np.broadcast_to(share, len(classes))
+    classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
     sellers, offers = _sellers(market), _offers(market)
     cells, works, nodes, work_rows = _cells(market, offers, sellers, parts)
     tasks, events, heap, free = empty_pool(len(sellers), places)
-    clock = _clock(market, warmup, share)
+    clock = _clock(market, warmup)
     clock[0]["free"] = places
     k_count, o_count, s_count = len(classes), len(offers), len(sellers)
     users = sum(t.arrivals.users for t in market.tasks if isinstance(t.arrivals, Closed))

@@ -6,7 +6,7 @@ It keeps buffers filled and emptied between calls of the kernel; nothing here de
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ class Engine:
     """
 
     def __init__(
-        self, market: Market, seed: int, *, warmup: float = 0.0, share: float = 1.0,
-        base: Path = Path(), keep: Callable[[Any], None] | None = None, **sizes: int,
+        self, market: Market, seed: int, *, warmup: float = 0.0,
+        share: float | Sequence[float] = 1.0, base: Path = Path(),
+        keep: Callable[[Any], None] | None = None, **sizes: int,
     ) -> None:  # fmt: skip
         """Build the state; `keep` receives full buffers of trade rows (an array of `TRADE`)."""
         self.market = market

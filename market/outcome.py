@@ -71,7 +71,7 @@ def is_right(st: State, i: int) -> bool:
 @spliced
 def sampled(st: State, i: int) -> bool:
     """Return whether the task is in the keyed sample (all tasks when the share is full)."""
-    return hash2(st.tasks[i]["id"], ROW) <= st.clock[0]["share"]
+    return hash2(st.tasks[i]["id"], ROW) <= st.classes[st.tasks[i]["kind"]]["share"]
 
 
 @spliced

@@ -70,8 +70,9 @@ def hashed(key: int | np.uint64, *counters: int | np.uint64) -> np.uint64:
     signed: this keeps them unsigned.
 
     Example:
-        >>> int(hashed(1, 2, 3)) == int(hash2(np.uint64(hash2(np.uint64(1), np.uint64(2))),
-        ...                                   np.uint64(3)))
+        >>> int(hashed(1, 2, 3)) == int(
+        ...     hash2(np.uint64(hash2(np.uint64(1), np.uint64(2))), np.uint64(3))
+        ... )
         True
     """
     state = np.uint64(key)

@@ -484,8 +484,10 @@ class Market(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for what, names in (("task", self.tasks), ("seller", self.sellers)):
-            twice = _repeated(n.name for n in names)  # type: ignore[attr-defined]
+        for what, twice in (
+            ("task", _repeated(task.name for task in self.tasks)),
+            ("seller", _repeated(seller.name for seller in self.sellers)),
+        ):
             if twice:
                 raise ValueError(f"two {what}s are called {', '.join(twice)}")
         known = {s.name: s for s in self.sellers}

@@ -35,7 +35,7 @@ _f, _i, _u = "f8", "i8", "u8"
 CLOCK = np.dtype([
     ("now", _f), ("scheduled", _i), ("free", _i), ("next", _i), ("filled", _i), ("rows", _i),
     ("current", _i), ("grow", _i), ("mechanism", _i), ("bid_cost", _i), ("exact_price", _i),
-    ("commission", _f), ("memory", _f), ("share", _u), ("ranking", _i), ("tasks", _i),
+    ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i),
     ("record_from", _f), ("on_show", _i), ("reserve", _f),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings."""
@@ -44,7 +44,8 @@ CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
     ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
     ("asks", _i), ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i),
-    ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i), ("recorded_in", _i), ("recorded_out", _i),
+    ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
+    ("recorded_in", _i), ("recorded_out", _i), ("share", _u),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same

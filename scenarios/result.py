@@ -25,7 +25,7 @@ class Result:
     `epochs`: a row per (rep, epoch, task class, offer) with activity: counts, sums of times (s)
     and money (USD); the offer "outside" are those who did without. `sellers`: a row per (rep,
     epoch, seller): price, load, profit. `latencies`: histogram of sojourns after warm-up.
-    `trades`: a row per finished task, or a keyed sample of them (`trades.attrs["share"]`).
+    `trades`: a row per finished task, or a keyed sample (`trades.attrs["share"]`, by class).
     `accounts`: the ledger's balances in nano-dollars.
     """
 
@@ -39,6 +39,8 @@ class Result:
     latencies: pd.DataFrame
     trades: pd.DataFrame
     accounts: pd.DataFrame
+    kept: pd.DataFrame | None = None
+    """The summary as it was written, where the folder holds no epochs to make it from."""
 
     @property
     def digest(self) -> str:
@@ -50,6 +52,8 @@ class Result:
 
         Errors come from replications when there are several, else from batch means.
         """
+        if self.kept is not None:
+            return self.kept
         from .summary import summarise
 
         return summarise(self.market, self.epochs, self.sellers, self.reps)
@@ -101,10 +105,11 @@ class Result:
         }  # fmt: skip
         for name in _TABLES:
             frames.setdefault(name, pd.DataFrame())
+        kept = _read(folder / "summary.parquet") if frames["epochs"].empty else None
         market = from_toml((folder / "resolved.toml").read_text("utf-8"))
         return cls(
             market=market, seed=manifest["seed"], reps=manifest["reps"],
-            record=manifest["record"], manifest=manifest, **frames,
+            record=manifest["record"], manifest=manifest, kept=kept, **frames,
         )  # fmt: skip
 
     def with_command(self, command: str) -> Result:

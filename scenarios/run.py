@@ -26,7 +26,7 @@ from .tables import Record, tables
 
 RECORDS = ("summary", "epochs", "trades")
 SAMPLE = 20_000
-"""Rows of trades kept when not all are asked for: a sample keyed by task, for figures."""
+"""Rows of trades kept when not all are asked for: a keyed sample, as many of each class."""
 _LIBRARIES = ("numpy", "numba", "scipy", "pandas", "simpy", "mesa")
 
 Progress = Callable[[float, float, int], None]
@@ -53,12 +53,6 @@ def rep_seed(seed: int, rep: int) -> int:
     if rep == 0:
         return seed
     return int(hashed(seed, rep)) >> 1
-
-
-def expected_tasks(market: Market) -> float:
-    """Return how many tasks a run will see, as far as the spec tells; infinite if it does not."""
-    rates = [market.arrival_rate(task) for task in market.tasks]
-    return sum(rates) * market.run.until if all(map(math.isfinite, rates)) else math.inf
 
 
 def run(
@@ -113,7 +107,7 @@ def run(
         ), Path(base))  # fmt: skip
         tasks += count
         records.append(once)
-    frames = tables(market, edges, records, sampled=_share(market, record))
+    frames = tables(market, edges, records, shares=_shares(market, record))
     manifest = {
         "scenario": market.name, "seed": seed, "reps": reps, "record": record, "tasks": tasks,
         "seconds": round(time.monotonic() - started, 3), "memory_mb": _memory(),
@@ -139,11 +133,13 @@ def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:
     return int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
 
 
-def _share(market: Market, record: str) -> float:
+def _shares(market: Market, record: str) -> list[float]:
+    """Return the share of each class's tasks that is kept as rows, so that rare ones are seen."""
     if record == "trades":
-        return 1.0
-    expected = expected_tasks(market)
-    return min(1.0, SAMPLE / expected) if expected > 0 and math.isfinite(expected) else 1.0
+        return [1.0] * len(market.tasks)
+    expected = (market.arrival_rate(task) * market.run.until for task in market.tasks)
+    quota = SAMPLE / len(market.tasks)
+    return [min(1.0, quota / n) if math.isfinite(n) else 1.0 for n in expected]
 
 
 def _simulate(
@@ -154,7 +150,7 @@ def _simulate(
     once = _Once()
     warm = edges[warmup_epochs(market, edges)] if market.run.warmup > 0 else 0.0
     economy = Economy(
-        market, seed, warmup=float(warm), share=_share(market, record), base=base,
+        market, seed, warmup=float(warm), share=_shares(market, record), base=base,
         keep=once.rows.append,
     )  # fmt: skip
     engine = economy.engine

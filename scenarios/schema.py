@@ -16,26 +16,13 @@ from typing import Annotated, Any, Literal, Union
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ..market.fields import NAME_PATTERN, Spec
+from ..market.fields import Spec
 from ..market.spec import Market
+from .wording import EXAMPLES, UNITS, interval, one_of, sizes
 
 Step = str | int
 _MOST_KEYS = 8
 _LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "allow_inf_nan")
-_EXAMPLES = {
-    "USD/Mtok": "0.60", "USD/task": "0.02", "USD/Mtok or USD/task": "0.60", "USD": "0.02",
-    "USD/s": "0.001", "USD/h": "100", "USD/slot-hour": "2.0", "s": '"5 min"', "1/s": "0.01",
-    "tokens": "500", "tokens/s": "80", "tasks/s": "0.5", "batches/s": "0.1", "tasks": "10",
-    "users": "100", "probability": "0.9", "ratio": "0.5", "logits": "1.5", "slots": "8",
-    "streams": "16", "offers": "5", "level": "1",
-}  # fmt: skip
-_UNITS = {
-    "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",
-    "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour",
-    "tokens/s": "tokens per second",
-    "tasks/s": "tasks per second", "batches/s": "batches per second", "s": "seconds",
-    "1/s": "per second", "USD/Mtok or USD/task": "USD per million tokens, or USD per task",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,7 +89,7 @@ class Entry:
     @property
     def unit_in_words(self) -> str:
         """The unit spelled out."""
-        return _UNITS.get(self.unit, self.unit)
+        return UNITS.get(self.unit, self.unit)
 
     @property
     def example(self) -> str:
@@ -113,7 +100,7 @@ class Entry:
             return "true"
         if list in _origins(self) or dict in _origins(self):
             return ""
-        text = _EXAMPLES.get(self.unit, "")
+        text = EXAMPLES.get(self.unit, "")
         return text if text and self.admits(text) else ""
 
     def admits(self, text: str) -> bool:
@@ -125,13 +112,18 @@ class Entry:
     @property
     def range(self) -> str:
         """The allowed range in words; empty where anything goes."""
-        return " ".join(part for part in (*self._choices(), *self._numbers(), _sizes(self)) if part)
+        return " ".join(
+            part for part in (*self._choices(), *self._numbers(), self._sizes()) if part
+        )
+
+    def _sizes(self) -> str:
+        return sizes(self.limits, "characters" if str in self.types else "entries")
 
     def _choices(self) -> Iterator[str]:
         if "constant" in self.kinds:
             yield "0 or more, or a law:"
         if self.words or self.kinds:
-            yield _one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)])
+            yield one_of([*self.kinds, *(w for w in self.words if w not in self.kinds)])
         elif len(self.models) == 1:
             yield f"a table of {', '.join(list(self.models[0].model_fields)[:_MOST_KEYS])}"
         if bool in self.types:
@@ -140,10 +132,10 @@ class Entry:
     def _numbers(self) -> Iterator[str]:
         if _origins(self) & {list, dict}:
             holds = step_into(self, 0) or step_into(self, "x")
-            each = _interval(holds.limits) if holds else ""
-            yield f"each {each}{';' if _sizes(self) else ''}" if each else ""
+            each = interval(holds.limits) if holds else ""
+            yield f"each {each}{';' if self._sizes() else ''}" if each else ""
         else:
-            yield _interval(self.limits)
+            yield interval(self.limits)
         if self.endless:
             yield "or unlimited"
 
@@ -152,43 +144,6 @@ def kinds_of(model: type[Spec]) -> tuple[str, ...]:
     """Return the values of a model's `kind`, none if it has no kind."""
     kind = model.model_fields.get("kind")
     return typing.get_args(kind.annotation) if kind is not None else ()
-
-
-def _one_of(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"one of {', '.join(words)}"
-
-
-def _number(x: float) -> str:
-    return f"{x:,.0f}" if abs(x) < 1e7 and x == int(x) else f"{x:g}"
-
-
-def _interval(limits: dict[str, Any]) -> str:
-    low, high = limits.get("ge"), limits.get("le")
-    above, below = limits.get("gt"), limits.get("lt")
-    if low is not None and high is not None:
-        return f"{_number(low)} to {_number(high)}"
-    parts = []
-    if low is not None:
-        parts.append(f"{_number(low)} or more")
-    if above is not None:
-        parts.append(f"above {_number(above)}")
-    if high is not None:
-        parts.append(f"at most {_number(high)}")
-    if below is not None:
-        parts.append(f"below {_number(below)}")
-    return ", ".join(parts)
-
-
-def _sizes(entry: Entry) -> str:
-    if entry.limits.get("pattern") == NAME_PATTERN:
-        return "1 to 64 letters, digits and _ . + : -, the first a letter or digit"
-    low, high = entry.limits.get("min_length"), entry.limits.get("max_length")
-    if low is None and high is None:
-        return ""
-    what = "characters" if str in entry.types else "entries"
-    if low is not None and low == high:
-        return f"{low} {what}"
-    return f"{low or 0:,} to {high:,} {what}" if high is not None else f"at least {low:,} {what}"
 
 
 def _origins(entry: Entry) -> set[Any]:
@@ -239,7 +194,8 @@ def _validator(item: Any) -> str:
 
 def fields_of(model: type[Spec], unit: str = "", lasts: bool = False) -> dict[str, Entry]:
     """Return the entries of a model's fields by name."""
-    return _fields_of(model, unit, lasts)
+    key: Any = model  # a class: hashable, though its instances are not
+    return _fields_of(key, unit, lasts)
 
 
 @lru_cache(maxsize=4096)
@@ -249,7 +205,7 @@ def _fields_of(model: Any, unit: str, lasts: bool) -> dict[str, Entry]:
         extra: Any = info.json_schema_extra or {}
         default = info.default
         if info.default_factory is not None:
-            default = info.default_factory()  # type: ignore[call-arg]
+            default = info.default_factory()
         bare = Entry(
             path=(name,), types=(), unit=extra.get("unit", ""), doc=info.description or "",
             source=extra.get("source", ""), default=default,

@@ -60,14 +60,18 @@ class Record:
 
 
 def tables(
-    market: Market, edges: NDArray[np.float64], records: Sequence[Record], *, sampled: float
+    market: Market,
+    edges: NDArray[np.float64],
+    records: Sequence[Record],
+    *,
+    shares: Sequence[float],
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of a run by name: epochs, sellers, latencies, trades, accounts."""
     return {
         "epochs": _epochs(market, edges, records),
         "sellers": _sellers(market, edges, records),
         "latencies": _latencies(market, records),
-        "trades": _trades(market, records, sampled),
+        "trades": _trades(market, records, shares),
         "accounts": _accounts(market, records),
     }
 
@@ -156,7 +160,7 @@ def _latencies(market: Market, records: Sequence[Record]) -> pd.DataFrame:
     return _with_units(frame, UNITS)
 
 
-def _trades(market: Market, records: Sequence[Record], sampled: float) -> pd.DataFrame:
+def _trades(market: Market, records: Sequence[Record], shares: Sequence[float]) -> pd.DataFrame:
     rows = np.concatenate([r.trades for r in records])
     rep = np.repeat(np.arange(len(records)), [len(r.trades) for r in records])
     chosen = rows["sampled"] == 1
@@ -179,7 +183,7 @@ def _trades(market: Market, records: Sequence[Record], sampled: float) -> pd.Dat
         data[name] = rows[name] * 1e-9
     data |= {name: rows[name] for name in ("utility", "surplus", "taste")}
     frame = _with_units(pd.DataFrame(data), TRADE_UNITS)
-    frame.attrs["share"] = sampled
+    frame.attrs["share"] = {t.name: x for t, x in zip(market.tasks, shares, strict=True)}
     return frame
 
 

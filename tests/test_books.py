@@ -136,7 +136,9 @@ def test_amounts_are_rounded_half_even_once() -> None:
     for _, row in mine.head(300).iterrows():
         share = max(0.5 if row["late"] else 0.0, 0.0 if row["right"] else 0.77)
         assert row["refund_nano"] == round(Fraction(price * share))
-        assert row["penalty_nano"] == (round(Fraction(0.0123456) * 10**9) if row["sojourn"] > 2 else 0)
+        assert row["penalty_nano"] == (
+            round(Fraction(0.0123456) * 10**9) if row["sojourn"] > 2 else 0
+        )
 
 
 def test_epoch_sums_equal_trade_rows() -> None:
@@ -158,7 +160,13 @@ def test_surplus_of_rows_is_value_less_loss_delay_and_payment() -> None:
     result = w.run(busy_market(), until=1000.0, seed=3, record="trades")
     e = result.epochs
     parts = (
-        e["value"] - e["loss"] - e["delay_cost"] + e["taste"] - e["paid"] + e["refund"] + e["penalty"]
+        e["value"]
+        - e["loss"]
+        - e["delay_cost"]
+        + e["taste"]
+        - e["paid"]
+        + e["refund"]
+        + e["penalty"]
     )
     assert result.trades["surplus"].sum() == pytest.approx(parts.sum(), rel=1e-9)
 

@@ -13,7 +13,9 @@ from walras.market.clock import Award, Clock, Outcome, Quote, Task
 from walras.market.engine import Engine
 
 
-def grid_market(times: list[float], *, seller: dict[str, Any] | None = None, **task: Any) -> w.Market:
+def grid_market(
+    times: list[float], *, seller: dict[str, Any] | None = None, **task: Any
+) -> w.Market:
     """Return one class that arrives on a grid and one seller of unit speed."""
     fields = {"output_tokens": 1.0, "value": 1.0, "outside_option": False, **task}
     return w.Market(
@@ -203,9 +205,8 @@ def test_what_a_python_rule_may_not_answer(answer: Any, message: str) -> None:
 def ends(market: w.Market) -> list[tuple[float, str, float, float]]:
     """Return (arrival, status, finish, price) of a run's trades."""
     t = w.run(market, until=50.0, record="trades").trades.sort_values(["arrival", "finish"])
-    return [
-        (row.arrival, str(row.status), row.finish, round(row.price, 9)) for row in t.itertuples()
-    ]
+    status = t["status"].astype(str)
+    return list(zip(t["arrival"], status, t["finish"], t["price"].round(9), strict=True))
 
 
 def test_one_instant_is_settled_by_the_declared_ranks() -> None:

@@ -52,7 +52,9 @@ def elsewhere(**environment: str) -> list[str]:
 
 def test_digest_is_the_same_in_other_processes_and_without_the_compiler() -> None:
     """Across processes, hash seeds and NUMBA_DISABLE_JIT=1."""
-    here = [w.run(m, until=400.0, seed=11, reps=2).digest for m in (busy_market(), with_strategies())]
+    here = [
+        w.run(m, until=400.0, seed=11, reps=2).digest for m in (busy_market(), with_strategies())
+    ]
     assert elsewhere(PYTHONHASHSEED="1") == here
     assert elsewhere(PYTHONHASHSEED="2", NUMBA_DISABLE_JIT="1") == here
 
@@ -63,7 +65,7 @@ def test_another_seed_gives_another_digest() -> None:
     assert w.run(market, until=100.0, seed=1).digest != w.run(market, until=100.0, seed=2).digest
 
 
-def stats_of(market: w.Market, until: float, **sizes: int) -> Any:
+def stats_of(market: w.Market, until: float, **sizes: Any) -> Any:
     """Return the counts and sums of a run with buffers of given sizes."""
     engine = Engine(market, seed=5, **sizes)
     engine.advance(until)
@@ -107,7 +109,9 @@ def test_another_seller_changes_no_other_draw() -> None:
         assert (a.loc[both, name] == b.loc[both, name]).all()
     same = both[(a.loc[both, "offer"].astype(str) == b.loc[both, "offer"].astype(str)).to_numpy()]
     assert (a.loc[same, "taste"] == b.loc[same, "taste"]).all()
-    served = same[((a.loc[same, "status"] == "served") & (b.loc[same, "status"] == "served")).to_numpy()]
+    served = same[
+        ((a.loc[same, "status"] == "served") & (b.loc[same, "status"] == "served")).to_numpy()
+    ]
     assert (a.loc[served, "right"] == b.loc[served, "right"]).all()
 
 

@@ -117,8 +117,9 @@ def _leaders(result: Result) -> pd.DataFrame:
 
 def caption(result: Result) -> str:
     """Explain how to read the map."""
-    share = float(result.trades.attrs.get("share", 1.0))
-    sample = "" if share >= 1 else f" It is drawn from a sample of {percent(share)} of tasks."
+    shares = result.trades.attrs.get("share", {})
+    whole = all(share >= 1 for share in shares.values())
+    sample = "" if whole else f" It is drawn from a sample of {len(result.trades):,} tasks."
     return (
         "Dots are tasks, as many of each class where there are enough, coloured by the seller "
         "chosen; their shape tells the effort (circle: least). "

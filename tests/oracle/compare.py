@@ -42,7 +42,8 @@ def run_kernel(engine: Engine, events: list[Event], until: float, found: list[An
 def kernel_and_draws(market: Market, seed: int, until: float) -> tuple[Kernel, Draws, Any]:
     """Return a run of the kernel, the draws of the same run and the tables before it began."""
     found: list[Any] = []
-    engine = Engine(market, seed, keep=found.append)
+    # Buffers so small that they are refilled, emptied and outgrown on the way.
+    engine = Engine(market, seed, keep=found.append, rows=64, block=32, places=16)
     draws = draw_tables(engine, until)
     tables = engine.state._replace(cells=engine.state.cells.copy())
     return run_kernel(engine, agent_events(market), until, found), draws, tables

@@ -119,7 +119,7 @@ def task_class(rng: Random, k: int, rate: float, *, grid: bool) -> Data:
     if maybe(rng, 0.3):
         task["consideration"] = int(rng.integers(1, 5))
     task["outside_option"] = maybe(rng, 0.7)
-    if maybe(rng, 0.4):
+    if maybe(rng, 0.15):
         task["difficulty"] = {"mean": 0.3, "sd": 1.0}
     return task
 
