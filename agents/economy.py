@@ -255,7 +255,8 @@ class Economy(mesa.Model):
 
     def __init__(
         self, market: Market, seed: int, *, warmup: float = 0.0,
-        share: float | Sequence[float] = 1.0, base: Path = Path(), keep: Callable[[Any], None] | None = None,
+        share: float | Sequence[float] = 1.0, base: Path = Path(),
+        keep: Callable[[Any], None] | None = None,
     ) -> None:  # fmt: skip
         """Build the state and the agents; the arguments are those of `Engine`."""
         super().__init__(rng=np.random.default_rng(0))

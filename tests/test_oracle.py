@@ -7,6 +7,7 @@ things happen at one instant and every time is exact, they agree to the last bit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cache
 from itertools import permutations
@@ -28,6 +29,7 @@ from .oracle.station import Station
 # Without compilation a scenario takes a second.
 CHUNKS = 2 if numba.config.DISABLE_JIT else 20  # type: ignore[attr-defined]
 CHUNK = 10
+KAPPA = {1.0: "1", math.inf: "unlimited"}
 
 
 @cache
@@ -64,7 +66,7 @@ def test_scenarios_meet_every_feature() -> None:
             features = {m.mechanism.kind, m.quotes.latency, m.quotes.price, m.platform.ranking}
             features |= {f"slots {s.slots}" for s in m.sellers}
             features |= {s.discipline for s in m.sellers}
-            features |= {f"kappa {min(s.kappa, 2):g}" for s in m.sellers}
+            features |= {f"kappa {KAPPA.get(s.kappa, 'other')}" for s in m.sellers}
             features |= {f"{e.kind} {getattr(e, 'in_service', '')}" for e in m.events}
             features |= {t.arrivals.kind for t in m.tasks}
             features |= {f"patience {t.patience.kind}" for t in m.tasks}

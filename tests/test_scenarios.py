@@ -32,8 +32,7 @@ TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(
 
 EXPECTED_WARNINGS = {
     "deep_research": {
-        # o3-mini and gemini-2.0-flash are cheaper, faster and no worse by GPQA: tastes and wealth
-        # of scores, not oversight, keep the others in the market.
+        # By GPQA and list price, o3-mini and gemini-2.0-flash beat them; only tastes sell them.
         ("W201", "gpt-4.5/none"), ("W201", "gpt-4o/none"), ("W201", "o1/high"),
         ("W201", "o1-mini/default"), ("W201", "claude-3.7-sonnet/none"),
         ("W201", "claude-3.7-sonnet/think-8k"), ("W201", "claude-3.7-sonnet/think-16k"),

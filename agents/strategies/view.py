@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -123,7 +123,9 @@ def checked(decision: object, me: Me) -> Decision:
         if isinstance(decision, bool) or not isinstance(decision, (int, float, np.number)):
             raise ValueError(f'the strategy of "{me.name}" answered {decision!r}, not a price')
         decision = Decision(float(decision))
-    prices = decision.price if isinstance(decision.price, Mapping) else {"": decision.price}
+    prices: Mapping[str, Any] = {"": decision.price}
+    if isinstance(decision.price, Mapping):
+        prices = decision.price
     for effort, price in prices.items():
         if not (isinstance(price, (int, float, np.number)) and 0 <= price < math.inf):
             unit = "USD/Mtok" if me.by_token else "USD/task"
