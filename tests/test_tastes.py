@@ -66,7 +66,7 @@ def keys(name: str, count: int) -> NDArray[np.uint64]:
 
 
 def test_gumbel_table_is_exact_enough() -> None:
-    """Read at 2²⁰ even places: error below 4e-5 everywhere, its mean below 1e-7, exact in tails."""
+    """Read at 2²⁰ even places: error below 4e-5 everywhere, its mean below 5e-7, exact in tails."""
     count = 2**20
     u = (np.arange(count) + 0.5) / count
     out = np.empty(count)
@@ -74,7 +74,7 @@ def test_gumbel_table_is_exact_enough() -> None:
     exact = -np.log(-np.log(u))
     error = out - exact
     assert np.abs(error).max() < 4e-5
-    assert abs(error.mean()) < 1e-7
+    assert abs(error.mean()) < 5e-7
     edge = 64 * count // BINS
     np.testing.assert_allclose(out[:edge], exact[:edge], atol=1e-9)
     np.testing.assert_allclose(out[-edge:], exact[-edge:], atol=1e-9)
@@ -84,12 +84,12 @@ def test_gumbel_table_is_exact_enough() -> None:
 
 @pytest.mark.parametrize("nest", [0.02, *NESTS, 0.99])
 def test_stable_table_is_exact_enough(nest: float) -> None:
-    """Inside the edges the table of Kanter's h is within 4e-5 of it, its mean error below 1e-7."""
+    """Inside the edges the table of Kanter's h is within 4e-5 of it, its mean error below 5e-7."""
     x = np.arange(64 * 16, (BINS - 64) * 16) / 16 + 1 / 32
     exact = np.array([stable_part(v / BINS, nest) for v in x])
     error = np.interp(x, np.arange(BINS + 1), stable_table(nest)) - exact
     assert np.abs(error).max() < 4e-5
-    assert abs(error.mean()) < 1e-6
+    assert abs(error.mean()) < 5e-7
     assert (stable_table(1.0) == 0.0).all()
 
 
@@ -101,15 +101,14 @@ def test_gumbel_quantile_inverts_the_law(u: float) -> None:
 
 @pytest.mark.parametrize("nest", [0.1, *NESTS])
 def test_shared_part_is_the_log_of_a_positive_stable_law(nest: float) -> None:
-    """E[S^(-1)] with ν·ln S = y: the Laplace transform E[exp(−t·S)] = exp(−t^ν) at six t."""
+    """Laplace transform E[exp(−t·S)] = exp(−t^ν) at five t; moved by 0.05, all fail."""
     out = np.empty(N)
     read_shared(keys("shared", N), nest, stable_table(nest), gumbel_table(), out)
     for t in (0.1, 0.3, 1.0, 2.0, 5.0):
-        x = np.exp(-t * np.exp(np.minimum(out / nest, 700.0)))
-        z = (x.mean() - math.exp(-(t**nest))) / (x.std() / math.sqrt(N))
-        assert abs(z) < 6.0
-        off = np.exp(-t * np.exp(np.minimum(out / nest + 0.1, 700.0)))
-        assert abs(off.mean() - math.exp(-(t**nest))) / (off.std() / math.sqrt(N)) > 6.0 or t != 1.0
+        for move in (0.0, 0.05):
+            x = np.exp(-t * np.exp(np.minimum((out + move) / nest, 700.0)))
+            z = (x.mean() - math.exp(-(t**nest))) / (x.std() / math.sqrt(N))
+            assert (abs(z) < 6.0) == (move == 0.0)
 
 
 # --- shocks of a market ------------------------------------------------------------------------
@@ -271,7 +270,7 @@ def test_identical_efforts_are_no_free_lunch_as_the_nest_tends_to_zero(
     seen = chosen(market_of(menu, nest, outside_option=False))
     assert fits(seen, nested(menu, nest, outside=False))
     share = seen[:5].sum() / seen.sum()
-    assert (abs(share - 0.5) < 0.02) is same
+    assert (abs(share - 0.5) < 0.02) == same
     assert fits(seen[:5], np.full(5, 0.2))
 
 

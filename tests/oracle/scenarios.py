@@ -132,7 +132,9 @@ def seller(rng: Random, s: int, *, grid: bool, promised: bool) -> Data:
     speed = float(pick(rng, 1, 2, 4)) if grid else near(rng, 2.0)
     spec: Data = {
         "name": f"seller-{s}", "speed": speed,
-        "discipline": pick(rng, "fcfs", "priority", "priority_preemptive"),
+        "discipline": pick(
+            rng, "fcfs", "priority", "priority_preemptive", "priority_preemptive"
+        ),
         "slots": pick(rng, 1, 1, 2, 3, 5, "unlimited"),
     }  # fmt: skip
     if maybe(rng, 0.4):
@@ -211,7 +213,7 @@ def random_market(seed: int, *, grid: bool) -> Market:
         ]
     if grid and maybe(rng, 0.5):  # a twin: the same offers again, to be told apart by the coin
         sellers.append({**sellers[0], "name": "twin"})
-    classes = int(rng.integers(1, 4))
+    classes = int(pick(rng, 1, 2, 3, 3))
     tasks = [task_class(rng, k, near(rng, 5.0) / classes, grid=grid) for k in range(classes)]
     mechanism: Any = "posted_price"
     if maybe(rng, 0.4):
