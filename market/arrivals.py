@@ -114,7 +114,7 @@ class Replay(Spec):
     """Arrivals (and sizes, if the class says so) as recorded, from a CSV file or from lists.
 
     The file has a column of times, either seconds or timestamps, and columns of token counts.
-    Times are shifted so that the first is `start`.
+    Times of a file are shifted so that the first is `start`; listed times stay as they are.
     """
 
     kind: Literal["replay"] = "replay"
@@ -128,7 +128,7 @@ class Replay(Spec):
         ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
         doc="names of the time, input and output columns", min_length=3, max_length=3,
     )  # fmt: skip
-    start: Seconds = field(0.0, doc="time of the first arrival", unit="s", ge=0)
+    start: Seconds = field(0.0, doc="time of the first arrival of a file", unit="s", ge=0)
     get_from: str = field("", doc="where a reader gets the file")
 
     @model_validator(mode="after")
@@ -136,6 +136,8 @@ class Replay(Spec):
         if (self.file is None) == (self.times is None):
             raise ValueError("give either file or times")
         if self.times is not None:
+            if self.start > 0:
+                raise ValueError("start is for a file; listed times are taken as they are")
             if any(b < a for a, b in pairwise(self.times)):
                 raise ValueError("times must not fall")
             for sizes in (self.input_tokens, self.output_tokens):

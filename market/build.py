@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def _work_law(
         points = law["shift"] + verbosity * quantiles_of(out, _middles(_MESH * _MESH))
     else:
         law["kind"], law["row"] = quotes.TABLE, len(tables)
-        grid = np.interp(quotes._PROBABILITIES, _middles(len(points)), points)
+        grid = np.interp(quotes.PROBABILITIES, _middles(len(points)), points)
         tables.append(grid)
     parts = (
         np.array_split(points, quotes.SIZE_NODES)
@@ -171,6 +172,11 @@ def _work_law(
 # --- accuracy ----------------------------------------------------------------------------------
 
 
+@cache
+def _hermite() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.polynomial.hermite.hermgauss(_HERMITE)
+
+
 def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: float) -> float:
     """Return E over b ~ N(mean, sd) of the accuracy rule, by Gauss–Hermite quadrature.
 
@@ -180,7 +186,7 @@ def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: 
     """
     if sd == 0.0:
         return rules.accuracy(floor, ceiling, skill, mean)
-    points, weights = np.polynomial.hermite.hermgauss(_HERMITE)
+    points, weights = _hermite()
     values = [
         rules.accuracy(floor, ceiling, skill, mean + math.sqrt(2.0) * sd * float(x)) for x in points
     ]
@@ -366,7 +372,7 @@ def _cells(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.fl
             cell["rate"], cell["pace"] = seller.speed, 1.0 / seller.speed
             cell["shape"] = cell["weight"] = cell["pace_weight"] = 1.0
             cell["served"] = cell["kept"] = cell["billed"] = 1.0
-    rows = np.array(tables) if tables else np.zeros((1, len(quotes._PROBABILITIES)))
+    rows = np.array(tables) if tables else np.zeros((1, len(quotes.PROBABILITIES)))
     return cells, works, nodes, rows
 
 
@@ -419,7 +425,7 @@ def build(
         menu=np.zeros((k_count, o_count), np.int64), offers=offers, sellers=sellers,
         queues=np.zeros((s_count, LEVELS), QUEUE), cells=cells, works=works,
         base=np.full((k_count, o_count), -np.inf), stamp=np.full((k_count, o_count), -1, np.int64),
-        version=np.zeros(s_count, np.int64), grid=quotes._PROBABILITIES.copy(), rows=work_rows,
+        version=np.zeros(s_count, np.int64), grid=quotes.PROBABILITIES.copy(), rows=work_rows,
         nodes=nodes, waits=quotes.wait_table(), gumbels=tastes.gumbel_table(),
         stables=np.array([tastes.stable_table(float(c["nest"])) for c in classes]),
         tasks=tasks, events=events, heap=heap, run=np.zeros((s_count, 64), np.int64), free=free,

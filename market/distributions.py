@@ -24,6 +24,9 @@ _KINDS = {
     "lognormal": LOGNORMAL, "gamma": GAMMA, "quantiles": QUANTILES,
 }  # fmt: skip
 
+MOST = 1e12
+"""Largest size, value or time of a law: beyond it squares and sums lose their digits."""
+
 LAW = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("row", "i8")], align=True)
 """A compiled law: kind, two parameters, row of the quantile table."""
 
@@ -34,7 +37,7 @@ class Constant(Spec):
     """Always the same value; a plain number in a file means this."""
 
     kind: Literal["constant"] = "constant"
-    value: Number = field(doc="the value", ge=0)
+    value: Number = field(doc="the value", ge=0, le=MOST)
 
     @property
     def mean(self) -> float:
@@ -51,8 +54,8 @@ class Uniform(Spec):
     """Uniform between two ends."""
 
     kind: Literal["uniform"] = "uniform"
-    low: Number = field(doc="lower end", ge=0)
-    high: Number = field(doc="upper end", ge=0)
+    low: Number = field(doc="lower end", ge=0, le=MOST)
+    high: Number = field(doc="upper end", ge=0, le=MOST)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -75,7 +78,7 @@ class Exponential(Spec):
     """Exponential with a mean."""
 
     kind: Literal["exponential"] = "exponential"
-    mean: Number = field(doc="mean", gt=0)
+    mean: Number = field(doc="mean", gt=0, le=MOST)
 
     @property
     def variance(self) -> float:
@@ -87,7 +90,7 @@ class LogNormal(Spec):
     """Lognormal given by its own mean and coefficient of variation (not those of the log)."""
 
     kind: Literal["lognormal"] = "lognormal"
-    mean: Number = field(doc="mean", gt=0)
+    mean: Number = field(doc="mean", gt=0, le=MOST)
     cv: Number = field(doc="standard deviation over mean", unit="ratio", gt=0, le=50)
 
     @property
@@ -100,7 +103,7 @@ class Gamma(Spec):
     """Gamma given by its mean and coefficient of variation (shape = 1/cv²)."""
 
     kind: Literal["gamma"] = "gamma"
-    mean: Number = field(doc="mean", gt=0)
+    mean: Number = field(doc="mean", gt=0, le=MOST)
     cv: Number = field(doc="standard deviation over mean", unit="ratio", gt=0, le=50)
 
     @property
@@ -116,7 +119,9 @@ class Quantiles(Spec):
     probabilities: list[Number] = field(
         doc="probabilities, rising from 0 to 1", unit="probability", min_length=2, max_length=1000
     )
-    values: list[Number] = field(doc="values at those probabilities, rising", max_length=1000)
+    values: list[Number] = field(
+        doc="values at those probabilities, rising", min_length=2, max_length=1000
+    )
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -125,6 +130,8 @@ class Quantiles(Spec):
             raise ValueError(f"{len(p)} probabilities but {len(x)} values")
         if p[0] != 0 or p[-1] != 1 or any(b <= a for a, b in pairwise(p)):
             raise ValueError("probabilities must rise from 0 to 1")
+        if x[-1] > MOST:
+            raise ValueError(f"values must not exceed {MOST:g}")
         if x[0] < 0 or any(b < a for a, b in pairwise(x)):
             raise ValueError("values must not fall and not be negative")
         return self

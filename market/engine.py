@@ -35,8 +35,9 @@ class Engine:
         >>> from walras.market.spec import Seller, TaskClass
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> engine = Engine(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=1)
-        >>> engine.advance(100.0) == HORIZON
-        True
+        >>> reason = engine.advance(100.0)
+        >>> engine.now
+        100.0
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 _SECONDS = {
     "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0,
@@ -50,21 +51,24 @@ def _unlimited_out(value: float) -> float | str:
     return "unlimited" if math.isinf(value) else value
 
 
-def _no_bool(value: object) -> object:
-    """Refuse true and false where a number is wanted: Python would take them for 1 and 0."""
+def _number(value: object) -> object:
+    """Refuse text, true and false where a number is wanted: they would be turned into one."""
     if isinstance(value, bool):
         raise ValueError("true or false where a number is wanted")
+    if isinstance(value, str):
+        raise PydanticCustomError("float_parsing", '"{text}" is not a number', {"text": value})
     return value
 
 
-Number = Annotated[float, BeforeValidator(_no_bool), Field(allow_inf_nan=False)]
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """A finite number."""
-Whole = Annotated[int, BeforeValidator(_no_bool)]
+Whole = Annotated[int, BeforeValidator(_number)]
 """A whole number."""
-Seconds = Annotated[float, BeforeValidator(seconds), BeforeValidator(_no_bool),
+# Of several validators before the type, pydantic calls the last one first.
+Seconds = Annotated[float, BeforeValidator(_number), BeforeValidator(seconds),
                     Field(allow_inf_nan=False)]  # fmt: skip
 """A finite duration in seconds; text such as "5 min" is read too."""
-Unlimited = Annotated[float, BeforeValidator(_unlimited), BeforeValidator(_no_bool),
+Unlimited = Annotated[float, BeforeValidator(_number), BeforeValidator(_unlimited),
                       PlainSerializer(_unlimited_out)]  # fmt: skip
 """A number or "unlimited" (infinity)."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]

@@ -69,13 +69,6 @@ def compiled(function: F, *, inline: bool = False) -> F:
     the state's arrays at every call costs twenty times the work itself. No fast-math: results
     must not depend on how a loop was vectorised. Compiled functions never divide by zero: they
     test first, so compiled and plain Python agree.
-
-    Example:
-        >>> @compiled
-        ... def double(x: float) -> float:
-        ...     return 2.0 * x
-        >>> double(1.5)
-        3.0
     """
     config: Any = numba.config
     njit: Any = numba.njit

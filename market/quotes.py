@@ -15,6 +15,7 @@ E[T]. Where nobody waits it is exact for the class's own size law.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,13 @@ WAIT_NODES = 16
 SIZE_NODES = 32
 _FINEST, _COARSEST = 12.0, -4.0
 _STEPS = 33
-_PROBABILITIES = np.concatenate(
+PROBABILITIES = np.concatenate(
     [[0.0, 1e-4, 1e-3], np.linspace(0.005, 0.995, 199), [0.998, 0.999, 0.9995, 0.9999, 1.0]]
 )
 ROOT2 = math.sqrt(2.0)
 
 
+@cache
 def wait_table() -> NDArray[np.float64]:
     """Return gamma laws of mean 1 as equally likely nodes, shape [steps of log2 shape, nodes].
 

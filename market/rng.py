@@ -47,8 +47,8 @@ def name_key(*names: str) -> np.uint64:
     """Return the 64-bit key of a name, the same in every process and on every machine.
 
     Example:
-        >>> name_key("chat") == name_key("chat"), name_key("a", "bc") == name_key("ab", "c")
-        (True, False)
+        >>> int(name_key("chat"))
+        3221391009418557940
     """
     text = b"\0".join(name.encode("utf-8", "surrogatepass") for name in names)
     return np.uint64(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little"))
@@ -94,7 +94,7 @@ def normal_quantile(p: float) -> float:
 
     Example:
         >>> round(normal_quantile(0.975), 12)
-        1.959963984540
+        1.95996398454
     """
     q = p - 0.5
     if abs(q) <= 0.425:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from .arrivals import Arrivals, Replay
 from .distributions import (
@@ -123,7 +123,7 @@ class TaskClass(Spec):
     consideration: Whole | None = field(
         None, doc="how many offers the platform shows a buyer; all when absent", unit="offers", ge=1
     )
-    outside_option: bool = field(
+    outside_option: StrictBool = field(
         True, doc="may a buyer do without (utility 0)? False makes the class captive"
     )
     priority: Whole = field(
@@ -292,7 +292,7 @@ class Seller(Spec):
         unit="USD/Mtok or USD/task", gt=0,
     )  # fmt: skip
     enters: Seconds = field(0.0, doc="time when the seller opens", unit="s", ge=0)
-    open: bool = field(False, doc="are the weights open? (information only)")
+    open: StrictBool = field(False, doc="are the weights open? (information only)")
 
     @field_validator("slots")
     @classmethod
@@ -346,7 +346,11 @@ class ScoringAuction(Spec):
         "cost", doc="what sellers bid: their expected marginal cost (truthful) or the posted price"
     )
     reserve: Number | None = field(
-        None, doc="least score the buyer accepts, besides its outside option", unit="USD"
+        None,
+        doc="least score the buyer accepts, besides its outside option",
+        unit="USD",
+        ge=-1e9,
+        le=1e9,
     )
 
     def __init__(self, kind: str = "second_score", **fields: Any) -> None:

@@ -13,6 +13,7 @@ Both laws are read from tables of quantiles, exact where a table would be too co
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +45,13 @@ def stable_part(u: float, nest: float) -> float:
     )
 
 
+@cache
 def gumbel_table() -> NDArray[np.float64]:
     """Return Gumbel quantiles at k/BINS, shape [BINS + 1]; the two ends are never read."""
     return np.array([gumbel_quantile(min(max(k, 0.5), BINS - 0.5) / BINS) for k in range(BINS + 1)])
 
 
+@cache
 def stable_table(nest: float) -> NDArray[np.float64]:
     """Return Kanter's h at k/BINS, shape [BINS + 1]; zeros when the nest is 1."""
     if nest >= 1.0:

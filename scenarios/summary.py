@@ -51,7 +51,8 @@ def summarise(
             cell = {n: v.sum(axis=2) if o is None else v[:, :, o] for n, v in of_task.items()}
             if not any(cell[n].any() for n in ("assigned", "served", "reneged", "failed")):
                 continue
-            _rows(rows, task, offer, cell, came, hours, o == len(offers) - 1)
+            balked = of_task["assigned"][:, :, -1]
+            _rows(rows, task, offer, cell, came, balked, hours, o == len(offers) - 1)
     _seller_rows(rows, market, sellers, reps, length, first, hours)
     columns = ["task", "offer", "metric", "value", "se", "unit", "n"]
     return pd.DataFrame(rows, columns=columns)
@@ -85,7 +86,7 @@ def _estimate(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimat
 
 def _rows(
     rows: list[tuple[Any, ...]], task: str, offer: str, c: _Cube, came: NDArray[np.float64],
-    hours: NDArray[np.float64], outside: bool,
+    balked: NDArray[np.float64], hours: NDArray[np.float64], outside: bool,
 ) -> None:  # fmt: skip
     """Append the metrics of one cell."""
     time = np.broadcast_to(hours, came.shape)
@@ -112,7 +113,7 @@ def _rows(
         ratios.pop("share")
         counts = {
             "arrived": came, "served": c["served"], "reneged": c["reneged"],
-            "failed": c["failed"], "balked": came - c["assigned"],
+            "failed": c["failed"], "balked": balked,
         }  # fmt: skip
     else:
         counts = {"served": c["served"], "reneged": c["reneged"], "failed": c["failed"]}
@@ -131,12 +132,13 @@ def _seller_rows(
     """Append time averages of each seller's load and price."""
     shape = (reps, length, len(market.sellers))
     ordered = sellers.sort_values(["rep", "epoch"], kind="stable")
-    for metric in ("utilisation", "running", "waiting", "price", "fixed"):
+    for metric in ("utilisation", "running", "waiting", "price", "revenue", "fixed", "profit"):
         values = ordered[metric].to_numpy(dtype=np.float64).reshape(shape)[:, first:]
         for s, seller in enumerate(market.sellers):
             if np.isnan(values[:, :, s]).all():
                 continue
-            rate = values[:, :, s] if metric == "fixed" else values[:, :, s] * hours
+            summed = metric in ("revenue", "fixed", "profit")
+            rate = values[:, :, s] if summed else values[:, :, s] * hours
             e = _estimate(rate, np.broadcast_to(hours, rate.shape))
             unit = _UNITS[metric]
             if metric == "price":

@@ -246,7 +246,7 @@ def test_impossible_laws_are_refused(law: Any) -> None:
 
 
 def test_durations_may_be_written_with_units() -> None:
-    """"3 min" is a constant, and laws of time take units inside."""
+    """ "3 min" is a constant, and laws of time take units inside."""
     read = TypeAdapter(Duration).validate_python
     assert read("3 min") == Constant(value=180.0)
     assert read(2.5) == Constant(value=2.5)

@@ -244,5 +244,3 @@ def test_normal_quantile_never_falls(bits: list[int]) -> None:
     a, b = normal_quantile(low), normal_quantile(high)
     assert a - b <= 4e-15 * abs(a)
     assert abs(normal_quantile(low)) < 8.3
-
-

@@ -201,6 +201,16 @@ def test_markets_with_python_functions_run_but_are_not_saved(tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
+def test_summary_counts_those_who_did_without() -> None:
+    """Balked is what went to the outside option; with the rest it makes up the arrivals."""
+    result = w.run(busy_market(), until=1000.0)
+    ended = sum(value(result, m)[0] for m in ("served", "balked", "reneged", "failed"))
+    arrived = value(result, "arrived")[0]
+    assert value(result, "balked")[0] > 0
+    assert 0 <= arrived - ended < 30, "the rest is in the system"
+    assert value(result, "share", offer="outside")[0] == value(result, "balked")[0] / arrived
+
+
 def test_a_second_score_auction_pays_the_runner_up() -> None:
     """Two like sellers of cost .1 and .3: the cheaper wins and is paid .3."""
     ask = w.TaskClass("k", w.Poisson(0.01), value=1.0)

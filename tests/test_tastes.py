@@ -174,7 +174,10 @@ def test_a_buyer_keeps_its_taste_when_the_menu_grows() -> None:
     """The taste for a chosen offer is the one it has alone, bit for bit."""
     task = w.TaskClass("k", w.Poisson(100.0), choice=w.Logit(0.25, 0.5), outside_option=False)
     few = {"accuracy": 1.0, "slots": "unlimited", "speed": 1e9}
-    sellers = [w.Seller("b", effort={"x": 0}, **few), w.Seller("a", effort={"low": 0, "high": 0}, **few)]
+    sellers = [
+        w.Seller("b", effort={"x": 0}, **few),
+        w.Seller("a", effort={"low": 0, "high": 0}, **few),
+    ]
     alone = dict(zip(*tastes_of(task, [w.Seller("a", effort={"low": 0}, **few)]), strict=True))
     both = tastes_of(task, sellers, offer=1)
     assert len(both[0]) > 100

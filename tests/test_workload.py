@@ -228,7 +228,9 @@ def mixed() -> list[w.TaskClass]:
         "value": w.Exponential(1.0), "delay_cost": w.ShareOfValue(0.1),
         "deadline": w.Uniform(1.0, 2.0), "patience": w.Exponential(5.0), "difficulty": {"sd": 2.0},
     }  # fmt: skip
-    trace = w.Replay(times=[0.0, 1.0, 1.0, 2.5], input_tokens=[1, 2, 3, 4], output_tokens=[5, 6, 7, 8])
+    trace = w.Replay(
+        times=[0.0, 1.0, 1.0, 2.5], input_tokens=[1, 2, 3, 4], output_tokens=[5, 6, 7, 8]
+    )
     return [
         w.TaskClass("poisson", w.Poisson(3.0), **laws),
         w.TaskClass("mmpp", w.MMPP([1.0, 9.0], [2.0, 1.0]), **laws),
@@ -382,9 +384,7 @@ def test_other_words_are_no_times(stamp: str) -> None:
         (HEAD + "1,2,3\n2,\x00,3\n", r"trace\.csv, line 3"),
     ],
 )
-def test_bad_traces_are_refused_with_file_and_line(
-    text: str, message: str, tmp_path: Path
-) -> None:
+def test_bad_traces_are_refused_with_file_and_line(text: str, message: str, tmp_path: Path) -> None:
     """A ValueError that says where, whatever is wrong."""
     file = tmp_path / "trace.csv"
     file.write_text(text, "utf-8")
@@ -459,6 +459,7 @@ def test_closed_population_has_the_throughput_of_the_machine_repair_model() -> N
 
 def test_more_users_change_no_other_users_tasks() -> None:
     """The n-th task of a user is the same whatever the number of users."""
+
     def ids(users: int) -> set[int]:
         task = w.TaskClass("k", w.Closed(users, 5.0), value=1.0)
         market = w.Market(tasks=[task], sellers=[SELLER])

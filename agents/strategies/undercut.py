@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+from pydantic import StrictBool
 
 from ...market.fields import Number, Spec, field
 from .view import Me, Rival
@@ -28,7 +29,7 @@ class Undercut(Spec):
     """
 
     strategy: ClassVar[str] = "undercut"
-    relent: bool = field(True, doc="go back to the top at the bottom of the cycle?")
+    relent: StrictBool = field(True, doc="go back to the top at the bottom of the cycle?")
     floor: Number = field(0.0, doc="least mark-up on unit cost before relenting", unit="ratio",
                           ge=0, le=1000)  # fmt: skip
     top: Number | None = field(

@@ -104,7 +104,9 @@ class Experience:
 
 def constant(law: Any) -> bool:
     """Return whether a law of the spec draws the same for every task."""
-    return law is None or isinstance(law, Constant | ShareOfValue) or law.kind in ("none", "deadline")
+    return (
+        law is None or isinstance(law, Constant | ShareOfValue) or law.kind in ("none", "deadline")
+    )
 
 
 class Beliefs:
@@ -143,7 +145,10 @@ class Beliefs:
             and market.quotes.price == "expected"
         )  # fmt: skip
         auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
-        self.auction, self.truthful = auction is not None, auction is not None and auction.bid == "cost"
+        self.auction, self.truthful = (
+            auction is not None,
+            auction is not None and auction.bid == "cost",
+        )
         self.latency = market.quotes.latency
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count

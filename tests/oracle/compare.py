@@ -88,12 +88,14 @@ def difference(kernel: Kernel, oracle: Simulation, *, exact: bool) -> str | None
         elif name in MONEY:
             same[name] = _close(a, b, 1.0)
         else:
-            same[name] = (a == b) | (np.isnan(a) & np.isnan(b)) if exact else _close(
-                a, b, kernel.engine.now
+            same[name] = (
+                (a == b) | (np.isnan(a) & np.isnan(b)) if exact else _close(a, b, kernel.engine.now)
             )
     if same and not np.all(list(same.values())):
         first = int(np.argmin(np.all(list(same.values()), axis=0)))
-        wrong = [f"{n}: {rows[n][first]!r} and {mine[n][first]!r}" for n in same if not same[n][first]]
+        wrong = [
+            f"{n}: {rows[n][first]!r} and {mine[n][first]!r}" for n in same if not same[n][first]
+        ]
         return f"trade {first}, task {rows['id'][first]}: " + "; ".join(wrong)
     if len(rows) != len(trades):
         return f"{len(rows)} trades and {len(trades)}"

@@ -128,7 +128,9 @@ class Simulation:
         closed = sum(len(rows) for _, rows in self.draws.users)
         open_ = demand[: len(demand) - closed]
         at = self.calendar.at
-        for row, values in enumerate(zip(*(open_[n].tolist() for n in open_.dtype.names), strict=True)):
+        for row, values in enumerate(
+            zip(*(open_[n].tolist() for n in open_.dtype.names), strict=True)
+        ):
             task = Task(row, *values)
             yield at(task.time, ARRIVAL, task.id)
             self.arrive(task)
