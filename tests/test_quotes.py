@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special, stats
@@ -28,6 +28,7 @@ from walras.market.quotes import WAIT_NODES, expect, remember, wait_node, wait_t
 from walras.market.rules import HALFLIFE, HARD, LINEAR
 from walras.market.state import CELL
 
+steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]
 INF = math.inf
 
@@ -258,6 +259,7 @@ finite = st.floats(0.0, 20.0)
 positive = st.floats(0.01, 20.0)
 
 
+@steady
 @given(
     chance=st.floats(0.0, 1.0), wait=finite, shape=st.floats(0.05, 1e4), rate=positive,
     deadline=finite, patience=st.one_of(finite, st.just(INF)), outside=st.floats(0.0, 2.0),
@@ -380,6 +382,7 @@ def test_a_promise_is_taken_at_its_word_or_not() -> None:
 # --- experience --------------------------------------------------------------------------------
 
 
+@steady
 @given(
     seen=st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(-5.0, 5.0)), min_size=1, max_size=40),
     memory=st.floats(0.5, 100.0), prior=st.floats(-5.0, 5.0),

@@ -16,7 +16,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import special, stats
@@ -24,6 +24,7 @@ from scipy import special, stats
 from walras.market import rng
 from walras.market.rng import GOLDEN, hash2, name_key, normal_quantile, uniform
 
+steady = settings(deadline=None, derandomize=True)
 Bits = NDArray[np.uint64]
 Hash = Callable[[Bits, Bits], Bits]
 TOP = 2**64 - 1
@@ -84,6 +85,7 @@ def test_outputs_are_those_of_splitmix64(seed: int, outputs: list[int]) -> None:
     assert got == outputs
 
 
+@steady
 @given(key=U64, counter=U64)
 def test_hash_is_one_step_of_splitmix64_at_any_counter(key: int, counter: int) -> None:
     """Compiled, plain and whole-number arithmetic agree, wrapping included."""
@@ -102,6 +104,7 @@ def test_uniform_is_strictly_inside_at_the_extreme_bits() -> None:
     assert high < 1.0
 
 
+@steady
 @given(bits=U64)
 def test_uniform_never_leaves_the_interval_and_follows_the_bits(bits: int) -> None:
     """Inside (0, 1); equal to the array form; mirrored bits give the mirrored number."""
@@ -230,6 +233,7 @@ def test_normal_quantile_equals_scipys() -> None:
     assert quantile_error(lambda p: normal_quantile(p) * (1.0 + 1e-13)) > 4e-15
 
 
+@steady
 @given(k=st.integers(1, 2**52))
 def test_normal_quantile_is_odd(k: int) -> None:
     """Quantiles of p and 1 − p differ in sign alone, wherever 1 − p is exact."""
@@ -237,6 +241,7 @@ def test_normal_quantile_is_odd(k: int) -> None:
     assert normal_quantile(1.0 - p) == -normal_quantile(p)
 
 
+@steady
 @given(bits=st.lists(U64, min_size=2, max_size=2, unique=True))
 def test_normal_quantile_never_falls(bits: list[int]) -> None:
     """It does not fall (rounding apart), and is finite for all that `uniform` can make."""

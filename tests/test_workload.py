@@ -24,6 +24,7 @@ from walras.market import build, workload
 from walras.market.engine import Engine
 from walras.market.workload import read_trace, seconds_of
 
+steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]
 SELLER = w.Seller("s", accuracy=1.0, slots="unlimited")
 
@@ -321,7 +322,7 @@ HEAD = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 COLUMNS = HEAD.strip().split(",")
 
 
-@settings(max_examples=30, deadline=None)
+@steady
 @given(
     gaps=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=20),
     block=st.sampled_from([1, 7, 4096]),
@@ -392,7 +393,7 @@ def test_bad_traces_are_refused_with_file_and_line(text: str, message: str, tmp_
         read_trace(file, COLUMNS)
 
 
-@settings(max_examples=200, deadline=None)
+@steady
 @given(body=st.binary(max_size=60))
 def test_no_bytes_break_the_reader(body: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any file gives finite rows in order, or a ValueError."""

@@ -1,0 +1,72 @@
+"""What README and docs say is true: the example runs, commands and files exist."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the fenced blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands, except that figures are not opened and the run is short."""
+    shown: list[Any] = []
+    monkeypatch.setattr(go.Figure, "show", lambda self: shown.append(self))
+    (example,) = blocks("README.md", "python")
+    assert 'until="6 h"' in example
+    script = tmp_path / "example.py"
+    script.write_text(example.replace("6 h", "10 min"), "utf-8")
+    names = runpy.run_path(str(script))
+    assert len(shown) == 1
+    assert names["result"].epochs["served"].sum() > 1000
+
+
+def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command line parses; those that take no time run."""
+    from walras.cli import app
+
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text("utf-8")
+    lines = re.findall(r"^walras .*$", text, re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        words = shlex.split(line.split("#")[0])
+        if words[1] in ("list", "explain"):
+            assert CliRunner().invoke(app, words[1:]).exit_code == 0, line
+        else:
+            assert CliRunner().invoke(app, [words[1], "--help"]).exit_code == 0, line
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/model.md", "docs/scenarios.md"],
+)
+def test_files_named_in_the_docs_exist(page: str) -> None:
+    """Links and paths in backticks lead somewhere."""
+    text = (ROOT / page).read_text("utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    paths = re.findall(r"`((?:market|agents|scenarios|analysis|tests|docs|walras)/[\w./-]+)`", text)
+    for link in links:
+        assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
+    for path in paths:
+        assert (ROOT / path).exists(), f"{page}: {path}"
+
+
+def test_make_targets_of_the_docs_exist() -> None:
+    """`make x` in a page is a target."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in ("README.md", "CONTRIBUTING.md"):
+        named = re.findall(r"make ([a-z]+)", (ROOT / page).read_text("utf-8"))
+        assert set(named) <= targets, page
