@@ -399,7 +399,7 @@ class Run(Spec):
         ge=0,
     )  # fmt: skip
     epoch: Seconds | None = field(
-        None, doc="length of a record of `epochs`; a hundredth of the run when absent", unit="s",
+        None, doc="length of a record of `epochs`; a 400th of the run when absent", unit="s",
         gt=0,
     )  # fmt: skip
 
@@ -514,7 +514,7 @@ class Market(Spec):
     @property
     def epoch(self) -> float:
         """Length of an epoch, seconds."""
-        return self.run.epoch or self.run.until / 100
+        return self.run.epoch or self.run.until / 400
 
     def arrival_rate(self, task: TaskClass) -> float:
         """Long-run arrivals of a class, tasks/s (an upper bound for closed populations)."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..market.spec import Market
+from .estimates import Warmup, detect_warmup
 from .toml import from_toml, to_toml
 
 _TABLES = ("epochs", "sellers", "latencies", "trades", "accounts")
@@ -57,6 +58,19 @@ class Result:
         from .summary import summarise
 
         return summarise(self.market, self.epochs, self.sellers, self.reps)
+
+    def settling(self) -> Warmup | None:
+        """Return where the number of tasks in the system seems to settle (MSER-5), in epochs.
+
+        None where there is no steady state to look for: arrivals that change with the time of
+        day or follow a recording, scheduled events, or epochs that were not kept.
+        """
+        moving = any(t.arrivals.kind in ("diurnal", "replay") for t in self.market.tasks)
+        if moving or self.market.events or self.sellers.empty:
+            return None
+        load = self.sellers.assign(tasks=self.sellers["running"] + self.sellers["waiting"])
+        by_epoch = load.groupby(["rep", "epoch"])["tasks"].sum()
+        return detect_warmup(by_epoch.groupby("epoch").mean().to_numpy())
 
     def prices(self) -> pd.DataFrame:
         """Return the time series of prices: rep, start (s), seller, price, price_unit."""

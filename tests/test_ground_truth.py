@@ -25,7 +25,7 @@ def take(market: w.Market, until: float, seeds: int, warmup: float) -> Facts:
     epochs, sellers = [], []
     for seed in range(seeds):
         result = w.run(market, until=until, warmup=warmup, seed=seed)
-        first = math.ceil(warmup / market.epoch - 1e-9) if market.run.epoch else 5
+        first = math.ceil(warmup / (until / 400) - 1e-9)
         epochs.append(result.epochs[result.epochs["epoch"] >= first])
         sellers.append(result.sellers[result.sellers["epoch"] >= first])
     facts: Facts = {}

@@ -52,7 +52,9 @@ real = st.floats(-1e6, 1e6)
 def test_service_rate(speed: float, kappa: float, n: int) -> None:
     """r(n) = r₁κ/(κ + n − 1): falls with n, total throughput rises and stays below r₁κ."""
     rate = service_rate(speed, kappa, n)
-    assert rate == pytest.approx(float(Fraction(speed) * Fraction(kappa) / (Fraction(kappa) + n - 1)))
+    assert rate == pytest.approx(
+        float(Fraction(speed) * Fraction(kappa) / (Fraction(kappa) + n - 1))
+    )
     more = service_rate(speed, kappa, n + 1)
     assert more < rate
     assert n * rate <= (n + 1) * more * (1 + 1e-12)
@@ -104,7 +106,9 @@ def test_logistic_at_the_ends() -> None:
 
 
 @steady
-@given(theta=real, beta=st.floats(-5, 10), tau=real, thinking=st.floats(0, 1e9), e0=st.floats(1, 1e6))
+@given(
+    theta=real, beta=st.floats(-5, 10), tau=real, thinking=st.floats(0, 1e9), e0=st.floats(1, 1e6)
+)
 def test_ability(theta: float, beta: float, tau: float, thinking: float, e0: float) -> None:
     """θ + β·ln(1 + e/e₀) + τ; without thinking the slope does not count."""
     exact = theta + beta * np.log1p(thinking / e0) + tau
@@ -113,7 +117,9 @@ def test_ability(theta: float, beta: float, tau: float, thinking: float, e0: flo
 
 
 @steady
-@given(floor=unit, span=unit, skill=st.floats(-60, 60), b=st.floats(-60, 60), easier=st.floats(0, 5))
+@given(
+    floor=unit, span=unit, skill=st.floats(-60, 60), b=st.floats(-60, 60), easier=st.floats(0, 5)
+)
 def test_accuracy(floor: float, span: float, skill: float, b: float, easier: float) -> None:
     """Between floor and ceiling, halfway where ability meets difficulty, better if easier."""
     ceiling = floor + span * (1.0 - floor)
@@ -229,7 +235,9 @@ def test_halves_go_to_the_even_number(x: float, whole: int) -> None:
 
 
 @steady
-@given(x=st.one_of(st.floats(-(2.0**62), 2.0**62), st.integers(-(2**53), 2**53).map(lambda i: i / 2)))
+@given(
+    x=st.one_of(st.floats(-(2.0**62), 2.0**62), st.integers(-(2**53), 2**53).map(lambda i: i / 2))
+)
 def test_rounding_is_pythons(x: float) -> None:
     """Equal to Python's own half-even rounding of the exact number."""
     assert int(round_half_even(x)) == round(Fraction(x))

@@ -201,6 +201,21 @@ def test_markets_with_python_functions_run_but_are_not_saved(tmp_path: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
+def test_settling_is_looked_for_where_there_is_a_steady_state() -> None:
+    """A queue that starts empty at high load settles late; one with a daily cycle never does."""
+    ask = w.TaskClass("k", w.Poisson(0.99), output_tokens=w.Exponential(1.0), value=1.0,
+                      outside_option=False)  # fmt: skip
+    full = w.Market(tasks=[ask], sellers=[w.Seller("s", accuracy=1.0, slots=1)])
+    short = w.run(full, until=3_000.0, seed=1).settling()
+    assert short is not None
+    assert not short.reached or short.epochs > 0
+    calm = w.run(queue(until=200_000.0)).settling()
+    assert calm is not None
+    assert calm.reached
+    daily = ask.model_copy(update={"arrivals": w.Diurnal(0.5)})
+    assert w.run(full.model_copy(update={"tasks": [daily]}), until=100.0).settling() is None
+
+
 def test_summary_counts_those_who_did_without() -> None:
     """Balked is what went to the outside option; with the rest it makes up the arrivals."""
     result = w.run(busy_market(), until=1000.0)

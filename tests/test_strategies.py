@@ -154,7 +154,7 @@ def test_load_pricing_settles_near_its_target() -> None:
             pricing=w.LoadPricing(target=0.6, gain=0.2, cap=50.0),
         )  # fmt: skip
         result = w.run(w.Market(tasks=[ask], sellers=[seller]), until=100_000.0, warmup=30_000.0)
-        late = result.sellers[result.sellers["epoch"] >= 30]
+        late = result.sellers[result.sellers["start"] >= 30_000]
         load = late["utilisation"].mean() + late["waiting"].mean() / 2
         assert load == pytest.approx(0.6, abs=0.06)
 
@@ -211,7 +211,7 @@ def test_unit_cost_of_a_token_price_leaves_no_margin() -> None:
                       pricing=w.CostPlus(markup=0.0), reprice_every=1.0)  # fmt: skip
     market = w.Market(tasks=[ask], sellers=[seller], platform={"commission": 0.1})
     result = w.run(market, until=500.0, warmup=50.0)
-    profit = result.sellers[result.sellers["epoch"] >= 10]["profit"].sum()
+    profit = result.sellers[result.sellers["start"] >= 50]["profit"].sum()
     assert profit == pytest.approx(0.0, abs=1e-6)
     lever = result.prices()["price"].iloc[-1]
     cost = (0.3 * 2000 + 2.0 * 750) / 0.9

@@ -26,6 +26,8 @@ _MODULES = {
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
     ),
     "market.units": ("usd", "per_mtok", "per_task"),
+    "agents.economy": ("Economy",),
+    "market.clock": ("Task", "Outcome", "Ask", "Quote", "Award"),
     "agents.strategies": ("pricing", "Fixed", "CostPlus", "Undercut", "LoadPricing"),
     "scenarios.load": ("load",),
     "scenarios.errors": ("BadInputError",),
@@ -41,6 +43,7 @@ __all__ = sorted([*_HOME, *_SUBMODULES])  # noqa: PLE0605 - the one list is the 
 if TYPE_CHECKING:
     from . import plot as plot
     from .agents import testing as testing
+    from .agents.economy import Economy as Economy
     from .agents.strategies import CostPlus as CostPlus
     from .agents.strategies import Fixed as Fixed
     from .agents.strategies import LoadPricing as LoadPricing
@@ -52,6 +55,11 @@ if TYPE_CHECKING:
     from .market.arrivals import Diurnal as Diurnal
     from .market.arrivals import Poisson as Poisson
     from .market.arrivals import Replay as Replay
+    from .market.clock import Ask as Ask
+    from .market.clock import Award as Award
+    from .market.clock import Outcome as Outcome
+    from .market.clock import Quote as Quote
+    from .market.clock import Task as Task
     from .market.distributions import Constant as Constant
     from .market.distributions import Exponential as Exponential
     from .market.distributions import Gamma as Gamma

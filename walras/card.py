@@ -91,6 +91,7 @@ def card(result: Result, folder: str, command: str) -> RenderableType:
     if sellers.row_count:
         parts += ["", sellers]
     parts += ["", *(Text(line) for line in _totals(figures))]
+    parts += [Text(line, style="yellow") for line in _settling(result)]
     if folder:
         parts.append(Text(f"files   {folder}"))
     parts.append(Text(f"repeat  {command}"))
@@ -159,6 +160,21 @@ def _totals(figures: Figures) -> list[str]:
             unit = figures.rows["all", "all", metric][2]
             out.append(f"{label:<8}{told} {unit}".rstrip())
     return out
+
+
+def _settling(result: Result) -> list[str]:
+    """Warn when the run seems to settle later than its warm-up, or not at all."""
+    found, run = result.settling(), result.market.run
+    if found is None:
+        return []
+    settled = found.epochs * result.market.epoch
+    if not found.reached:
+        return ["warm-up no steady state is seen in the load: run longer, or with more epochs"]
+    if settled > run.warmup + result.market.epoch:
+        return [
+            f"warm-up the load seems to settle at {settled:.3g} s; warmup is {run.warmup:.3g} s"
+        ]
+    return []
 
 
 def as_data(result: Result, folder: str, command: str) -> dict[str, Any]:
