@@ -1,7 +1,7 @@
 """How fast the kernel is, against the same market as plain SimPy processes (`tests/oracle`).
 
 `python -m benchmarks.kernel` from the project's folder, or `make bench`. Both sides clear the same
-tasks with the same tastes, one after the other in the same process, and must end with the same
+tasks with the same tastes, one after the other in one process, and must end with the same
 trades; both write a row for every task. Building the market, compiling and (for the oracle)
 drawing the tasks and tastes are not timed; the kernel makes its tasks and tastes as it goes.
 """
@@ -56,8 +56,9 @@ def market_of(case: Case) -> Market:
     n = case.offers
     sellers = [
         {
-            "name": f"seller-{s}", "accuracy": 0.8 + 0.18 * s / n, "speed": 80.0 + 80.0 * (7 * s % n) / n,
-            "kappa": 8.0, "slots": 16, "prefill_rate": 4000.0,
+            "name": f"seller-{s}", "accuracy": 0.8 + 0.18 * s / n,
+            "speed": 80.0 + 80.0 * (7 * s % n) / n, "kappa": 8.0, "slots": 16,
+            "prefill_rate": 4000.0,
             "price": {"input": 0.1, "output": 0.4 + 2.0 * (3 * s % n) / n},
             "cost": {"input": 0.02, "output": 0.1},
         }
@@ -155,7 +156,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="show where the oracle spends time")
     options = parser.parse_args()
     write(f"{platform.machine()}, Python {platform.python_version()}")
-    write(f"first run, compiling or reading the cache: {compile_seconds():.1f} s, not counted below")
+    write(f"first run, compiling or reading the cache: {compile_seconds():.1f} s, not counted")
     write(f"{options.tasks:,} tasks, {options.repetitions} repetitions; medians")
     write(f"{'':33} {'kernel':>12} {'oracle':>10} {'ratio':>7} {'spread':>13}")
     write(f"{'offers':>6} {'mechanism':26} {'tasks/s':>12} {'tasks/s':>10} {'median':>7} "

@@ -48,6 +48,8 @@ class MMPP(Spec):
             raise ValueError("rates must be 0 to 1e7 tasks/s, one of them above 0")
         if min(self.dwell) <= 0:
             raise ValueError("dwell times must be above 0 s")
+        if sum(r * d for r, d in zip(self.rates, self.dwell, strict=True)) < 1e-6:
+            raise ValueError("fewer than 1e-6 tasks come in a cycle; raise rates or dwell times")
         return self
 
     @property

@@ -42,6 +42,7 @@ CODES = {
     "W212": "an epoch longer than the run",
     "W213": "a seller that can never sell",
     "W214": "priorities that no seller honours",
+    "W215": "more tasks than can be simulated",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 

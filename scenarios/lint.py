@@ -36,7 +36,6 @@ def lint(market: Market, source: Source | None = None) -> list[Problem]:
         >>> [p.code for p in lint(market)]
         ['W203', 'W213']
     """
-    terms = Terms(market)
     where = source or Source({"tasks": [{"name": t.name} for t in market.tasks],
                               "sellers": [{"name": s.name} for s in market.sellers]})  # fmt: skip
     terms = Terms(market)

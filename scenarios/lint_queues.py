@@ -10,6 +10,7 @@ from ..market.spec import Seller, TaskClass
 from .lines import Path
 from .terms import Terms, lightest, open_rate
 
+_MOST_TASKS = 1e10
 _FEWEST_TASKS = 100
 _NEGLIGIBLE = 0.01  # share of the run: a start-up bias that hardly shows
 
@@ -107,6 +108,19 @@ def few_tasks(terms: Terms) -> Found:
             yield "W210", ("tasks", k, "arrivals"), text
 
 
+def many_tasks(terms: Terms) -> Found:
+    """W215: λ · until > 10¹⁰ tasks of a class, hours of computing at a million a second."""
+    run = terms.market.run
+    for k, task in enumerate(terms.market.tasks):
+        count = task.arrivals.mean_rate * run.until
+        if count > _MOST_TASKS:
+            text = (
+                f"task class `{task.name}`: about {count:.1g} tasks would come; "
+                f"at a million a second that takes {count / 3.6e9:,.0f} hours"
+            )
+            yield "W215", ("tasks", k, "arrivals"), text
+
+
 def long_epoch(terms: Terms) -> Found:
     """W212: epoch > until."""
     run = terms.market.run
@@ -119,5 +133,5 @@ def long_epoch(terms: Terms) -> Found:
 
 
 QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
-    overloads, short_memory, warm_up, few_tasks, long_epoch,
+    overloads, short_memory, warm_up, few_tasks, many_tasks, long_epoch,
 )  # fmt: skip

@@ -101,6 +101,7 @@ FIRES = {
         market(seller(), seller("other", accuracy={"maths": 0.9})),
     ],
     "W214": [market(task(), task(name="urgent", priority=1))],
+    "W215": [market(task(arrivals=poisson(1e7)), run={"until": "1 d"})],
 }
 
 SILENT = {
@@ -167,6 +168,7 @@ SILENT = {
         market(task(priority=1)),
         market(task(), task(name="urgent", priority=1), seller(discipline="priority")),
     ],
+    "W215": [market(), market(task(arrivals=poisson(1e7)), run={"until": 100})],
 }  # fmt: skip
 
 

@@ -344,4 +344,5 @@ class Beliefs:
         paid = self.bids(tokens_in, output) * self.billed - self.fine
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
         utility = utility - delay_cost * time - paid + self.shut
-        return utility.tolist() if len(utility) <= FEW else utility
+        scores: Scores = utility.tolist() if len(utility) <= FEW else utility
+        return scores

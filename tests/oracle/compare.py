@@ -50,7 +50,8 @@ def kernel_and_draws(market: Market, seed: int, until: float) -> tuple[Kernel, D
 
 
 def run_oracle(
-    market: Market, tables: Any, draws: Draws, until: float, ranks: tuple[int, int, int, int] = RANKS
+    market: Market, tables: Any, draws: Draws, until: float,
+    ranks: tuple[int, int, int, int] = RANKS,
 ) -> Simulation:  # fmt: skip
     """Return a finished run of the oracle."""
     events = [event for event in agent_events(market) if event.time < until]
@@ -68,7 +69,8 @@ def _columns(trades: list[Trade]) -> dict[str, NDArray[Any]]:
 
 
 def _close(a: NDArray[Any], b: NDArray[Any], scale: float) -> NDArray[np.bool_]:
-    return np.isclose(a, b, rtol=1e-9, atol=1e-9 * scale, equal_nan=True)
+    close: NDArray[np.bool_] = np.isclose(a, b, rtol=1e-9, atol=1e-9 * scale, equal_nan=True)
+    return close
 
 
 def difference(kernel: Kernel, oracle: Simulation, *, exact: bool) -> str | None:

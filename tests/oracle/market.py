@@ -67,7 +67,7 @@ class Simulation:
         self, market: Market, tables: State, draws: Draws, events: list[Event],
         ranks: tuple[int, int, int, int] = RANKS,
     ) -> None:  # fmt: skip
-        """Take the spec, the tables made from it (not touched), all draws and the agents' events."""
+        """Take the spec, its tables (not touched), all draws and the agents' events."""
         self.market, self.draws, self.events = market, draws, events
         self.calendar = calendar = Calendar(ranks)
         self.trades: list[Trade] = []
@@ -231,7 +231,7 @@ class Simulation:
         else:
             o = int(score.argmax())
             top = score[o]
-            ties = np.count_nonzero(score == top) > 1
+            ties = bool(np.count_nonzero(score == top) > 1)
         if top < least or top == -math.inf:
             return -1
         if ties:
@@ -242,7 +242,7 @@ class Simulation:
     def second_score(
         self, beliefs: Beliefs, task: Task, score: Scores, o: int, least: float
     ) -> tuple[float, float]:
-        """Return the price that makes the winner's score equal the score to beat, and that score."""
+        """Return the price at which the winner just scores the score to beat, and that score."""
         bid = float(beliefs.bids(task.input, task.output)[o])
         mine = self.owner[o]
         if isinstance(score, list):
