@@ -42,7 +42,7 @@ torture: $(READY) ## Run the tests that take long or want memory
 	$(PYTEST) -m torture --timeout 0 -s
 
 bench: $(READY) ## Measure the engine's speed against the plain simulation
-	$(PYTEST) -m bench --timeout 0 -s
+	$(BIN)/python -m benchmarks.kernel
 
 coverage: $(READY) ## Measure coverage, with compilation off so that every line counts
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -n auto --maxprocesses 4 --timeout 0 --cov --cov-report term --cov-report html

@@ -63,7 +63,9 @@ def rows(
     return finish(engine, found)
 
 
-def start(tasks: list[w.TaskClass], sellers: list[w.Seller], **market: Any) -> tuple[Engine, list[Any]]:
+def start(
+    tasks: list[w.TaskClass], sellers: list[w.Seller], **market: Any
+) -> tuple[Engine, list[Any]]:
     """Return an engine before its first task and the list that will hold its rows."""
     found: list[Any] = []
     return Engine(w.Market(tasks=tasks, sellers=sellers, **market), 0, keep=found.append), found
@@ -419,10 +421,10 @@ MUTANTS: dict[str, Mutant] = {
         quotes, "work_below",
         lambda f: lambda law, grid, table, work: f(law, grid, table, math.nextafter(work, 0.0)),
         on_the_dot_is_on_time),
-    "arrivals before completions": Mutant(kernel, "COMPLETION", lambda _: 5,
+    "arrivals before completions": Mutant(kernel, "COMPLETION", lambda _: 3,
                                           completions_come_before_arrivals),
     "leaving before starting": Mutant(service, "RENEGE", lambda _: -1, a_start_comes_before_leaving),
-    "patience from time zero": Mutant(
+    "patience halved": Mutant(
         service, "schedule",
         lambda f: lambda e, h, c, node, t, rank, id_: f(e, h, c, node, t / 2 if rank == 3 else t, rank, id_),
         impatience_is_a_tasks_own_deadline),
@@ -456,8 +458,6 @@ def applied(mutant: Mutant) -> Iterator[None]:
     original = getattr(mutant.module, mutant.name)
     new = mutant.make(original)
     homes = [m for m in MODULES if getattr(m, mutant.name, None) is original]
-    if not callable(original):
-        homes = [mutant.module]  # a constant: small integers are shared by everything
     try:
         for home in homes:
             setattr(home, mutant.name, new)

@@ -15,6 +15,7 @@ def test_every_slip_is_noticed_and_the_code_as_it_is_passes() -> None:
     """In one process without compilation, where rules can be replaced one by one."""
     run = subprocess.run(
         [sys.executable, "-m", "tests.code_mutants"], capture_output=True, text=True, check=False,
+        timeout=200,
         cwd=Path(__file__).parent.parent, env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

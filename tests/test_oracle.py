@@ -17,13 +17,14 @@ import pytest
 
 from walras.market.spec import Market
 
-from .oracle.beliefs import Beliefs, Experience, Law
+from .oracle.beliefs import Beliefs
 from .oracle.calendar import RANKS
 from .oracle.compare import Kernel, difference, kernel_and_draws, run_oracle
 from .oracle.draws import Draws
 from .oracle.market import Simulation
 from .oracle.scenarios import SPAN, random_market
 from .oracle.station import Station
+from .oracle.terms import Experience, Law
 
 CHUNK = 10
 KAPPA = {1.0: "1", math.inf: "unlimited"}

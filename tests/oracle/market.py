@@ -11,12 +11,13 @@ import numpy as np
 from walras.market.spec import Logit, Market, ScoringAuction
 from walras.market.state import State
 
-from .beliefs import FEW, Beliefs, Scores, Terms, charge
+from .beliefs import FEW, Beliefs, Scores
 from .calendar import AGENT, ARRIVAL, RANKS, Calendar
 from .draws import Draws
 from .events import Event
 from .station import Process, Station
 from .task import Task
+from .terms import Terms, charge
 
 STATUS = {"served": 0, "balked": 1, "reneged": 2, "failed": 3}
 
