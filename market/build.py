@@ -376,6 +376,40 @@ def _cells(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.fl
     return cells, works, nodes, rows
 
 
+def _tables_ahead(st: State) -> NDArray[np.float64]:
+    """Tabulate what is left of a value after a wait, where all of a class share a deadline.
+
+    Only for observed queues, at their full rate; constant work, and slots without limit, have an
+    empty table.
+    """
+    tables = [np.zeros((3, quotes.AHEAD + 1))]
+    for k, o in np.ndindex(st.cells.shape):
+        cell, kind, law = st.cells[k, o], st.classes[k], st.works[k, o]
+        seller = st.sellers[st.offers[o]["seller"]]
+        if not (cell["serves"] and kind["known"] and kind["deadline"]):
+            continue
+        if seller["quote"] != OBSERVED:
+            continue
+        cell["table"] = len(tables)
+        tables.append(np.zeros((3, quotes.AHEAD + 1)))
+        if math.isinf(seller["slots"]) or law["kind"] == quotes.FIXED:
+            continue
+        slack = float(st.laws[k, workload.DEADLINE]["a"] - seller["outside"])
+        grace = float(kind["late_parameter"])
+        reach = slack + {HARD: 0.0, LINEAR: grace, HALFLIFE: 8.0 * grace}[int(kind["late_rule"])]
+        if reach <= 0.0:
+            continue
+        cell["full_rate"] = rules.service_rate(
+            float(seller["speed"]), float(seller["kappa"]), int(seller["slots"])
+        )
+        cell["reach"] = reach
+        quotes.fill_ahead(
+            tables[-1], reach, slack, cell["full_rate"], kind["late_rule"], grace, law, st.grid,
+            st.rows, st.nodes[k, o],
+        )  # fmt: skip
+    return np.array(tables)
+
+
 def _clock(market: Market, warmup: float) -> Any:
     clock = np.zeros(1, CLOCK)
     c = clock[0]
@@ -426,7 +460,8 @@ def build(
         queues=np.zeros((s_count, LEVELS), QUEUE), cells=cells, works=works,
         base=np.full((k_count, o_count), -np.inf), stamp=np.full((k_count, o_count), -1, np.int64),
         version=np.zeros(s_count, np.int64), grid=quotes.PROBABILITIES.copy(), rows=work_rows,
-        nodes=nodes, waits=quotes.wait_table(), gumbels=tastes.gumbel_table(),
+        nodes=nodes, ahead=np.zeros((1, 3, 1)), alone=np.zeros((1, 1, 3)),
+        waits=quotes.wait_table(), gumbels=tastes.gumbel_table(),
         stables=np.array([tastes.stable_table(float(c["nest"])) for c in classes]),
         tasks=tasks, events=events, heap=heap, run=np.zeros((s_count, 64), np.int64), free=free,
         block=np.zeros(block, DEMAND), users=np.zeros(max(users, 1), np.int64),
@@ -435,6 +470,8 @@ def build(
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64),
     )  # fmt: skip
+    ahead = _tables_ahead(st)
+    st = st._replace(ahead=ahead, alone=np.full((len(ahead), quotes.CROWD, 3), np.nan))
     for o in range(o_count):
         set_asks(st, o)
     set_menu(st, market.platform.ranking)

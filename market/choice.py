@@ -15,7 +15,7 @@ import numpy as np
 
 from . import rng
 from .jit import compiled, spliced
-from .quotes import expect
+from .quotes import CROWD, expect, left_of_value
 from .rng import hash2
 from .rules import (
     expected_refund,
@@ -66,7 +66,7 @@ def observe(cell: Any, seller: Any, queues: Any, kind: Any) -> None:
     cell["chance"], cell["wait"], cell["shape"] = 0.0, 0.0, 1.0
     if running < slots or would_preempt(seller, queues, level):
         crowd = running + 1 if running < slots else running
-        cell["rate"] = service_rate(seller["speed"], seller["kappa"], crowd)
+        cell["rate"], cell["streams"] = service_rate(seller["speed"], seller["kappa"], crowd), crowd
         return
     ahead, spread = 0.0, seller["run_variance"] / running
     for better in range(level + 1):
@@ -94,6 +94,31 @@ def recall(cell: Any) -> None:
     cell["rate"] = 1.0 / cell["pace"]
 
 
+@compiled
+def _finish(cell: Any, seller: Any) -> None:
+    """Work out the share of the price that is expected to be paid."""
+    cell["billed"] = cell["served"] - expected_refund(
+        cell["served"], cell["timely"], cell["accuracy"], seller["refund_late"],
+        seller["refund_wrong"],
+    )  # fmt: skip
+
+
+@spliced
+def _without_wait(st: State, k: int, o: int, deadline: float) -> None:
+    """Take the cell's expectations of a free slot from memory, by how many streams would run."""
+    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
+    known = st.alone[cell["table"], cell["streams"]]
+    if math.isnan(known[0]):
+        known[0], known[1], known[2] = left_of_value(
+            kind["late_rule"], kind["late_parameter"], deadline - seller["outside"], cell["rate"],
+            st.works[k, o], st.grid, st.rows, st.nodes[k, o],
+        )  # fmt: skip
+    cell["served"], cell["kept"] = 1.0, 1.0
+    cell["delta"], cell["used"], cell["timely"] = known[0], known[1], known[2]
+    cell["time"] = seller["outside"] + st.works[k, o]["mean"] / cell["rate"]
+    _finish(cell, seller)
+
+
 @spliced
 def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None:
     """Work out the cell's expectations for one deadline and patience."""
@@ -107,17 +132,19 @@ def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None
         cell["time"] = promise
     else:
         promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
+        remembered = cell["table"] > 0 and cell["streams"] < CROWD
+        if remembered and cell["chance"] == 0.0 and math.isinf(promise):
+            _without_wait(st, k, o, deadline)
+            return
+        reach = cell["reach"] if cell["rate"] == cell["full_rate"] else 0.0
         served, delta, used, timely, time, kept = expect(
             cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
             deadline, kind["late_rule"], kind["late_parameter"], promise, st.works[k, o],
-            st.grid, st.rows, st.nodes[k, o], st.waits,
+            st.grid, st.rows, st.nodes[k, o], st.waits, st.ahead[cell["table"]], reach,
         )  # fmt: skip
         cell["served"], cell["delta"], cell["used"] = served, delta, used
         cell["timely"], cell["time"], cell["kept"] = timely, time, kept
-    cell["billed"] = cell["served"] - expected_refund(
-        cell["served"], cell["timely"], cell["accuracy"], seller["refund_late"],
-        seller["refund_wrong"],
-    )  # fmt: skip
+    _finish(cell, seller)
 
 
 @compiled

@@ -33,6 +33,10 @@ WORK = np.dtype(
 FIXED, EXPONENTIAL, LOGNORMAL, TABLE = range(4)
 
 WAIT_NODES = 16
+AHEAD = 128
+"""Steps of the table of what is left of a value after a wait."""
+CROWD = 128
+"""Most streams for which what is left of a value without a wait is remembered."""
 SIZE_NODES = 32
 _FINEST, _COARSEST = 12.0, -4.0
 _STEPS = 33
@@ -55,15 +59,23 @@ def wait_table() -> NDArray[np.float64]:
 
 
 @compiled
-def wait_node(table: NDArray[np.float64], shape: float, node: int) -> float:
-    """Return node `node` of a gamma law of mean 1, interpolated in the logarithm of its shape."""
-    x = (math.log(shape) / 0.6931471805599453 - _COARSEST) * (_STEPS - 1) / (_FINEST - _COARSEST)
-    if x <= 0.0:
+def wait_place(shape: float) -> float:
+    """Return where a gamma law of this shape stands in the wait table, in rows."""
+    return (math.log(shape) / 0.6931471805599453 - _COARSEST) * (_STEPS - 1) / (_FINEST - _COARSEST)
+
+
+@compiled
+def wait_node(table: NDArray[np.float64], place: float, node: int) -> float:
+    """Return node `node` of a gamma law of mean 1, between the rows of the table around `place`.
+
+    Beyond the last row the law is all but constant, and taken as such.
+    """
+    if place <= 0.0:
         return table[0, node]
-    if x >= _STEPS - 1:
-        return 1.0 if x > _STEPS else table[_STEPS - 1, node]
-    low = int(x)
-    return table[low, node] + (table[low + 1, node] - table[low, node]) * (x - low)
+    if place >= _STEPS - 1:
+        return 1.0 if place > _STEPS else table[_STEPS - 1, node]
+    low = int(place)
+    return table[low, node] + (table[low + 1, node] - table[low, node]) * (place - low)
 
 
 @compiled
@@ -125,22 +137,54 @@ def left_of_value(
 
 
 @compiled
+def left_after(ahead: NDArray[np.float64], rule: int, share: float) -> tuple[float, float, float]:
+    """Return `left_of_value` after a share of the reach of its table, between two of its steps."""
+    x = share * AHEAD
+    step = int(x)
+    part = x - step
+    timely = ahead[2, step] + (ahead[2, step + 1] - ahead[2, step]) * part
+    if rule == HARD:
+        return timely, timely, timely
+    delta = ahead[0, step] + (ahead[0, step + 1] - ahead[0, step]) * part
+    used = ahead[1, step] + (ahead[1, step + 1] - ahead[1, step]) * part
+    return delta, used, timely
+
+
+@compiled
+def fill_ahead(
+    ahead: NDArray[np.float64], reach: float, slack: float, rate: float, rule: int,
+    parameter: float, law: Any, grid: NDArray[np.float64], rows: NDArray[np.float64],
+    nodes: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill a table [3, AHEAD + 1] of `left_of_value` after waits of 0 to `reach` seconds."""
+    for step in range(AHEAD + 1):
+        left = slack - reach * step / AHEAD
+        ahead[0, step], ahead[1, step], ahead[2, step] = left_of_value(
+            rule, parameter, left, rate, law, grid, rows, nodes
+        )
+
+
+@compiled
 def expect(
     chance: float, wait: float, shape: float, outside: float, rate: float, patience: float,
     deadline: float, rule: int, parameter: float, promise: float, law: Any,
     grid: NDArray[np.float64], rows: NDArray[np.float64], nodes: NDArray[np.float64],
-    waits: NDArray[np.float64],
+    waits: NDArray[np.float64], ahead: NDArray[np.float64], reach: float,
 ) -> tuple[float, float, float, float, float, float]:  # fmt: skip
     """Return (Pr(served), E[δ], Pr(δ > 0), Pr(on time), E[T], Pr(promise kept)).
 
     A wait happens with probability `chance` and then is gamma(`shape`) with mean `wait`; a task
     that waits longer than `patience` leaves. `outside` is the time spent outside the slot, the
     service runs at `rate` tokens/s. Where there is no deadline, patience or promise it is infinite.
+
+    Where `reach` is above 0, `ahead` holds `left_of_value` after waits of 0 to `reach` seconds at
+    this very rate and deadline, shape [3, AHEAD + 1], and is read instead of worked out.
     """
     service = law["mean"] / rate
     delta, used, timely, kept = 1.0, 1.0, 1.0, 1.0
     served, time = 1.0, outside + service
-    if deadline < math.inf:
+    waits_surely = chance >= 1.0 and wait > 0.0
+    if deadline < math.inf and not waits_surely:
         delta, used, timely = left_of_value(
             rule, parameter, deadline - outside, rate, law, grid, rows, nodes
         )
@@ -154,19 +198,22 @@ def expect(
     each = chance / WAIT_NODES
     served, time = idle, idle * time
     delta, used, timely, kept = idle * delta, idle * used, idle * timely, idle * kept
+    place = wait_place(shape)
     for j in range(WAIT_NODES):
-        w = wait * wait_node(waits, shape, j)
+        w = wait * wait_node(waits, place, j)
         if w > patience:
             time += each * patience
             continue
         served += each
         time += each * (w + outside + service)
-        if deadline < math.inf:
+        if deadline == math.inf:
+            d, u, p = 1.0, 1.0, 1.0
+        elif w < reach:
+            d, u, p = left_after(ahead, rule, w / reach)
+        else:
             d, u, p = left_of_value(
                 rule, parameter, deadline - outside - w, rate, law, grid, rows, nodes
             )
-        else:
-            d, u, p = 1.0, 1.0, 1.0
         delta += each * d
         used += each * u
         timely += each * p

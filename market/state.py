@@ -81,8 +81,11 @@ CELL = np.dtype([
     ("served", _f), ("delta", _f), ("used", _f), ("timely", _f), ("time", _f), ("kept", _f),
     ("billed", _f), ("weight", _f), ("seen", _f), ("waited", _f), ("wait_sum", _f),
     ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
+    ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
 ], align=True)  # fmt: skip
-"""A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience."""
+"""A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
+where its rows of `ahead` and `alone` are (0: none), the rate and seconds that `ahead` is for, and
+how many streams the quote is for."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -137,6 +140,8 @@ class State(NamedTuple):
     grid: NDArray[np.float64]  # [P] probabilities of tabulated work laws
     rows: NDArray[np.float64]  # [laws, P] their quantiles, tokens
     nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens
+    ahead: NDArray[np.float64]  # [rows, 3, AHEAD + 1] what is left of a value after a wait
+    alone: NDArray[np.float64]  # [rows, CROWD, 3] the like without a wait, by streams; NaN: unknown
     waits: NDArray[np.float64]  # [shapes, WAIT_NODES] gamma laws of mean 1
     gumbels: NDArray[np.float64]  # [BINS + 1]
     stables: NDArray[np.float64]  # [K, BINS + 1]

@@ -30,6 +30,8 @@ NONE, POISSON, MODULATED, DIURNAL, BATCH, TRACE = range(6)
 _ONE = np.uint64(1)
 _TWO_PI = 2.0 * math.pi
 PHASES = 16
+_FARTHEST = 1e15
+"""Recorded times beyond this many seconds have lost their fractions, and may overflow."""
 
 SOURCE = np.dtype(
     [("kind", "i8"), ("key", "u8"), ("rate", "f8"), ("amplitude", "f8"), ("period", "f8"),
@@ -218,26 +220,34 @@ def read_trace(path: Path, columns: list[str]) -> NDArray[np.float64]:
     """Return recorded times (s, from 0, sorted), input and output tokens, shape [3, rows].
 
     Raises:
-        ValueError: a column is missing, a cell is not a number, or a number is negative.
+        ValueError: the file is no table of text, a column is missing, there are no rows, or a
+            cell is not a number of the allowed range; the message names file and line.
     """
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = [c for c in columns if c not in (reader.fieldnames or [])]
-        if missing:
-            raise ValueError(f"{path.name} has no column {', '.join(missing)}")
         try:
-            rows = [
-                (seconds_of(r[columns[0]]), float(r[columns[1]]), float(r[columns[2]]))
-                for r in reader
-            ]
+            missing = [c for c in columns if c not in (reader.fieldnames or [])]
+            if not missing:
+                rows = [_recorded_row([r[c] for c in columns]) for r in reader]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{path.name}, after line {reader.line_num}: {error}") from None
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
-    data = np.array(rows, dtype=np.float64).reshape(-1, 3).T
-    if data.size == 0 or not np.isfinite(data).all() or data[1:].min() < 0:
-        raise ValueError(f"{path.name} holds no rows, or numbers that are negative or not finite")
+    if missing:
+        raise ValueError(f"{path.name} has no column {', '.join(missing)}")
+    if not rows:
+        raise ValueError(f"{path.name} holds no rows")
+    data = np.array(rows, dtype=np.float64).T
     data = data[:, np.argsort(data[0], kind="stable")]
     data[0] -= data[0, 0]
     return np.ascontiguousarray(data)
+
+
+def _recorded_row(cells: list[str]) -> tuple[float, float, float]:
+    row = seconds_of(cells[0]), float(cells[1]), float(cells[2])
+    if not all(math.isfinite(x) for x in row) or abs(row[0]) > _FARTHEST or min(row[1:]) < 0:
+        raise ValueError("numbers that are negative, not finite or too large")
+    return row
 
 
 def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:

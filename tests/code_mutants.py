@@ -139,8 +139,8 @@ def commission_is_rounded_half_even() -> None:
 
 def a_refund_gives_commission_back() -> None:
     """All refunded: nobody has gained or lost."""
-    engine, found = start([at("k", [0.0])], [one(accuracy=0.0, refund_wrong=1.0, price={"task": 1.0})],
-                          platform={"commission": 0.25})  # fmt: skip
+    wrong = one(accuracy=0.0, refund_wrong=1.0, price={"task": 1.0})
+    engine, found = start([at("k", [0.0])], [wrong], platform={"commission": 0.25})
     engine.advance(10.0)
     assert finish(engine, found)["returned"].tolist() == [250_000_000]
     assert not engine.state.ledger.any()
@@ -195,7 +195,7 @@ def the_runner_up_sets_the_price() -> None:
 
 
 def refunds_count_in_the_price() -> None:
-    """Right half the time and else refunded: worth 4, bid 2/.5, price (4 − 1)/.5 beats a score 1."""
+    """Right half the time and else refunded: worth 4, pays (4 − 1)/.5 against a score of 1."""
     flaky = one(name="a", accuracy=0.5, refund_wrong=1.0, cost={"task": 1.0})
     done = rows([at("k", [0.0])], [flaky, one(name="b", cost={"task": 7.0})],
                 mechanism="second_score")  # fmt: skip
@@ -387,6 +387,14 @@ def _tariff_as_asked(original: Any) -> Any:
     return mutant
 
 
+def _alarm_too_early(original: Any) -> Any:
+    def mutant(events: Any, heap: Any, clock: Any, node: int, time: float, rank: int,
+               id_: Any) -> None:  # fmt: skip
+        original(events, heap, clock, node, time / 2 if rank == 3 else time, rank, id_)
+
+    return mutant
+
+
 def _menu_as_listed(original: Any) -> Any:
     return lambda st, by: original(st, "random")
 
@@ -400,10 +408,12 @@ MUTANTS: dict[str, Mutant] = {
         waits_are_quoted_in_the_sizes_ahead),
     "levels ignored": Mutant(choice, "level_at", lambda _: lambda seller, kind: 0,
                              first_level_goes_first),
-    "preemption ignored": Mutant(choice, "would_preempt", lambda _: lambda seller, queues, level: False,
-                                 preempted_work_goes_on),
+    "preemption ignored": Mutant(
+        choice, "would_preempt", lambda _: lambda seller, queues, level: False,
+        preempted_work_goes_on),
     "preempted work lost": Mutant(service, "enqueue", _enqueue_whole, preempted_work_goes_on),
-    "last come first served": Mutant(service, "enqueue", _enqueue_in_front, first_come_first_served),
+    "last come first served": Mutant(service, "enqueue", _enqueue_in_front,
+                                     first_come_first_served),
     "progress survives a requeue": Mutant(kernel, "requeue_all", _requeue_with_progress,
                                           requeued_work_starts_again),
     "commission rounded down": Mutant(
@@ -423,14 +433,15 @@ MUTANTS: dict[str, Mutant] = {
         on_the_dot_is_on_time),
     "arrivals before completions": Mutant(kernel, "COMPLETION", lambda _: 3,
                                           completions_come_before_arrivals),
-    "leaving before starting": Mutant(service, "RENEGE", lambda _: -1, a_start_comes_before_leaving),
-    "patience halved": Mutant(
-        service, "schedule",
-        lambda f: lambda e, h, c, node, t, rank, id_: f(e, h, c, node, t / 2 if rank == 3 else t, rank, id_),
-        impatience_is_a_tasks_own_deadline),
-    "own offers are rivals": Mutant(second_score, "score_to_beat", _beat_own, own_offers_are_no_rivals),
-    "winner paid its bid": Mutant(second_score, "payment", lambda _: lambda bid, score, beat, billed: bid,
-                                  the_runner_up_sets_the_price),
+    "leaving before starting": Mutant(service, "RENEGE", lambda _: -1,
+                                      a_start_comes_before_leaving),
+    "patience halved": Mutant(service, "schedule", _alarm_too_early,
+                              impatience_is_a_tasks_own_deadline),
+    "own offers are rivals": Mutant(second_score, "score_to_beat", _beat_own,
+                                    own_offers_are_no_rivals),
+    "winner paid its bid": Mutant(
+        second_score, "payment", lambda _: lambda bid, score, beat, billed: bid,
+        the_runner_up_sets_the_price),
     "bid without commission": Mutant(choice, "bid_of", _bid_before_commission,
                                      the_runner_up_sets_the_price),
     "payment without refunds": Mutant(
@@ -445,7 +456,8 @@ MUTANTS: dict[str, Mutant] = {
     "class's difficulty": Mutant(outcome, "is_right", _at_class_difficulty,
                                  answers_are_right_at_the_tasks_own_difficulty),
     "nothing forgotten": Mutant(
-        quotes, "remember", lambda _: lambda average, weight, seen: average + (seen - average) / 8.0,
+        quotes, "remember",
+        lambda _: lambda average, weight, seen: average + (seen - average) / 8.0,
         old_answers_are_forgotten),
     "refunds not expected": Mutant(rules, "expected_refund", lambda _: lambda *terms: 0.0,
                                    refunds_lower_the_expected_price),

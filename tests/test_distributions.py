@@ -88,7 +88,7 @@ def follows(x: Array, exact: Any) -> bool:
 
 def centred(x: Array, mean: float, variance: float) -> bool:
     """Whether the mean of a sample is within six standard errors of what it should be."""
-    return abs(x.mean() - mean) < 6.0 * math.sqrt(variance / len(x))
+    return bool(abs(x.mean() - mean) < 6.0 * math.sqrt(variance / len(x)))
 
 
 @every_law
@@ -158,7 +158,7 @@ def test_draws_of_quantiles_are_piecewise_uniform() -> None:
     grid = np.linspace(0.01, 0.99, 99)
     np.testing.assert_allclose(quantiles_of(STEPS, grid), np.interp(grid, p, v))
 
-    def cdf(y: Array) -> Array:
+    def cdf(y: Any) -> Any:
         return np.interp(y, v, p)
 
     assert stats.kstest(x, cdf).pvalue > 1e-6
@@ -217,7 +217,8 @@ def test_rows_by_hand() -> None:
     assert law_row(Uniform(low=2.0, high=5.0), tables) == (1, 2.0, 3.0, 0)
     assert law_row(Exponential(mean=2.0), tables) == (2, 2.0, 0.0, 0)
     kind, mu, sigma, _ = law_row(LogNormal(2.0, 0.5), tables)
-    assert (kind, mu + sigma**2 / 2) == (3, pytest.approx(math.log(2.0)))
+    assert kind == 3
+    assert mu + sigma**2 / 2 == pytest.approx(math.log(2.0))
     assert sigma**2 == pytest.approx(math.log(1.25))
     assert law_row(Gamma(6.0, 0.5), tables) == (4, 4.0, 1.5, 0)
     assert law_row(STEPS, tables) == (5, 0.0, 0.0, 1)

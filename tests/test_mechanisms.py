@@ -80,7 +80,7 @@ def lowest_number(
 def fair(rule: Pick, scores: list[float], tied: list[int]) -> bool:
     """Whether ties go to each of the tied alike over 20,000 tasks: chi-square at 1e-6."""
     wins = np.zeros(len(scores))
-    plain = getattr(hash2, "py_func", hash2)
+    plain: Any = getattr(hash2, "py_func", hash2)
     ids = plain(np.uint64(7), np.arange(20_000, dtype=np.uint64))
     offers, order = menu(list(range(len(scores)))), np.arange(len(scores))
     values = np.array(scores)
@@ -151,12 +151,12 @@ def test_a_closed_seller_sells_nothing(mechanism: str, choice: str) -> None:
     """Before it enters, whatever it offers; its rival, or nobody, serves."""
     task = w.TaskClass(
         "k", w.Poisson(2.0), value=1.0, choice=w.Logit(0.5, 0.5) if choice == "logit" else "argmax"
-    )  # type: ignore[arg-type]
+    )
     better = seller("better", 0.0, enters=1e9, effort={"x": 0, "y": 0})
-    market = w.Market(tasks=[task], sellers=[better, seller("other", 0.3)], mechanism=mechanism)  # type: ignore[arg-type]
+    market = w.Market(tasks=[task], sellers=[better, seller("other", 0.3)], mechanism=mechanism)
     rows = rows_of(market, 200.0)
     assert set(rows["offer"]) <= {2, -1}
-    alone = w.Market(tasks=[task], sellers=[better], mechanism=mechanism)  # type: ignore[arg-type]
+    alone = w.Market(tasks=[task], sellers=[better], mechanism=mechanism)
     assert (rows_of(alone, 200.0)["status"] == 1).all()
 
 
@@ -164,8 +164,9 @@ def test_posted_prices_are_paid_as_posted() -> None:
     """Tariff on the tokens of this very task, rounded once, though the choice knew the mean."""
     task = w.TaskClass("k", w.Poisson(2.0), value=1e3, input_tokens=w.Exponential(500.0),
                        output_tokens=w.LogNormal(100.0, 1.0))  # fmt: skip
+    rates = w.Rates(input=1.1, output=4.4, task=1e-4)
     one = w.Seller("s", accuracy=1.0, speed=1e9, slots="unlimited", verbosity=1.5,
-                   effort={"e": 250.0}, price=w.Rates(input=1.1, output=4.4, task=1e-4))  # fmt: skip
+                   effort={"e": 250.0}, price=rates)  # fmt: skip
     rows = rows_of(w.Market(tasks=[task], sellers=[one]), 300.0)
     assert len(rows) > 400
     for row in rows:
@@ -187,7 +188,7 @@ def with_same_owner(
     score: Any, shown: Any, count: int, outside: float, winner: int, _offers: Any
 ) -> float:  # fmt: skip
     """Mutant: an owner's second offer counts as a rival."""
-    return max([outside, *(score[o] for o in shown[:count] if o != winner)])
+    return float(max([outside, *(score[o] for o in shown[:count] if o != winner)]))
 
 
 def test_score_to_beat_is_that_of_another_owner() -> None:
@@ -271,7 +272,7 @@ def profit(
     bids: list[float], surplus: list[float], rivals: NDArray[np.float64], cost: list[float],
     pay: Callable[..., float] = payment, beat: Callable[..., float] = score_to_beat,
 ) -> float:  # fmt: skip
-    """Return the profit of the owner of the first offers at these bids; rivals' scores are given."""
+    """Return the profit of the owner of the first offers at these bids against rivals' scores."""
     score = np.array([s - b for s, b in zip(surplus, bids, strict=True)] + rivals.tolist())
     mine = len(bids)
     offers = menu([0] * mine + list(range(1, 1 + len(rivals))))
@@ -328,7 +329,7 @@ def earned(market: w.Market) -> float:
     """Return the profit of the first seller, USD."""
     engine = Engine(market, 0, share=0.0)
     engine.advance(1000.0)
-    return float(engine.state.ledger[1]) * 1e-9
+    return float(engine.state.ledger[1]) / 1e9
 
 
 @pytest.mark.parametrize("reserve", [None, 0.3])
@@ -351,13 +352,13 @@ def test_winners_are_paid_the_runner_up_to_the_nano(commission: float) -> None:
     pair = [seller("a", 9.0, 0.2), seller("b", 9.0, 0.5)]
     rows = rows_of(
         w.Market(tasks=[task], sellers=pair, mechanism="second_score", platform=platform)
-    )  # type: ignore[arg-type]
+    )
     price = 0.5 / (1 - commission)
     assert set(rows["offer"]) == {0}
     assert set(rows["price"]) == {round(price * 1e9)}
     assert rows["commission"].tolist() == [round(price * 1e9 * commission)] * 2
     own = [seller("a", 9.0, 0.2, owner="x"), seller("b", 9.0, 0.5, owner="x")]
-    rows = rows_of(w.Market(tasks=[task], sellers=own, mechanism="second_score"))  # type: ignore[arg-type]
+    rows = rows_of(w.Market(tasks=[task], sellers=own, mechanism="second_score"))
     assert set(rows["price"]) == {10**9}, "one bid per owner: only the outside option is left"
     reserve = w.ScoringAuction(reserve=0.25)
     rows = rows_of(w.Market(tasks=[task], sellers=own, mechanism=reserve))

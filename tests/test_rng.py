@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from itertools import combinations
-
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ Bits = NDArray[np.uint64]
 Hash = Callable[[Bits, Bits], Bits]
 TOP = 2**64 - 1
 U64 = st.integers(0, TOP)
-_plain = getattr(hash2, "py_func", hash2)
+_plain: Any = getattr(hash2, "py_func", hash2)
 """The hash as written, which takes arrays too."""
 
 
@@ -100,7 +100,7 @@ def test_uniform_is_strictly_inside_at_the_extreme_bits() -> None:
     low, high = uniform(np.uint64(0)), uniform(np.uint64(TOP))
     assert low == 2.0**-53
     assert high == 1.0 - 2.0**-53
-    assert 0.0 < low
+    assert low > 0.0
     assert high < 1.0
 
 
@@ -116,7 +116,9 @@ def test_uniform_never_leaves_the_interval_and_follows_the_bits(bits: int) -> No
 
 def test_names_have_the_same_key_in_every_process() -> None:
     """The key does not depend on the hash seed of the interpreter, and parts are kept apart."""
-    code = "import sys; from walras.market.rng import name_key as k; sys.stdout.write(str(k('a', 'b')))"
+    code = (
+        "import sys; from walras.market import rng; sys.stdout.write(str(rng.name_key('a', 'b')))"
+    )
     told = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONHASHSEED": "7", "NUMBA_DISABLE_JIT": "1"},

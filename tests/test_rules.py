@@ -226,8 +226,8 @@ def test_realised_utility_by_hand() -> None:
     [(0.5, 0), (1.5, 2), (2.5, 2), (3.5, 4), (-0.5, 0), (-1.5, -2), (-2.5, -2), (-3.5, -4),
      (0.49999999999999994, 0), (-0.49999999999999994, 0), (1e-320, 0), (-1e-320, 0),
      (2.0**52 - 0.5, 2**52), (2.0**52 - 1.5, 2**52 - 2), (2.0**52 + 1, 2**52 + 1),
-     (2.0**53, 2**53), (2.0**53 + 2, 2**53 + 2), (-(2.0**53), -(2**53)), (-(2.0**52) + 0.5, -(2**52)),
-     (4.6e18, 4_600_000_000_000_000_000)],
+     (2.0**53, 2**53), (2.0**53 + 2, 2**53 + 2), (-(2.0**53), -(2**53)),
+     (-(2.0**52) + 0.5, -(2**52)), (4.6e18, 4_600_000_000_000_000_000)],
 )  # fmt: skip
 def test_halves_go_to_the_even_number(x: float, whole: int) -> None:
     """Ties of both signs and parities; beyond 2⁵² every float is whole already."""
@@ -285,7 +285,7 @@ def test_every_rule_is_compared() -> None:
 @given(data=st.data())
 def test_compiled_equals_plain_bit_for_bit(rule: Any, data: st.DataObject) -> None:
     """Any arguments give the same bits both ways."""
-    arguments = []
+    arguments: list[float] = []
     for name, parameter in inspect.signature(rule.py_func).parameters.items():
         if parameter.annotation == "bool":
             arguments.append(data.draw(st.booleans()))

@@ -110,9 +110,9 @@ def dispersion(rates: list[float], dwell: list[float], width: float) -> tuple[fl
     return mean * width, var / (mean * width)
 
 
-def two_phase(a: float, b: float, da: float, db: float, t: float) -> float:
+def two_phase(rates: list[float], dwell: list[float], t: float) -> float:
     """Return the closed form of the index of dispersion for two phases (Heffes & Lucantoni)."""
-    s1, s2 = 1 / da, 1 / db
+    (a, b), (s1, s2) = rates, (1 / d for d in dwell)
     s = s1 + s2
     k = 2 * s1 * s2 * (a - b) ** 2 / (s**2 * (a * s2 + b * s1))
     return 1 + k * (1 - (1 - math.exp(-s * t)) / (s * t))
@@ -135,7 +135,7 @@ def test_mmpp_has_the_mean_and_dispersion_of_its_phases(
     until, width = 20_000.0, 2.0
     mean, index = dispersion(rates, dwell, width)
     if len(rates) == 2:
-        assert index == pytest.approx(two_phase(*rates, *dwell, width), rel=1e-9)
+        assert index == pytest.approx(two_phase(rates, dwell, width), rel=1e-9)
     n = counts(times(w.MMPP(rates=rates, dwell=dwell), until), width, until, first=10)
     assert mean == pytest.approx(width * w.MMPP(rates=rates, dwell=dwell).mean_rate)
     assert abs(batched_z(n, mean)) < 6.0
@@ -201,7 +201,7 @@ def test_batches_have_the_dispersion_of_a_compound_poisson_process(
 ) -> None:
     """Index of dispersion E[S²]/E[S]: s if constant, 2m − 1 if geometric; another one fails."""
     until, rate = 10_000.0, 2.0
-    process = w.Batch(rate, size, spread=spread)  # type: ignore[arg-type]
+    process = w.Batch(rate, size, spread=spread)
     at = times(process, until)
     n = counts(at, 1.0, until)
     assert process.mean_rate == rate * mean
@@ -341,14 +341,21 @@ def test_replay_equals_its_trace(gaps: list[float], block: int) -> None:
 
 def test_replay_of_a_file_starts_when_it_is_told(tmp_path: Path) -> None:
     """Times shift so that the first is `start`; sizes not replayed are drawn; rows are sorted."""
-    rows = "2023-11-16 18:17:04.5,3,30\n2023-11-16 18:17:03.9799600,1,10\n2023-11-16 18:18:03.97996,4,40\n"
-    (tmp_path / "trace.csv").write_text(HEAD + rows, "utf-8")
+    rows = ["18:17:04.5,3,30", "18:17:03.9799600,1,10", "18:18:03.97996,4,40"]
+    text = HEAD + "".join(f"2023-11-16 {row}\n" for row in rows)
+    (tmp_path / "trace.csv").write_text(text, "utf-8")
     replay = w.Replay(file="trace.csv", start=5.0)
     task = w.TaskClass("k", replay, input_tokens="replay", output_tokens=w.Exponential(9.0))
     found = tasks([task], base=tmp_path)
     np.testing.assert_allclose(found["time"], [5.0, 5.52004, 65.0], atol=1e-6)
     assert found["input"].tolist() == [1.0, 3.0, 4.0]
     assert not set(found["output"]) & {10.0, 30.0, 40.0}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    """Spreadsheets write one."""
+    (tmp_path / "trace.csv").write_text(HEAD + "7,1,2\n", "utf-8-sig")
+    assert read_trace(tmp_path / "trace.csv", COLUMNS).tolist() == [[0.0], [1.0], [2.0]]
 
 
 @pytest.mark.parametrize(
@@ -379,16 +386,21 @@ def test_other_words_are_no_times(stamp: str) -> None:
         (HEAD + "1,2,3\n2,x,3\n", r"trace\.csv, line 3: .*'x'"),
         (HEAD + "1,2,3\n\n2,3,4\nsoon,3,4\n", r"trace\.csv, line 5: .*soon"),
         (HEAD + "1,2\n", r"trace\.csv, line 2"),
-        (HEAD + "1,2,3\n2,-1,3\n", r"trace\.csv.*negative"),
-        (HEAD + "1,2,nan\n", r"trace\.csv.*not finite"),
-        (HEAD + "1e999,2,3\n", r"trace\.csv.*not finite"),
+        (HEAD + "1,2,3\n2,-1,3\n", r"trace\.csv, line 3: .*negative"),
+        (HEAD + "1,2,nan\n", r"trace\.csv, line 2: .*not finite"),
+        (HEAD + "1e999,2,3\n", r"trace\.csv, line 2: .*not finite"),
+        (HEAD + "1,2,3\n9e307,2,3\n", r"trace\.csv, line 3: .*too large"),
+        (HEAD + "1,2," + "3" * 200_000, r"trace\.csv, after line 1: .*field limit"),
+        (HEAD.encode("utf-16"), r"trace\.csv, after line 0: .*codec"),
         (HEAD + "1,2,3\n2,\x00,3\n", r"trace\.csv, line 3"),
     ],
 )
-def test_bad_traces_are_refused_with_file_and_line(text: str, message: str, tmp_path: Path) -> None:
+def test_bad_traces_are_refused_with_file_and_line(
+    text: str | bytes, message: str, tmp_path: Path
+) -> None:
     """A ValueError that says where, whatever is wrong."""
     file = tmp_path / "trace.csv"
-    file.write_text(text, "utf-8")
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ValueError, match=message):
         read_trace(file, COLUMNS)
 
@@ -402,7 +414,12 @@ def test_no_bytes_break_the_reader(body: bytes, tmp_path_factory: pytest.TempPat
         file.write_bytes(head + body)
         try:
             data = read_trace(file, COLUMNS)
-        except ValueError:
+        except ValueError as error:
+            complaint = str(error)
+        else:
+            complaint = ""
+        if complaint:
+            assert complaint.startswith("any.csv")
             continue
         assert np.isfinite(data).all()
         assert (np.diff(data[0]) >= 0).all()
@@ -445,8 +462,8 @@ def test_closed_population_has_the_throughput_of_the_machine_repair_model() -> N
     """Three users, think time 2, service 1, one slot: the birth–death chain's throughput."""
     users, think = 3, 2.0
     weights = [1.0]
-    for n in range(users):
-        weights.append(weights[-1] * (users - n) / think)
+    for away in range(users, 0, -1):
+        weights.append(weights[-1] * away / think)
     throughput = 1.0 - weights[0] / sum(weights)
     task = w.TaskClass("k", w.Closed(users, w.Exponential(think)), value=1.0,
                        output_tokens=w.Exponential(1.0), outside_option=False)  # fmt: skip

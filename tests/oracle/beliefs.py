@@ -166,10 +166,12 @@ class Beliefs:
         promise = math.inf
         if spec.promise is not None and spec.penalty > 0.0:
             promise = spec.promise
+        cell = st.cells[k, o]
+        reach = float(cell["reach"]) if law.rate == cell["full_rate"] else 0.0
         return Outlook(*expect(
             law.chance, law.wait, law.shape, self.terms[o].outside, law.rate, patience, deadline,
             self.rule, self.parameter, promise, st.works[k, o], st.grid, st.rows, st.nodes[k, o],
-            st.waits,
+            st.waits, st.ahead[cell["table"]], reach,
         ))  # fmt: skip
 
     def billed_share(self, o: int, outlook: Outlook) -> float:
