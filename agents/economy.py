@@ -54,7 +54,7 @@ class SellerAgent(mesa.Agent):
         """Open when it is time, then reprice every period, at a phase of the seller's own."""
         clock = self.economy.clock
         if self.spec.enters > 0:
-            yield clock.timeout(self.spec.enters)
+            yield clock.at(self.spec.enters)
             self.open(True)
         if self._strategy is None:
             return
@@ -218,13 +218,10 @@ class PlatformAgent(mesa.Agent):
             for k in range(len(model.market.tasks)):
                 model.clock.rules[k] = mechanism
 
-    def live(self) -> Process:
-        """Let the scheduled events of the spec happen, in order of time, then of listing."""
-        clock = self.economy.clock
-        for event in sorted(self.economy.market.events, key=lambda e: e.at):
-            if event.at > clock.now:
-                yield clock.timeout(event.at - clock.now)
-            self.happen(event)
+    def await_event(self, event: Event) -> Process:
+        """Let one scheduled event of the spec happen at its time; at one time, as listed."""
+        yield self.economy.clock.at(event.at)
+        self.happen(event)
 
     def happen(self, event: Event) -> None:
         """Let one scheduled event happen now."""
@@ -273,8 +270,10 @@ class Economy(mesa.Model):
             self.sellers.append(SellerAgent(self, seller, s))
         self.buyers = [BuyerPopulation(self, task, k) for k, task in enumerate(market.tasks)]
         self.platform = PlatformAgent(self)
-        for live in (*(seller.live for seller in self.sellers), self.platform.live):
-            self.clock.process(live())
+        for seller in self.sellers:
+            self.clock.process(seller.live())
+        for event in market.events:
+            self.clock.process(self.platform.await_event(event))
 
     def seller(self, name: str) -> SellerAgent:
         """Return a seller by name.

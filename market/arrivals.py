@@ -140,8 +140,8 @@ class Replay(Spec):
         if self.times is not None:
             if self.start > 0:
                 raise ValueError("start is for a file; listed times are taken as they are")
-            if any(b < a for a, b in pairwise(self.times)):
-                raise ValueError("times must not fall")
+            if self.times[0] < 0 or any(b < a for a, b in pairwise(self.times)):
+                raise ValueError("times must not be negative and not fall")
             for sizes in (self.input_tokens, self.output_tokens):
                 if sizes is not None and len(sizes) != len(self.times):
                     raise ValueError(f"{len(sizes)} sizes for {len(self.times)} times")

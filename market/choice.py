@@ -120,8 +120,8 @@ def _without_wait(st: State, k: int, o: int, deadline: float) -> None:
 
 
 @spliced
-def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None:
-    """Work out the cell's expectations for one deadline and patience."""
+def _by_law(st: State, k: int, o: int, deadline: float, patience: float, own: int) -> None:
+    """Work out the cell's expectations for a deadline and patience, the class's or a task's own."""
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
     if seller["quote"] == PROMISED:
         promise = seller["promise"]
@@ -132,11 +132,12 @@ def _by_law(st: State, k: int, o: int, deadline: float, patience: float) -> None
         cell["time"] = promise
     else:
         promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
-        remembered = cell["table"] > 0 and cell["streams"] < CROWD
+        usual = kind["known"] == 1 and own == 0
+        remembered = usual and cell["table"] > 0 and cell["streams"] < CROWD
         if remembered and cell["chance"] == 0.0 and math.isinf(promise):
             _without_wait(st, k, o, deadline)
             return
-        reach = cell["reach"] if cell["rate"] == cell["full_rate"] else 0.0
+        reach = cell["reach"] if usual and cell["rate"] == cell["full_rate"] else 0.0
         served, delta, used, timely, time, kept = expect(
             cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
             deadline, kind["late_rule"], kind["late_parameter"], promise, st.works[k, o],
@@ -180,7 +181,7 @@ def renew(st: State, k: int, o: int) -> None:
     s = st.offers[o]["seller"]
     seller = st.sellers[s]
     st.stamp[k, o] = st.version[s]
-    if seller["listed"] == 0 or seller["down"] == 1 or st.offers[o]["listed"] == 0:
+    if seller["listed"] == 0 or seller["down"] > 0 or st.offers[o]["listed"] == 0:
         st.base[k, o] = -math.inf
         return
     if seller["quote"] == OBSERVED:
@@ -197,7 +198,7 @@ def renew(st: State, k: int, o: int) -> None:
         patience = deadline
     elif kind["patience"] == 2:
         patience = st.laws[k, PATIENCE]["a"]
-    _by_law(st, k, o, deadline, patience)
+    _by_law(st, k, o, deadline, patience, 0)
     if kind["plain"] == 1:
         value = st.laws[k, VALUE]["a"]
         delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
@@ -233,8 +234,9 @@ def ask_for(st: State, k: int, o: int, i: int) -> float:
 def utility_for(st: State, k: int, o: int, i: int) -> float:
     """Return the expected utility of an open offer to one task, taste apart."""
     task, kind = st.tasks[i], st.classes[k]
-    if kind["known"] == 0:
-        _by_law(st, k, o, task["deadline"], task["patience"])
+    if kind["known"] == 0 or task["own"] == 1:
+        _by_law(st, k, o, task["deadline"], task["patience"], task["own"])
+        st.stamp[k, o] = -1  # the next task asks for the class's quote
     return worth(
         st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
         kind["loss"], task["delay_cost"],
@@ -302,7 +304,8 @@ def score_offers(st: State, k: int, i: int) -> int:
     """Fill `st.score` for the offers on show to task i of class k; return how many are shown."""
     kind = st.classes[k]
     id_ = st.tasks[i]["id"]
-    plain, logit = kind["plain"] == 1, kind["choice"] == LOGIT
+    plain = kind["plain"] == 1 and st.tasks[i]["own"] == 0
+    logit = kind["choice"] == LOGIT
     scale, nest = kind["scale"], kind["nest"]
     limited = kind["consider"] > 0
     number = show(st, k, id_) if limited else kind["offers"]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heappush
 from typing import Any
 
 import numpy as np
 import simpy
 from simpy.core import EmptySchedule
+from simpy.events import NORMAL, URGENT
 
 from . import kernel, workload
 from .choice import ask_for, taste_for
@@ -149,6 +151,32 @@ class Clock(simpy.Environment):
             raise EmptySchedule
         super().step()
 
+    def at(self, time: float) -> simpy.Event:
+        """Return an event that fires at a time, to the last bit: now + (time − now) may differ."""
+        event = self.event()
+        event._ok, event._value = True, None
+        self._at(time, event)
+        return event
+
+    def _at(self, time: float, event: simpy.Event, priority: int = NORMAL) -> None:
+        queue: list[Any] = self._queue
+        heappush(queue, (time, priority, next(self._eid), event))
+
+    def run(self, until: float | simpy.Event | None = None) -> Any:
+        """Run to a time (before what else happens at that time), an event, or the end.
+
+        Raises:
+            ValueError: the time has passed.
+        """
+        if until is None or isinstance(until, simpy.Event):
+            return super().run(until)
+        if until <= self.now:
+            raise ValueError(f"until is {until}; it must be after {self.now}")
+        stop = self.event()
+        stop._ok, stop._value = True, None
+        self._at(float(until), stop, URGENT)
+        return super().run(stop)
+
     def submit(self, task: Task) -> simpy.Event:
         """Bring a task to the market now; the event fires with its `Outcome` at the answer.
 
@@ -160,8 +188,11 @@ class Clock(simpy.Environment):
         if unknown:
             raise ValueError(f"unknown field {unknown[0]}; fields are {', '.join(_CHANGES)}")
         for name, value in task.changes.items():
+            endless = name in ("deadline", "patience")
             if math.isnan(value) or (name != "difficulty" and value < 0):
                 raise ValueError(f"{name} is {value}; it must be 0 or more")
+            if math.isinf(value) and not endless:
+                raise ValueError(f"{name} is {value}; it must be finite")
         engine = self.engine
         engine.make_place()
         st = engine.state
@@ -175,8 +206,12 @@ class Clock(simpy.Environment):
             workload.draw(st.tasks, i, k, drawn_by, self.now, kind, st.laws[k], st.tables)
             place = st.tasks[i]
             place["id"], place["watched"] = id_, 1
+            if "value" in task.changes and kind["delay_share"]:
+                share = float(st.laws[k, workload.DELAY_COST]["a"])
+                place["delay_cost"] = share * task.changes["value"]
             for name, value in task.changes.items():
                 place[name] = value
+            place["own"] = int(bool(task.changes))
             if task.offer is not None:
                 place["pinned"] = self._index(self._offers, task.offer, "offer")
             kernel.bring(st, i, self.now)
@@ -205,8 +240,7 @@ class Clock(simpy.Environment):
             self.engine.give_back(i)
             event._ok, event._value = True, self._outcome(row)
             answer = row["answer"]
-            delay = 0.0 if math.isnan(answer) else max(float(answer) - self._now, 0.0)
-            self.schedule(event, delay=delay)
+            self._at(self._now if math.isnan(answer) else max(float(answer), self._now), event)
 
     def deliver_failed(self) -> None:
         """Fire the events of watched tasks that an outage has just failed."""

@@ -19,6 +19,7 @@ from .state import (
     GROW,
     OVERFLOW,
     REFILL,
+    TRADE,
     empty_pool,
 )  # fmt: skip
 
@@ -51,7 +52,7 @@ class Engine:
             market, seed, warmup=warmup, share=share, base=base, **sizes
         )
         self._keep = keep
-        self._exhausted = False
+        self._held = self.state.block[:0].copy()
         closed = [k for k, s in enumerate(self._sources) if s["kind"] == workload.NONE]
         with np.errstate(over="ignore"):
             for k in closed:
@@ -99,7 +100,11 @@ class Engine:
 
     def _refill(self) -> None:
         st, clock = self.state, self.state.clock[0]
-        count = workload.fill(st.block, self._sources, st.classes, st.laws, st.tables, self._trace)
+        block, count, self._held = workload.next_block(
+            st.block, self._held, self._sources, st.classes, st.laws, st.tables, self._trace
+        )
+        if block is not st.block:
+            st = self.state = st._replace(block=block)
         if count == 0:  # no more arrivals: one that never comes keeps the kernel simple
             st.block[0]["time"], count = math.inf, 1
         clock["next"], clock["filled"] = 0, count
@@ -172,10 +177,11 @@ class Engine:
             if in_service == "requeue":
                 kernel.requeue_all(st, seller, order[::-1].copy(), now)
             elif in_service == "fail":
-                room = max(len(st.trades) // 2, 1)
-                for part in range(0, len(order), room):
-                    self.flush()
-                    kernel.fail_all(st, seller, order[part : part + room].copy(), now)
+                # The rows of all that fail must fit, for whoever waits for one of them.
+                self.flush()
+                if len(st.trades) < len(order) + 2:
+                    st = self.state = st._replace(trades=np.zeros(len(order) + 2, TRADE))
+                kernel.fail_all(st, seller, order, now)
             kernel.refresh_completion(st, seller, now)
 
     def end_outage(self, seller: int, now: float) -> None:

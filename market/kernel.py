@@ -17,7 +17,7 @@ from .heaps import withdraw
 from .jit import compiled, spliced
 from .outcome import do_without, fresh, leave, serve, think
 from .posted_price import pick
-from .rules import price_of
+from .rules import price_of, work_tokens
 from .second_score import payment, score_to_beat
 from .service import (
     announce,
@@ -26,6 +26,7 @@ from .service import (
     enqueue,
     expect_completion,
     join,
+    measure,
     serve_waiting,
     touch,
 )  # fmt: skip
@@ -78,9 +79,9 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
     k, s = task["kind"], offer["seller"]
     task["offer"], task["price"], task["utility"] = o, price, utility
     task["taste"] = taste_for(st, k, o, task["id"])
-    task["work"] = (
-        task["input"] * st.sellers[s]["prefill"] + task["output"] * offer["verbosity"]
-        + offer["thinking"]
+    task["work"] = work_tokens(
+        task["input"], task["output"], offer["thinking"], st.sellers[s]["prefill"],
+        offer["verbosity"],
     )  # fmt: skip
     task["left"] = task["work"]
     st.stats[k, o]["assigned"] += 1
@@ -220,14 +221,14 @@ def advance(st: State, until: float) -> int:
 def bring_up_to_date(st: State, now: float) -> None:
     """Bring every seller's time integrals to the present, at the end of an epoch."""
     for s in range(len(st.sellers)):
-        touch(st.sellers[s], now)
+        measure(st.sellers[s], now)
 
 
 @compiled
 def stop_serving(st: State, s: int, now: float) -> None:
     """Begin an outage: the virtual clock stands still, offers are off the market."""
     touch(st.sellers[s], now)
-    st.sellers[s]["down"] = 1
+    st.sellers[s]["down"] += 1
     st.version[s] += 1
     expect_completion(st, s, now)
 
@@ -263,6 +264,7 @@ def _drop(st: State, s: int, i: int, now: float) -> None:
 @compiled
 def use_slots(st: State, s: int, now: float) -> None:
     """Start what newly added slots can take."""
+    touch(st.sellers[s], now)
     st.version[s] += 1
     serve_waiting(st, s, now)
     expect_completion(st, s, now)
@@ -270,10 +272,11 @@ def use_slots(st: State, s: int, now: float) -> None:
 
 @compiled
 def resume_serving(st: State, s: int, now: float) -> None:
-    """End an outage: go on, and start what can start."""
+    """End an outage: unless another lasts, go on, and start what can start."""
     touch(st.sellers[s], now)
-    st.sellers[s]["down"] = 0
-    use_slots(st, s, now)
+    st.sellers[s]["down"] -= 1
+    if st.sellers[s]["down"] == 0:
+        use_slots(st, s, now)
 
 
 @compiled

@@ -14,7 +14,16 @@ from .jit import compiled, spliced
 from .ledger import settle
 from .quotes import remember
 from .rng import ROW, THINK, USER, hash2, uniform
-from .rules import accuracy, lateness, nano, realised_utility, refund_share, share_of
+from .rules import (
+    accuracy,
+    lateness,
+    nano,
+    overdue,
+    price_of,
+    realised_utility,
+    refund_share,
+    share_of,
+)
 from .service import announce
 from .state import (
     BALKED,
@@ -142,6 +151,7 @@ def fresh(st: State, i: int) -> None:
     """Reset what a place of the pool remembers of its last task."""
     task = st.tasks[i]
     task["offer"], task["user"], task["watched"], task["pinned"] = -1, -1, 0, -1
+    task["own"] = 0
     task["attempt"] = np.uint64(0)
     task["started"], task["resumed"] = math.nan, math.nan
     task["state"], task["service"], task["wait"] = FREE, 0.0, 0.0
@@ -178,17 +188,20 @@ def serve(st: State, i: int, now: float) -> None:
     seller = st.sellers[s]
     sojourn = now - task["time"] + seller["outside"]
     wait = task["wait"]
-    overdue = sojourn - task["deadline"]
-    late = overdue > 0.0
+    past = overdue(now, task["time"], seller["outside"], task["deadline"])
+    late = past > 0.0
     right = is_right(st, i)
-    delta = lateness(kind["late_rule"], kind["late_parameter"], overdue)
+    delta = lateness(kind["late_rule"], kind["late_parameter"], past)
     price = nano(task["price"])
     refund = share_of(
         price, refund_share(late, right, seller["refund_late"], seller["refund_wrong"])
     )
-    penalty = nano(seller["penalty"]) if sojourn > seller["promise"] else 0
+    broken = overdue(now, task["time"], seller["outside"], seller["promise"]) > 0.0
+    penalty = nano(seller["penalty"]) if broken else 0
     billed = task["output"] * offer["verbosity"] + offer["thinking"]
-    cost = nano(offer["cost_task"] + offer["cost_in"] * task["input"] + offer["cost_out"] * billed)
+    cost = nano(
+        price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
+    )
     classes, sellers = len(st.classes), len(st.sellers)
     kept, back = settle(
         st.ledger, k, classes + s, classes + sellers, classes + sellers + 1,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from .jit import compiled
-from .rules import HARD, lateness
+from .rules import HARD, LINEAR, lateness
 
 WORK = np.dtype(
     [("kind", "i8"), ("shift", "f8"), ("a", "f8"), ("b", "f8"), ("row", "i8"),
@@ -84,11 +84,11 @@ def work_below(
 ) -> float:
     """Return Pr(work ≤ x): `law` is a `WORK` record, `rows` the tabulated quantiles [row, grid]."""
     x = work - law["shift"]
-    if x < 0.0:
-        return 0.0
     kind = law["kind"]
     if kind == FIXED:
-        return 1.0
+        return 1.0 if x >= -1e-12 * law["shift"] else 0.0  # due to the last bit is in time
+    if x < 0.0:
+        return 0.0
     if kind == EXPONENTIAL:
         return 1.0 - math.exp(-x / law["a"])
     if kind == LOGNORMAL:
@@ -134,6 +134,21 @@ def left_of_value(
     if rule == 1:
         used = work_below(law, grid, rows, (slack + parameter) * rate)
     return total / SIZE_NODES, used, timely
+
+
+@compiled
+def tabled(rule: int, parameter: float, share: float, reach: float) -> bool:
+    """Return whether the table is fine enough at this share of its reach.
+
+    Not within a few steps of where the value breaks: its end, and the deadline where there is
+    grace beyond it; there all of a short service may fit into one step.
+    """
+    if share * AHEAD >= AHEAD - 8.0:
+        return False
+    if rule == HARD:
+        return True
+    grace = parameter if rule == LINEAR else 8.0 * parameter
+    return abs(share * reach - (reach - grace)) * AHEAD > 8.0 * reach
 
 
 @compiled
@@ -208,7 +223,7 @@ def expect(
         time += each * (w + outside + service)
         if deadline == math.inf:
             d, u, p = 1.0, 1.0, 1.0
-        elif w < reach:
+        elif tabled(rule, parameter, w / reach if reach > 0.0 else 1.0, reach):
             d, u, p = left_after(ahead, rule, w / reach)
         else:
             d, u, p = left_of_value(

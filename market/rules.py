@@ -94,6 +94,21 @@ def lateness(rule: int, parameter: float, late: float) -> float:
 
 
 @compiled
+def overdue(now: float, arrival: float, outside: float, limit: float) -> float:
+    """Return how many seconds an answer is past its limit, 0 if it is not.
+
+    Times are rounded at the size of the clock; an answer due to the last bit is not late, so
+    what lies within a few units in the last place of the clock is no delay.
+
+    Example:
+        >>> overdue(100000.1, 100000.0, 0.0, 0.1), overdue(3.0, 1.0, 0.5, 2.0)
+        (0.0, 0.5)
+    """
+    late = now - arrival + outside - limit
+    return late if late > 1e-15 * (now + limit) else 0.0
+
+
+@compiled
 def price_of(
     per_task: float, per_input: float, per_output: float, tokens_in: float, billed_out: float
 ) -> float:

@@ -18,8 +18,11 @@ from .state import ARRIVAL, COMING, COMPLETION, OBSERVED, RENEGE, RUNNING, WAITI
 
 
 @compiled
-def touch(seller: Any, now: float) -> None:
-    """Bring a seller's virtual clock and time integrals to the present."""
+def measure(seller: Any, now: float) -> None:
+    """Bring a seller's time integrals to the present; its virtual clock is left alone.
+
+    So recording in shorter epochs adds no rounding to what happens.
+    """
     dt = now - seller["touched"]
     if dt > 0.0:
         running = seller["running"]
@@ -30,7 +33,8 @@ def touch(seller: Any, now: float) -> None:
             if seller["down"] == 0:
                 seller["up_time"] += dt
         slots, kappa = seller["slots"], seller["kappa"]
-        if not math.isinf(slots):
+        in_use = seller["listed"] == 1 or running + seller["waiting"] > 0
+        if in_use and not math.isinf(slots):
             seller["slot_time"] += dt * slots
         if running > 0 and seller["down"] == 0:
             # Share of the seller's greatest throughput that is in use.
@@ -42,6 +46,12 @@ def touch(seller: Any, now: float) -> None:
             if not math.isinf(top):
                 seller["busy"] += dt * running * seller["rate"] / top
         seller["touched"] = now
+
+
+@compiled
+def touch(seller: Any, now: float) -> None:
+    """Bring a seller's time integrals and virtual clock to the present."""
+    measure(seller, now)
     if now > seller["since"]:
         seller["served_work"] += seller["rate"] * (now - seller["since"])
         seller["since"] = now
@@ -59,7 +69,7 @@ def expect_completion(st: State, s: int, now: float) -> None:
     """Set the seller's rate and put its next completion into the calendar."""
     seller = st.sellers[s]
     running = seller["running"]
-    if running == 0 or seller["down"] == 1:
+    if running == 0 or seller["down"] > 0:
         seller["rate"] = 0.0
         if running == 0:
             seller["served_work"] = 0.0

@@ -304,6 +304,8 @@ class Seller(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         both = sorted(set(self.accuracy) & set(self.ability))
+        if "*" in self.accuracy and self.ability:
+            both = sorted(self.ability)
         if both:
             raise ValueError(f"both accuracy and ability are given for {', '.join(both)}")
         if self.rent > 0 and math.isinf(self.slots):
@@ -494,6 +496,11 @@ class Market(Spec):
         ):
             if twice:
                 raise ValueError(f"two {what}s are called {', '.join(twice)}")
+        if self.run.warmup >= self.run.until:
+            raise ValueError(
+                f"run.warmup ({self.run.warmup:g} s) must be shorter than run.until "
+                f"({self.run.until:g} s)"
+            )
         known = {s.name: s for s in self.sellers}
         for event in self.events:
             if event.seller not in known:

@@ -93,9 +93,10 @@ TASK = np.dtype([
     ("offer", _i), ("state", _i), ("work", _f), ("left", _f), ("finish", _f), ("started", _f),
     ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i),
     ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
-    ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i),
+    ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i),
 ], align=True)  # fmt: skip
-"""A task in the market: its demand, then where it is. Links are −1 at the ends."""
+"""A task in the market: its demand, then where it is. Links are −1 at the ends; `own` marks a
+submitted task whose value or times are not its class's."""
 
 DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
 """A task as the workload makes it."""

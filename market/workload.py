@@ -171,7 +171,7 @@ def fill(
     block: Any, sources: Any, classes: Any, laws: Any, tables: NDArray[np.float64],
     trace: NDArray[np.float64],
 ) -> int:  # fmt: skip
-    """Fill `block` with the next arrivals of all classes in order of (time, id); return how many.
+    """Fill `block` with the next arrivals of all classes in order of time; return how many.
 
     `trace` holds recorded times, input and output tokens, shape [3, rows].
     """
@@ -181,10 +181,6 @@ def fill(
         for k in range(len(sources)):
             if first < 0 or sources[k]["time"] < sources[first]["time"]:
                 first = k
-            elif sources[k]["time"] == sources[first]["time"]:
-                mine = hash2(sources[k]["key"], sources[k]["index"])
-                if mine < hash2(sources[first]["key"], sources[first]["index"]):
-                    first = k
         source = sources[first]
         if math.isinf(source["time"]):
             break
@@ -201,6 +197,36 @@ def fill(
         source["index"] += _ONE
         _step(source, trace[0])
     return count
+
+
+def next_block(
+    block: Any, held: Any, sources: Any, classes: Any, laws: Any, tables: NDArray[np.float64],
+    trace: NDArray[np.float64],
+) -> tuple[Any, int, Any]:  # fmt: skip
+    """Return (block, count, held): the next arrivals in order of (time, id).
+
+    Tasks of one instant may be split by the end of the block: they are held back for the next
+    one until time moves on, so the size of a block changes nothing. The block grows when all of
+    it is one instant.
+    """
+    start_ = len(held)
+    while True:
+        if len(block) <= start_ + 1:
+            block = np.concatenate([block, np.zeros(len(block) + start_ + 1, block.dtype)])
+        block[:start_] = held
+        count = start_ + int(fill(block[start_:], sources, classes, laws, tables, trace))
+        if count < len(block):
+            end = count  # the sources are dry
+        else:
+            end = int(np.searchsorted(block["time"], block["time"][-1], side="left"))
+        if end > 0 or count < len(block):
+            break
+        held, start_ = block.copy(), count
+    held = block[end:count].copy()
+    times = block["time"][:end]
+    if (times[1:] == times[:-1]).any():
+        block[:end] = block[:end][np.lexsort((block["id"][:end], times))]
+    return block, end, held
 
 
 def seconds_of(stamp: str) -> float:

@@ -93,7 +93,8 @@ def run(
     changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
     if changes:
         given = {name: getattr(market.run, name) for name in market.run.model_fields_set}
-        market = market.model_copy(update={"run": type(market.run)(**{**given, **changes})})
+        spec = {name: getattr(market, name) for name in market.model_fields_set}
+        market = type(market)(**{**spec, "run": type(market.run)(**{**given, **changes})})
     started = time.monotonic()
     tasks = 0
     records = []

@@ -19,7 +19,7 @@ from .tables import COUNTS, MONEY, OUTSIDE, SUMS
 ALL = "all"
 _UNITS = {
     "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
-    "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "revenue": "USD/h",
+    "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h", "revenue": "USD/h",
     "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task", "utilisation": "ratio",
     "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
 }  # fmt: skip
@@ -44,6 +44,8 @@ def summarise(
     rows: list[tuple[Any, ...]] = []
     tasks, offers = [t.name for t in market.tasks], [*market.offers, OUTSIDE]
     arrived = cube["assigned"].sum(axis=3)
+    by_epoch = sellers.groupby(["rep", "epoch"])["fixed"].sum().to_numpy(dtype=np.float64)
+    fixed = by_epoch.reshape(reps, length)[:, first:]
     for k, task in [*enumerate(tasks), (None, ALL)]:
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
@@ -52,7 +54,8 @@ def summarise(
             if not any(cell[n].any() for n in ("assigned", "served", "reneged", "failed")):
                 continue
             balked = of_task["assigned"][:, :, -1]
-            _rows(rows, task, offer, cell, came, balked, hours, o == len(offers) - 1)
+            whole = fixed if k is None and o is None else None
+            _rows(rows, task, offer, cell, came, balked, hours, o == len(offers) - 1, whole)
     _seller_rows(rows, market, sellers, reps, length, first, hours)
     columns = ["task", "offer", "metric", "value", "se", "unit", "n"]
     return pd.DataFrame(rows, columns=columns)
@@ -87,8 +90,9 @@ def _estimate(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimat
 def _rows(
     rows: list[tuple[Any, ...]], task: str, offer: str, c: _Cube, came: NDArray[np.float64],
     balked: NDArray[np.float64], hours: NDArray[np.float64], outside: bool,
+    fixed: NDArray[np.float64] | None,
 ) -> None:  # fmt: skip
-    """Append the metrics of one cell."""
+    """Append the metrics of one cell; `fixed` are the fixed costs, given for the whole market."""
     time = np.broadcast_to(hours, came.shape)
     ended = c["served"] + c["reneged"] + c["failed"]
     net = c["paid"] - c["refund"] - c["penalty"]
@@ -103,10 +107,13 @@ def _rows(
             "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
             "thinking": (c["thinking"], c["served"]),
             "revenue": (net - c["commission"], time),
-            "profit": (net - c["commission"] - c["cost"], time),
+            "margin": (net - c["commission"] - c["cost"], time),
             "commission": (c["commission"], time),
         }  # fmt: skip
     ratios |= {"surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time)}
+    if fixed is not None:
+        ratios["profit"] = (net - c["commission"] - c["cost"] - fixed, time)
+        ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
     if outside:
         ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
     if offer == ALL:

@@ -45,6 +45,7 @@ def value(
         ({"until": "soon"}, '"soon" is not a duration'),
         ({"until": 0}, "greater than 0"),
         ({"warmup": -1}, "greater than or equal to 0"),
+        ({"until": 100, "warmup": 100}, r"run\.warmup \(100 s\) must be shorter"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

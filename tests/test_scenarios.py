@@ -254,7 +254,7 @@ def test_prices_and_outcomes_are_plausible(task: str) -> None:
     assert low < figure(table, task, "all", "price") < high
     assert 0.0 <= figure(table, task, "outside", "share") < 0.5
     assert figure(table, task, "all", "surplus") > 0
-    assert figure(table, task, "all", "profit") > 0
+    assert figure(table, task, "all", "margin") > 0
     least, most = (0.02, 0.4) if task == "migration" else (0.35, 0.99)
     assert least < figure(table, task, "all", "accuracy") < most
     if task != "autocomplete":

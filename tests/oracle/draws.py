@@ -66,6 +66,7 @@ def _arrivals(engine: Engine, until: float) -> Any:
         count = workload.fill(block, sources, st.classes, st.laws, st.tables, engine._trace)
         found.append(block[:count])
     demand = np.concatenate(found) if found else np.zeros(0, DEMAND)
+    demand = demand[np.lexsort((demand["id"], demand["time"]))]
     return demand[demand["time"] < until]
 
 

@@ -276,16 +276,21 @@ class Simulation:
         terms, beliefs = self.terms[o], self.beliefs[k]
         spec = terms.spec
         sojourn = now - task.time + terms.outside
-        late = sojourn > task.deadline
+        # Times are rounded at the size of the clock: due to the last bit is not late.
+        grain = 1e-15
+        past = sojourn - task.deadline
+        past = past if past > grain * (now + task.deadline) else 0.0
+        late = past > 0.0
         right = bool(self.draws.right[task.row, o] < self.accuracy(k, o, task.difficulty))
         price = nano(task.price)
         share = max(spec.refund_late if late else 0.0, 0.0 if right else spec.refund_wrong)
         refund = round(price * share)
-        broken = spec.promise is not None and sojourn > spec.promise
+        promise = math.inf if spec.promise is None else spec.promise
+        broken = sojourn - promise > grain * (now + promise)
         penalty = nano(spec.penalty) if broken else 0
         rate = self.market.platform.commission
         cost = nano(charge(terms.cost, task.input, terms.billed(task.output)))
-        delta = beliefs.delta(sojourn - task.deadline)
+        delta = beliefs.delta(past)
         worth = task.value * delta if right else -(beliefs.spec.loss if delta > 0.0 else 0.0)
         surplus = worth - task.delay_cost * sojourn - (price - refund - penalty) * 1e-9
         self.trades.append(Trade(

@@ -34,7 +34,7 @@ class Station:
         self.slots, self.speed, self.kappa = seller.slots, seller.speed, seller.kappa
         self.by_level = seller.discipline != "fcfs"
         self.preemptive = seller.discipline == "priority_preemptive"
-        self.listed, self.down = seller.enters == 0, False
+        self.listed, self.down = seller.enters == 0, 0
         self.running: list[tuple[float, int, Task]] = []  # a heap: the next to finish comes first
         self.queues: list[deque[Task]] = [deque() for _ in range(LEVELS)]
         self.waiting = [0] * LEVELS  # tasks waiting at each level; queues keep those that left
@@ -188,7 +188,7 @@ class Station:
     def break_down(self, in_service: str) -> None:
         """Stop; what is in service stands still, goes back to the queue, or fails."""
         self.sync()
-        self.down = True
+        self.down += 1
         self.changed()
         if in_service != "resume":
             tasks = sorted((e[2] for e in self.running), key=lambda task: (task.time, task.id))
@@ -207,7 +207,9 @@ class Station:
     def repair(self) -> None:
         """Go on."""
         self.sync()
-        self.down = False
+        self.down -= 1
+        if self.down:
+            return
         self.changed()
         self.fill()
         self.aim()
