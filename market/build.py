@@ -14,6 +14,7 @@ from scipy import optimize, special
 
 from . import quotes, rules, tastes, workload
 from .arrivals import Closed, Replay
+from .choice import note_change
 from .distributions import (
     LAW,
     Constant,
@@ -34,6 +35,7 @@ from .state import (
     ARGMAX,
     AVERAGE,
     CELL,
+    CHANGES,
     CLASS,
     CLOCK,
     DEMAND,
@@ -334,7 +336,7 @@ def set_asks(st: State, o: int) -> None:
             cell[what] = rules.price_of(
                 offer[f"{side}_task"], offer[f"{side}_in"], offer[f"{side}_out"], ins, billed
             )
-    st.version[offer["seller"]] += 1
+    note_change(st, int(offer["seller"]))
 
 
 def set_menu(st: State, by: str) -> None:
@@ -449,6 +451,9 @@ def build(
     classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
     sellers, offers = _sellers(market), _offers(market)
     cells, works, nodes, work_rows = _cells(market, offers, sellers, parts)
+    for s in range(len(sellers)):
+        mine = np.flatnonzero(offers["seller"] == s)
+        sellers[s]["first"], sellers[s]["offers"] = mine[0], len(mine)
     tasks, events, heap, free = empty_pool(len(sellers), places)
     clock = _clock(market, warmup)
     clock[0]["free"] = places
@@ -459,7 +464,9 @@ def build(
         menu=np.zeros((k_count, o_count), np.int64), offers=offers, sellers=sellers,
         queues=np.zeros((s_count, LEVELS), QUEUE), cells=cells, works=works,
         base=np.full((k_count, o_count), -np.inf), stamp=np.full((k_count, o_count), -1, np.int64),
-        version=np.zeros(s_count, np.int64), grid=quotes.PROBABILITIES.copy(), rows=work_rows,
+        version=np.zeros(s_count, np.int64), changes=np.zeros(CHANGES, np.int64),
+        seller_of=offers["seller"].copy(), taste_keys=offers["taste_key"].copy(),
+        grid=quotes.PROBABILITIES.copy(), rows=work_rows,
         nodes=nodes, ahead=np.zeros((1, 3, 1)), alone=np.zeros((1, 1, 3)),
         waits=quotes.wait_table(), gumbels=tastes.gumbel_table(),
         stables=np.array([tastes.stable_table(float(c["nest"])) for c in classes]),

@@ -27,6 +27,7 @@ from .rules import (
 )  # fmt: skip
 from .state import (
     AVERAGE,
+    CHANGES,
     LOGIT,
     OBSERVED,
     PREEMPTIVE,
@@ -209,6 +210,15 @@ def renew(st: State, k: int, o: int) -> None:
         st.base[k, o] = worth(cell, seller, ask, value, kind["loss"], delay)
 
 
+@compiled
+def note_change(st: State, s: int) -> None:
+    """Note that the quotes of a seller may have changed."""
+    clock = st.clock[0]
+    st.version[s] += 1
+    st.changes[clock["changes"] % CHANGES] = s
+    clock["changes"] += 1
+
+
 @spliced
 def ask_for(st: State, k: int, o: int, i: int) -> float:
     """Return the ask that a buyer scores: posted price or bid, of a mean task or of this one."""
@@ -237,10 +247,34 @@ def utility_for(st: State, k: int, o: int, i: int) -> float:
     if kind["known"] == 0 or task["own"] == 1:
         _by_law(st, k, o, task["deadline"], task["patience"], task["own"])
         st.stamp[k, o] = -1  # the next task asks for the class's quote
+        note_change(st, st.offers[o]["seller"])
     return worth(
         st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
         kind["loss"], task["delay_cost"],
     )  # fmt: skip
+
+
+@compiled
+def catch_up(st: State, k: int) -> None:
+    """Make the quotes anew that have changed since the last task of a class.
+
+    Sellers are looked up among the last changes; after too many, every offer is looked at.
+    """
+    kind, count = st.classes[k], st.clock[0]["changes"]
+    since = count - kind["seen"]
+    if since > CHANGES or kind["seen"] == 0:
+        for j in range(kind["offers"]):
+            o = st.menu[k, j]
+            if st.stamp[k, o] != st.version[st.seller_of[o]]:
+                renew(st, k, o)
+    else:
+        for change in range(count - since, count):
+            s = st.changes[change % CHANGES]
+            seller = st.sellers[s]
+            for o in range(seller["first"], seller["first"] + seller["offers"]):
+                if st.cells[k, o]["serves"] == 1 and st.stamp[k, o] != st.version[s]:
+                    renew(st, k, o)
+    kind["seen"] = count
 
 
 @compiled
@@ -251,12 +285,9 @@ def show(st: State, k: int, id_: np.uint64) -> int:
     count = 0
     for j in range(kind["offers"]):
         o = st.menu[k, j]
-        s = st.offers[o]["seller"]
-        if st.stamp[k, o] != st.version[s]:
-            renew(st, k, o)
         if st.base[k, o] == -math.inf:
             continue
-        if limit == 0 or st.clock[0]["ranking"] == 0:
+        if st.clock[0]["ranking"] == 0:
             st.shown[count] = o
             count += 1
             if count == limit:
@@ -301,34 +332,42 @@ def outside_taste(st: State, k: int, id_: np.uint64) -> float:
 
 @spliced
 def score_offers(st: State, k: int, i: int) -> int:
-    """Fill `st.score` for the offers on show to task i of class k; return how many are shown."""
+    """Fill `st.score` for the offers in `st.shown`; return how many are shown to task i of class k.
+
+    Offers that are off the market are shown with a score of −∞.
+    """
     kind = st.classes[k]
     id_ = st.tasks[i]["id"]
     plain = kind["plain"] == 1 and st.tasks[i]["own"] == 0
     logit = kind["choice"] == LOGIT
     scale, nest = kind["scale"], kind["nest"]
-    limited = kind["consider"] > 0
-    number = show(st, k, id_) if limited else kind["offers"]
-    last, shared = -1, 0.0
-    filled = 0
+    if st.clock[0]["changes"] != kind["seen"]:
+        catch_up(st, k)
+    number = kind["offers"]
+    shown, score, base, gumbels = st.shown, st.score, st.base[k], st.gumbels
+    if kind["consider"] > 0:
+        number = show(st, k, id_)
+    else:
+        for j in range(number):
+            shown[j] = st.menu[k, j]
     for j in range(number):
-        o = st.shown[j] if limited else st.menu[k, j]
-        s = st.offers[o]["seller"]
-        if st.stamp[k, o] != st.version[s]:
-            renew(st, k, o)
-        u = st.base[k, o]
-        if u == -math.inf:
-            continue
-        if not plain:
-            u = utility_for(st, k, o, i)
-        if logit:
-            if nest < 1.0 and s != last:
-                key = hash2(id_, st.sellers[s]["taste_key"])
-                shared = seller_taste(key, nest, st.stables[k], st.gumbels)
-                last = s
-            own = gumbel(hash2(id_, st.offers[o]["taste_key"]), st.gumbels)
-            u += scale * (nest * own + shared - EULER)
-        st.score[o] = u
-        st.shown[filled] = o
-        filled += 1
-    return filled
+        score[j] = base[shown[j]]
+    if not plain:
+        for j in range(number):
+            if score[j] > -math.inf:
+                score[j] = utility_for(st, k, shown[j], i)
+    if logit and nest == 1.0:
+        for j in range(number):
+            own = gumbel(hash2(id_, st.taste_keys[shown[j]]), gumbels)
+            score[j] += scale * (own - EULER)
+    elif logit:
+        last, shared = -1, 0.0
+        for j in range(number):
+            o = shown[j]
+            if st.seller_of[o] != last:
+                last = st.seller_of[o]
+                key = hash2(id_, st.sellers[last]["taste_key"])
+                shared = seller_taste(key, nest, st.stables[k], gumbels)
+            own = gumbel(hash2(id_, st.taste_keys[o]), gumbels)
+            score[j] += scale * (nest * own + shared - EULER)
+    return number

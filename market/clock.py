@@ -270,8 +270,9 @@ class Clock(simpy.Environment):
         task = st.tasks[i]
         k = int(task["kind"])
         quotes = {
-            self._offers[int(o)]: (int(o), self._quote(k, int(o), i))
-            for o in st.shown[: clock["on_show"]]
+            self._offers[int(st.shown[j])]: (int(st.shown[j]), self._quote(k, j, i))
+            for j in range(clock["on_show"])
+            if st.score[j] > -math.inf
         }
         ask = Ask(
             id=int(task["id"]), kind=self._kinds[k], time=float(task["time"]),
@@ -293,8 +294,9 @@ class Clock(simpy.Environment):
             o, quote = quotes[award.offer]
             kernel.decide(st, i, o, price, quote.utility)
 
-    def _quote(self, k: int, o: int, i: int) -> Quote:
+    def _quote(self, k: int, place: int, i: int) -> Quote:
         st = self.engine.state
+        o = int(st.shown[place])
         cell = st.cells[k, o]
         name = self._offers[o]
         seller = self.engine.market.sellers[int(st.offers[o]["seller"])]
@@ -303,6 +305,6 @@ class Clock(simpy.Environment):
             ask = float(ask_for(st, k, o, i))
         return Quote(
             offer=name, seller=seller.name, owner=seller.owned_by, effort=name.split("/", 1)[1],
-            ask=ask, utility=float(st.score[o]), taste=taste, accuracy=float(cell["accuracy"]),
+            ask=ask, utility=float(st.score[place]), taste=taste, accuracy=float(cell["accuracy"]),
             on_time=float(cell["timely"]), served=float(cell["served"]), time=float(cell["time"]),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import build, kernel, workload
+from .choice import note_change
 from .spec import Market
 from .state import (
     FLUSH,
@@ -165,7 +166,7 @@ class Engine:
         self._requote(seller)
 
     def _requote(self, seller: int) -> None:
-        self.state.version[seller] += 1
+        note_change(self.state, seller)
 
     def begin_outage(self, seller: int, in_service: str, now: float) -> None:
         """Stop a seller; its tasks in service resume later, are requeued, or fail."""

@@ -12,7 +12,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .choice import ask_for, outside_taste, renew, score_offers, taste_for, utility_for
+from .choice import (
+    ask_for,
+    catch_up,
+    note_change,
+    outside_taste,
+    score_offers,
+    taste_for,
+    utility_for,
+)
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .outcome import do_without, fresh, leave, serve, think
@@ -105,7 +113,7 @@ def clear(st: State, i: int) -> bool:
     kind = st.classes[k]
     if task["pinned"] >= 0:
         o = task["pinned"]
-        renew(st, k, o)
+        catch_up(st, k)
         if st.base[k, o] == -math.inf:
             do_without(st, i, st.clock[0]["now"])
         else:
@@ -119,11 +127,11 @@ def clear(st: State, i: int) -> bool:
     outside = outside_taste(st, k, task["id"]) if kind["outside"] == 1 else -math.inf
     if st.clock[0]["mechanism"] == SECOND_SCORE:
         outside = max(outside, st.clock[0]["reserve"])
-    winner = pick(st.score, st.shown, count, outside, task["id"], st.offers)
-    if winner < 0:
+    place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
+    if place < 0:
         do_without(st, i, st.clock[0]["now"])
         return True
-    score = st.score[winner]
+    winner, score = st.shown[place], st.score[place]
     if st.clock[0]["mechanism"] == SECOND_SCORE:
         beat = score_to_beat(st.score, st.shown, count, outside, winner, st.offers)
         bid = ask_for(st, k, winner, i)
@@ -229,7 +237,7 @@ def stop_serving(st: State, s: int, now: float) -> None:
     """Begin an outage: the virtual clock stands still, offers are off the market."""
     touch(st.sellers[s], now)
     st.sellers[s]["down"] += 1
-    st.version[s] += 1
+    note_change(st, s)
     expect_completion(st, s, now)
 
 
@@ -265,7 +273,7 @@ def _drop(st: State, s: int, i: int, now: float) -> None:
 def use_slots(st: State, s: int, now: float) -> None:
     """Start what newly added slots can take."""
     touch(st.sellers[s], now)
-    st.version[s] += 1
+    note_change(st, s)
     serve_waiting(st, s, now)
     expect_completion(st, s, now)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import workload
-from .choice import outside_taste
+from .choice import note_change, outside_taste
 from .distributions import sample
 from .jit import compiled, spliced
 from .ledger import settle
@@ -66,6 +66,7 @@ def experience(st: State, i: int, wait: float, served: bool, now: float) -> None
         cell["pace_weight"], cell["pace_seen"] = paced, now
         cell["pace"] = remember(cell["pace"], paced, task["service"] / task["work"])
     st.stamp[k, o] = -1
+    note_change(st, st.offers[o]["seller"])
 
 
 @spliced

@@ -20,21 +20,20 @@ def pick(
     score: NDArray[np.float64], shown: NDArray[np.int64], count: int, outside: float,
     id_: np.uint64, offers: Any,
 ) -> int:  # fmt: skip
-    """Return the winning offer, or −1 if nothing beats the outside option.
+    """Return the winning offer's place in `shown`, or −1 if nothing beats the outside option.
 
-    `score[o]` is the expected utility of offer o net of price, `shown[:count]` the offers on
-    show. Equal scores are settled by a coin of the task's own, so that low numbers don't win.
+    `score[j]` is the expected utility of the offer `shown[j]` net of price, for j below `count`.
+    Equal scores are settled by a coin of the task's own, so that low numbers don't win.
     """
     winner = -1
     best = outside
     for j in range(count):
-        o = shown[j]
-        if score[o] > best or (winner < 0 and score[o] == best and best > -np.inf):
-            winner, best = o, score[o]
-        elif (
-            winner >= 0
-            and score[o] == best
-            and hash2(id_, offers[o]["tie_key"]) > hash2(id_, offers[winner]["tie_key"])
-        ):
-            winner = o
+        if score[j] < best:
+            continue
+        if score[j] > best or (winner < 0 and best > -np.inf):
+            winner, best = j, score[j]
+        elif winner >= 0:
+            mine = hash2(id_, offers[shown[j]]["tie_key"])
+            if mine > hash2(id_, offers[shown[winner]]["tie_key"]):
+                winner = j
     return winner

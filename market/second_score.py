@@ -22,14 +22,13 @@ def score_to_beat(
 ) -> float:  # fmt: skip
     """Return the best score among other owners' offers, at least `outside`.
 
-    `winner` is the offer that `posted_price.pick` found best among `shown[:count]`.
+    `score[j]` is that of the offer `shown[j]`, for j below `count`; `winner` is the offer that won.
     """
     beat = outside
     owner = offers[winner]["owner"]
     for j in range(count):
-        o = shown[j]
-        if offers[o]["owner"] != owner and score[o] > beat:
-            beat = score[o]
+        if score[j] > beat and offers[shown[j]]["owner"] != owner:
+            beat = score[j]
     return beat
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .choice import level_at, would_preempt
+from .choice import level_at, note_change, would_preempt
 from .heaps import drop_from_row, schedule, settle_row, withdraw
 from .jit import compiled, spliced
 from .rules import service_rate
@@ -57,11 +57,12 @@ def touch(seller: Any, now: float) -> None:
         seller["since"] = now
 
 
-@compiled
-def changed(seller: Any, version: Any, s: int, always: bool) -> None:
+@spliced
+def changed(st: State, s: int, always: bool) -> None:
     """Note that observed quotes of a seller may have changed."""
+    seller = st.sellers[s]
     if seller["quote"] == OBSERVED and (always or not math.isinf(seller["kappa"])):
-        version[s] += 1
+        note_change(st, s)
 
 
 @spliced
@@ -105,7 +106,7 @@ def begin(st: State, s: int, i: int, now: float) -> None:
     st.queues[s, task["level"]]["running"] += 1
     if running + 1 >= st.run.shape[1]:
         st.clock[0]["grow"] = 1
-    changed(seller, st.version, s, seller["running"] >= seller["slots"])
+    changed(st, s, seller["running"] >= seller["slots"])
 
 
 @spliced
@@ -115,7 +116,7 @@ def end(st: State, s: int, place: int, now: float) -> int:
     i = drop_from_row(st.tasks, st.run[s], seller["running"], place)
     task = st.tasks[i]
     work = st.works[task["kind"], task["offer"]]
-    changed(seller, st.version, s, seller["running"] >= seller["slots"])
+    changed(st, s, seller["running"] >= seller["slots"])
     seller["running"] -= 1
     seller["run_work"] -= work["mean"]
     seller["run_variance"] -= work["variance"]
@@ -147,7 +148,7 @@ def enqueue(st: State, s: int, i: int, front: bool, now: float) -> None:
     queue["work"] += work["mean"]
     queue["variance"] += work["variance"]
     seller["waiting"] += 1
-    changed(seller, st.version, s, True)
+    changed(st, s, True)
 
 
 @spliced
@@ -170,7 +171,7 @@ def dequeue(st: State, s: int, i: int) -> None:
     queue["variance"] -= work["variance"]
     seller["waiting"] -= 1
     withdraw(st.events, st.heap, st.clock[0], len(st.sellers) + i)
-    changed(seller, st.version, s, True)
+    changed(st, s, True)
 
 
 @spliced

@@ -26,6 +26,8 @@ FCFS, PRIORITY, PREEMPTIVE = range(3)
 ARGMAX, LOGIT = range(2)
 POSTED_PRICE, SECOND_SCORE = range(2)
 LEVELS = 8
+CHANGES = 256
+"""How many changes of quotes are remembered, a power of two."""
 LATENCY_BINS = 128
 BINS_PER_OCTAVE = 4
 FIRST_OCTAVE = -10
@@ -35,7 +37,7 @@ _f, _i, _u = "f8", "i8", "u8"
 CLOCK = np.dtype([
     ("now", _f), ("scheduled", _i), ("free", _i), ("next", _i), ("filled", _i), ("rows", _i),
     ("current", _i), ("grow", _i), ("mechanism", _i), ("bid_cost", _i), ("exact_price", _i),
-    ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i),
+    ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i), ("changes", _i),
     ("record_from", _f), ("on_show", _i), ("reserve", _f),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings."""
@@ -45,11 +47,12 @@ CLASS = np.dtype([
     ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
     ("asks", _i), ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i),
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
-    ("recorded_in", _i), ("recorded_out", _i), ("share", _u),
+    ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
-utilities; known: same deadline and patience for all."""
+utilities; known: same deadline and patience for all; seen: how many changes of quotes the class
+has caught up with."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -59,8 +62,9 @@ OFFER = np.dtype([
 """An offer: (seller, effort) with its rates in USD per token and per task."""
 
 SELLER = np.dtype([
-    ("taste_key", _u), ("speed", _f), ("kappa", _f), ("slots", _f), ("discipline", _i),
-    ("prefill", _f), ("outside", _f), ("refund_late", _f), ("refund_wrong", _f), ("promise", _f),
+    ("taste_key", _u), ("first", _i), ("offers", _i), ("speed", _f),
+    ("kappa", _f), ("slots", _f), ("discipline", _i), ("prefill", _f), ("outside", _f),
+    ("refund_late", _f), ("refund_wrong", _f), ("promise", _f),
     ("penalty", _f), ("quote", _i), ("listed", _i), ("down", _i), ("served_work", _f),
     ("since", _f), ("rate", _f), ("running", _i), ("waiting", _i), ("run_work", _f),
     ("run_variance", _f), ("touched", _f), ("run_time", _f), ("wait_time", _f), ("busy", _f),
@@ -138,6 +142,9 @@ class State(NamedTuple):
     base: NDArray[np.float64]  # [K, O] expected utility where all buyers of a class agree
     stamp: NDArray[np.int64]  # [K, O] version of the seller that the quote was made for
     version: NDArray[np.int64]  # [S] changes whenever a quote may have changed
+    changes: NDArray[np.int64]  # [CHANGES] the last sellers whose quotes may have changed
+    seller_of: NDArray[np.int64]  # [O] seller of an offer, for the scoring loop
+    taste_keys: NDArray[np.uint64]  # [O] taste key of an offer, for the scoring loop
     grid: NDArray[np.float64]  # [P] probabilities of tabulated work laws
     rows: NDArray[np.float64]  # [laws, P] their quantiles, tokens
     nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens

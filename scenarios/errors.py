@@ -1,6 +1,7 @@
 """What is wrong with a scenario, said the way a compiler says it.
 
-Codes never change their meaning; new ones are added at the end.
+Codes never change their meaning; new ones are added at the end. W208, a warm-up as long as the
+run, has become an error of kind W106.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ CODES = {
     "W205": "a total load beyond capacity",
     "W206": "a memory of quotes shorter than the queue's relaxation time",
     "W207": "a warm-up shorter than the queue's relaxation time",
-    "W208": "a warm-up that leaves nothing to measure",
     "W209": "a price below unit cost",
     "W210": "a horizon with too few tasks",
     "W211": "more offers considered than there are",
@@ -43,6 +43,7 @@ CODES = {
     "W213": "a seller that can never sell",
     "W214": "priorities that no seller honours",
     "W215": "more tasks than can be simulated",
+    "W216": "an event after the end of the run",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 

@@ -19,6 +19,8 @@ def expand(source: Source) -> list[Problem]:
     rest; others come after the catalogue's. A plain name only records where sellers came from.
     """
     wanted = source.data.get("catalogue")
+    if isinstance(wanted, str) and wanted:
+        return list(_named(wanted, source))
     if not isinstance(wanted, dict):
         return []
     problems = list(_wrong(wanted, source))
@@ -34,6 +36,22 @@ def expand(source: Source) -> list[Problem]:
     source.data["catalogue"] = wanted["name"]
     source.data["sellers"] = _merge(drawn, given, source.lines)
     return []
+
+
+def _named(name: str, source: Source) -> Iterator[Problem]:
+    """Yield what is wrong with a plain name."""
+    from ..agents import catalogue
+
+    known = catalogue.catalogues()
+    if name not in known:
+        hint = did_you_mean(name, known) or f"catalogues: {', '.join(known)}"
+        yield source.problem("W112", ("catalogue",), f"{shown(name)} is no catalogue", hint=hint)
+    elif "sellers" not in source.data:
+        hint = f'to sell its models write catalogue = {{name = "{name}", models = "all"}}'
+        yield source.problem("W104", ("sellers",), "`sellers` is missing", hint=hint)
+    else:
+        return
+    source.data.setdefault("sellers", [{"name": "unknown"}])  # say no more than is known
 
 
 def _wrong(wanted: dict[str, Any], source: Source) -> Iterator[Problem]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
 from ..agents import catalogue
-from .errors import BadInputError, Problem, did_you_mean, plain, shown
+from ..market.fields import Spec
+from .errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
+from .lint import RULES
 from .schema import Entry, every_entry
 
 _NAMES = {
@@ -96,6 +99,34 @@ def explain_figure(name: str) -> str:
     return ""
 
 
+def explain_code(code: str) -> str:
+    """Say what an error or warning is about, a warning with its equation; empty if unknown."""
+    code = code.upper()
+    if code not in CODES:
+        return ""
+    kind = "warning" if code >= "W2" else "error"
+    rules = [inspect.getdoc(rule) or "" for rule in RULES]
+    lines = [line for rule in rules if code in rule for line in rule.splitlines() if line]
+    return "\n  ".join([f"{code} ({kind}): {CODES[code]}", *lines])
+
+
+def explain_kind(kind: str) -> Explanation | None:
+    """Explain a kind such as `lognormal` and say which fields may be it; None if unknown."""
+    users: dict[str, type[Spec]] = {}
+    for _, entry in every_entry():
+        if kind in entry.kinds:
+            users.setdefault(".".join(map(str, entry.path)), entry.kinds[kind])
+    if not users:
+        return None
+    model = next(iter(users.values()))
+    needs = ", ".join(name for name in model.model_fields if name != "kind")
+    meaning = " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split()).removesuffix(".")
+    return Explanation(
+        kind, meaning, of=", ".join(users),
+        allowed=f"a table of {needs}" if needs else "the bare word",
+    )  # fmt: skip
+
+
 def explain(name: str) -> list[Explanation] | str:
     """Explain a field of a scenario, or a figure of a catalogue.
 
@@ -103,9 +134,12 @@ def explain(name: str) -> list[Explanation] | str:
         BadInputError: there is nothing of that name.
     """
     found = explain_field(name)
+    kind = explain_kind(name)
+    if kind is not None:
+        found = [kind, *(e for e in found if e.field != name)]
     if found:
         return found
-    figure = explain_figure(name)
+    figure = explain_code(name) or explain_figure(name)
     if figure:
         return figure
     known = {word for kinded, e in every_entry() for word in (str(e.path[-1]), kinded)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
@@ -15,11 +16,13 @@ from .lines import MAX_DEPTH, Path, line_of
 from .schema import ROOT, Entry, Step, entry_at, every_entry, narrow, step_into
 
 _SINGULAR = {"tasks": "task", "sellers": "seller", "events": "event"}
+_LONGEST_NAME = 64  # as in `NAME_PATTERN`
 _MAY_BE_ENDLESS = ("slots", "kappa", "prefill_rate")
 _TYPES = {
     "float": "a number", "int": "a whole number", "bool": "true or false", "string": "a text",
     "list": "a list", "dict": "a table", "model": "a table",
 }  # fmt: skip
+_TWO_FIELDS = re.compile(r"(\w+)\.(\w+) ")
 _CODES = {
     "missing": "W104", "extra_forbidden": "W101", "union_tag_invalid": "W105",
     "union_tag_not_found": "W104", "literal_error": "W105", "finite_number": "W108",
@@ -176,8 +179,15 @@ def from_validation(
         below, entry = _place(fault["loc"], source.at(at), root, fault["type"] == "extra_forbidden")
         path = (*at, *below)
         kind = fault["type"]
+        if not path:  # fields of the whole market that contradict each other: point at the first
+            named = _TWO_FIELDS.match(str(fault.get("ctx", {}).get("error", "")))
+            path = named.groups() if named else path
         if kind == "extra_forbidden":
             yield path, _unknown_key(path, entry, source, root if len(below) == 1 else None)
+        elif kind == "missing" and path[-1] != fault["loc"][-1]:
+            # A word for a table that needs more: choice = "logit" lacks choice.scale.
+            lacking = ".".join(plain(str(step)) for step in (path[-1], fault["loc"][-1]))
+            yield path, source.problem("W104", path, f"`{lacking}` is missing", entry)
         elif kind in {"missing", "union_tag_not_found"}:
             name = "kind" if kind == "union_tag_not_found" else str(path[-1])
             yield path, source.problem("W104", path, f"`{name}` is missing", entry)
@@ -245,14 +255,20 @@ def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
     told = shown(value)
     if kind == "value_error":
         said = plain(str(fault["ctx"]["error"]).replace("`", "'"), 200)
-        said = said.removeprefix(f"{path[-1]} ") if path else said
+        whole = ".".join(map(str, path))
         code, message = ("W106" if isinstance(value, dict) else code), f": {said}"
+        if said.startswith(f"{whole} "):
+            code, message = "W106", said.removeprefix(f"{whole} ")
+        elif path:
+            message = f": {said.removeprefix(f'{path[-1]} ')}"
     elif code == "W105":
         word = value.get("kind") if isinstance(value, dict) else value
         hint = did_you_mean(word, [*entry.kinds, *entry.words] if entry else [])
         message = f"{shown(word)} is not one of the choices"
     elif code == "W109" and fault["loc"][-1] == "[key]":
         message = f"`{plain(str(path[-1]))}` is not a name"
+    elif code == "W109" and isinstance(value, str) and len(value) > _LONGEST_NAME:
+        message = f"{told} is too long"
     elif code == "W102":
         message = f"{told} is not {_wanted(kind, entry)}"
     else:
@@ -263,9 +279,18 @@ def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
     return code, message, hint
 
 
+def _holds_tables(entry: Entry | None) -> bool:
+    inner = step_into(entry, 0) if entry is not None else None
+    return inner is not None and bool(inner.models)
+
+
 def _wanted(kind: str, entry: Entry | None) -> str:
     if entry is not None and "constant" in entry.kinds:
         return "a number or a law"
+    if entry is not None and entry.unit == "probability":
+        return "a probability"
+    if kind == "list_type" and _holds_tables(entry):
+        return "a list of tables"
     if kind == "int_from_float":
         return "a whole number"
     return _TYPES.get(kind.split("_", maxsplit=1)[0], "what belongs here")

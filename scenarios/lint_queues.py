@@ -79,13 +79,10 @@ def short_memory(terms: Terms) -> Found:
 
 
 def warm_up(terms: Terms) -> Found:
-    """W207: warm-up < τ (`Terms.slowest_queue`), unless τ < 1% of the run; W208: warm-up ≥ run."""
+    """W207: warm-up < τ (`Terms.slowest_queue`), unless τ < 1% of the run."""
     run = terms.market.run
     name, time = terms.slowest_queue
-    if run.warmup >= run.until:
-        text = f"the warm-up of {run.warmup:.4g} s leaves nothing of a run of {run.until:.4g} s"
-        yield "W208", ("run", "warmup"), text
-    elif run.warmup < time and time > _NEGLIGIBLE * run.until:
+    if run.warmup < time and time > _NEGLIGIBLE * run.until:
         text = (
             f"the warm-up of {run.warmup:.4g} s is shorter than the {time:.4g} s or so that the "
             f"queue of `{name}` takes to fill; means are biased towards the empty market"
@@ -132,6 +129,18 @@ def long_epoch(terms: Terms) -> Found:
         )
 
 
+def late_events(terms: Terms) -> Found:
+    """W216: at ≥ until, so that the event never happens."""
+    until = terms.market.run.until
+    for i, event in enumerate(terms.market.events):
+        if event.at >= until:
+            text = (
+                f"the {event.kind} of `{event.seller}` at {event.at:.4g} s comes after the end of "
+                f"the run at {until:.4g} s"
+            )
+            yield "W216", ("events", i, "at"), text
+
+
 QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
-    overloads, short_memory, warm_up, few_tasks, many_tasks, long_epoch,
+    overloads, short_memory, warm_up, few_tasks, many_tasks, long_epoch, late_events,
 )  # fmt: skip

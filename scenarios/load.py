@@ -28,6 +28,7 @@ from .traces import check_traces, locate
 MAX_BYTES = 1_000_000
 """Largest scenario file."""
 _MOST_SYNTAX_ERRORS = 20
+_KEY = re.compile(r"""\s*([A-Za-z0-9_."'-]+)\s*=""")
 _MOST_EPOCHS = 1_000_000
 
 
@@ -202,6 +203,9 @@ def _syntax(error: Exception, rows: Sequence[str]) -> tuple[int | None, str]:
     message = f"{said[:1].lower()}{said[1:]}"
     if found[1] is None:
         return len(rows), message
+    key = _KEY.match(rows[int(found[1]) - 1]) if "overwrite" in message else None
+    if key is not None:
+        return int(found[1]), f"`{plain(key[1])}` is given twice"
     return int(found[1]), f"{message} (column {found[2]})"
 
 

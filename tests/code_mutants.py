@@ -429,7 +429,7 @@ MUTANTS: dict[str, Mutant] = {
     "late on the dot": Mutant(rules, "lateness", _late_on_the_dot, on_the_dot_is_on_time),
     "on the dot too late to quote": Mutant(
         quotes, "work_below",
-        lambda f: lambda law, grid, table, work: f(law, grid, table, math.nextafter(work, 0.0)),
+        lambda f: lambda law, grid, table, work: f(law, grid, table, work * (1.0 - 1e-9)),
         on_the_dot_is_on_time),
     "arrivals before completions": Mutant(kernel, "COMPLETION", lambda _: 3,
                                           completions_come_before_arrivals),

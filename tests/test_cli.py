@@ -146,6 +146,66 @@ def test_a_folder_that_cannot_be_written(
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_an_unwritable_place_is_found_before_simulating(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        raise AssertionError("simulated in vain")
+
+    runs(run)
+    (tmp_path / "file").write_text("a file")
+    assert cli.main(["run", SMALL, "--out", "file/x/y"]) == 2
+    assert cli.main(["run", SMALL, "--out", "file"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert folders(tmp_path) == []
+
+
+def test_a_failing_report_does_not_lose_the_run(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any, path: Path) -> None:
+        path.write_text("<ht")
+        raise ZeroDivisionError("no figure")
+
+    monkeypatch.setattr(sys.modules["walras.analysis.report"], "write_report", fail)
+    assert cli.main(["run", SMALL]) == 3
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert (folder / "summary.parquet").exists()
+    assert not (folder / "report.html").exists()
+    out = capsys.readouterr()
+    assert "fast/default" in out.out
+    assert "the report could not be made: ZeroDivisionError: no figure" in out.err
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run", SMALL, "--debug"])
+
+
+def test_what_killed_processes_left_is_swept(runs: Any, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    place = tmp_path / "runs"
+    for name in (f".a.{process.pid}.tmp", f".b.{process.pid}.old", f".c.{os.getpid()}.tmp"):
+        (place / name).mkdir(parents=True)
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    names = {p.name for p in place.iterdir()}
+    assert {n for n in names if not n.startswith("small-")} == {"b", f".c.{os.getpid()}.tmp"}
+
+
+def test_interrupted_after_the_folder_is_in_place(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = running._put
+
+    def put(*places: Path) -> None:
+        real(*places)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "_put", put)
+    for _ in range(2):
+        assert cli.main(["run", SMALL, "-q"]) == 130
+        (folder,) = (tmp_path / "runs").iterdir()
+        assert f"the run is in runs/{folder.name}" in capsys.readouterr().err
+
+
 def test_interrupted_is_130_and_leaves_nothing(
     runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,7 +266,7 @@ def test_progress_without_a_terminal_is_a_line_in_thirty_seconds(
     assert cli.main(["run", SMALL, "--seed", "3"]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "tasks/s" in line]
     assert len(lines) == 3
-    assert lines[0] == "30%  967 tasks/s  70 s left"
+    assert lines[0] == "31%  1,000 tasks/s  69 s left"
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,12 +298,22 @@ def test_the_card_leaves_out_what_is_not_there(
     assert "no tasks" in capsys.readouterr().out
 
 
+def test_the_card_cuts_names_and_never_numbers() -> None:
+    header = ("task class, offer", "share", "unit")
+    rows = [("  " + "x" * 60 + "/think-64k", "12.3% ±0.4%", "USD/task")]
+    for width in (10, 40, 80, 120):
+        text = cards._table(header, rows, width).plain
+        assert "12.3% ±0.4%  USD/task" in text
+        assert "think-64k" in text or width < 40
+        assert width < 40 or max(map(len, text.splitlines())) <= width
+
+
 # --- validate, explain, list -------------------------------------------------------------------
 
 
 def test_validate(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["validate", SMALL]) == 0
-    assert capsys.readouterr().out == f"{SMALL}: fine, 1 task classes, 2 sellers, 3 offers\n"
+    assert capsys.readouterr().out == f"{SMALL}: fine, 1 task class, 2 sellers, 3 offers\n"
     assert cli.main(["validate", "--json", SMALL, BAD, WARNED]) == 2
     found = json.loads(capsys.readouterr().out)
     assert {"error", "warning"} == {p["severity"] for p in found}
@@ -276,6 +346,10 @@ def test_no_colour_unless_wanted(
         ("columns", ["TIMESTAMP"]),
         ("mechanism", ["kind", "second_score"]),
         ("claude-3.7-sonnet.speed", ["tokens/s", "source:"]),
+        ("lognormal", ["coefficient of variation", "tasks.output_tokens", "a table of mean, cv"]),
+        ("W201", ["a dominated offer", "p_i ≤ p_j"]),
+        ("w106", ["error", "contradict"]),
+        ("F1", ["Who is chosen", "walras.plot.selection_map"]),
     ],
 )
 def test_explain(field: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,6 +358,11 @@ def test_explain(field: str, words: list[str], capsys: pytest.CaptureFixture[str
     assert [w for w in words if w not in out] == []
     assert cli.main(["explain", field, "--json"]) == 0
     json.loads(capsys.readouterr().out)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"walras {walras.__version__}\n"
 
 
 def test_explain_what_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -376,14 +455,15 @@ sys.exit(main(["run", sys.argv[1]]))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
-def test_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("request_to_end", ["SIGINT", "SIGTERM"])
+def test_ctrl_c(tmp_path: Path, request_to_end: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SLOW_RUN, SMALL], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, request_to_end))
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert f"walras run {SMALL} --seed 0" in err

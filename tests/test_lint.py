@@ -81,7 +81,6 @@ FIRES = {
     ],
     "W206": [market(BUSY, quotes={"latency": "average", "memory": 1})],
     "W207": [market(BUSY, run={"until": 1000})],
-    "W208": [market(run={"until": 1000, "warmup": 1000})],
     "W209": [
         market(seller(price={"output": 4.0})),
         market(seller(price={"task": 0.0001}), mechanism={"kind": "second_score", "bid": "price"}),
@@ -102,6 +101,7 @@ FIRES = {
     ],
     "W214": [market(task(), task(name="urgent", priority=1))],
     "W215": [market(task(arrivals=poisson(1e7)), run={"until": "1 d"})],
+    "W216": [market(events=[{**MAIN, "at": "1 d"}]), market(events=[{**MAIN, "at": "2 d"}])],
 }
 
 SILENT = {
@@ -148,7 +148,6 @@ SILENT = {
         market(BUSY, run={"until": 1000, "warmup": 500}), market(BUSY),
         market(BUSY, seller(slots="unlimited"), run={"until": 1000}),
     ],
-    "W208": [market(run={"until": 1000, "warmup": 500})],
     "W209": [
         market(), market(seller(price={"output": 4.0}), mechanism=AUCTION),
         market(seller(price={"output": 4.0}, pricing="cost_plus")),
@@ -169,6 +168,7 @@ SILENT = {
         market(task(), task(name="urgent", priority=1), seller(discipline="priority")),
     ],
     "W215": [market(), market(task(arrivals=poisson(1e7)), run={"until": 100})],
+    "W216": [market(events=[MAIN])],
 }  # fmt: skip
 
 

@@ -75,6 +75,36 @@ price = {output = "cheap"}
     )
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("value = 1", 'choice = "logit"', "`choice.scale` is missing"),
+        ("value = 1", "value = 1\nvalue = 2", "`value` is given twice"),
+        ('"chat"', f'"{"x" * 65}"', "is too long"),
+        ("0.9", '"90%"', 'accuracy "90%" is not a probability'),
+        ("[[tasks]]", "events = 3\n[[tasks]]", "events 3 is not a list of tables"),
+        ("[[tasks]]", "run = {until = 9, warmup = 9}\n[[tasks]]", "run.warmup (9 s) must be"),
+        ("[[tasks]]", 'catalogue = "march-2024"\n[[tasks]]', "did you mean `march-2025`?"),
+    ],
+)
+def test_the_words_of_an_error(old: str, new: str, words: str) -> None:
+    text = """
+[[tasks]]
+name = "chat"
+arrivals = {kind = "poisson", rate = 1}
+value = 1
+[[sellers]]
+name = "deep"
+accuracy = 0.9
+"""
+    assert words in render(errors_in(check(text.replace(old, new)).problems))
+
+
+def test_a_catalogue_by_name_without_sellers_says_how_to_sell_its_models() -> None:
+    (problem,) = errors_in(read(CORPUS / "bad" / "catalogue_without_models.toml").problems)
+    assert 'models = "all"' in problem.hint
+
+
 def test_hostile_texts_do_not_reach_the_terminal() -> None:
     text = 'mechanism = "\\u001b[2J\\u202e"\n"\\u0007" = 1\n[[tasks]]\nname = "\\u009b"\n'
     shown = render(check(text).problems)

@@ -39,11 +39,13 @@ def best(
     scores: list[float], outside: float = 0.0, id_: int = 1, shown: list[int] | None = None,
     rule: Pick = pick,
 ) -> int:  # fmt: skip
-    """Return the winner among offers with these scores."""
+    """Return the winner among offers with these scores, of those shown."""
     order = np.array(range(len(scores)) if shown is None else shown, dtype=np.int64)
+    of_shown = np.array([scores[o] for o in order])
     with np.errstate(over="ignore"):
-        return int(rule(np.array(scores), order, len(order), outside, np.uint64(id_),
-                        menu(list(range(len(scores))))))  # fmt: skip
+        place = int(rule(of_shown, order, len(order), outside, np.uint64(id_),
+                         menu(list(range(len(scores))))))  # fmt: skip
+    return int(order[place]) if place >= 0 else -1
 
 
 # --- choice ------------------------------------------------------------------------------------
@@ -72,9 +74,9 @@ def lowest_number(
     score: Any, shown: Any, count: int, outside: float, _id: Any, _offers: Any
 ) -> int:
     """Mutant: the first of equals wins."""
-    values = [score[o] for o in shown[:count]]
+    values = list(score[:count])
     top = max(values, default=-INF)
-    return int(shown[values.index(top)]) if top >= outside and top > -INF else -1
+    return values.index(top) if top >= outside and top > -INF else -1
 
 
 def fair(rule: Pick, scores: list[float], tied: list[int]) -> bool:
@@ -200,7 +202,7 @@ def test_score_to_beat_is_that_of_another_owner() -> None:
     assert score_to_beat(score, shown, 4, 3.5, 0, offers) == 3.5
     assert score_to_beat(score, shown, 2, 0.0, 0, offers) == 0.0
     assert score_to_beat(score, shown, 2, -INF, 0, offers) == -INF
-    assert score_to_beat(score, np.array([3, 2, 0]), 3, 0.0, 0, offers) == 3.0
+    assert score_to_beat(score[[3, 2, 0]], np.array([3, 2, 0]), 3, 0.0, 0, offers) == 3.0
 
 
 @st.composite

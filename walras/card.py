@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from .scenarios.errors import plain
+from .scenarios.estimates import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,39 +19,59 @@ if TYPE_CHECKING:
 Row = tuple[str, ...]
 _OFFERS = 3
 _SELLERS = 8
+_SHORTEST = 12  # letters to which names are cut at most
+_GAP = "  "
+
+
+class _Figure(NamedTuple):
+    """A row of the summary; `half` is half the width of its 95% interval."""
+
+    value: float = math.nan
+    se: float = math.nan
+    half: float = math.nan
+    unit: str = ""
 
 
 class Figures:
     """The summary of a run, looked up by task class, offer and metric."""
 
     def __init__(self, summary: pd.DataFrame) -> None:
-        self.rows: dict[tuple[str, str, str], tuple[float, float, str]] = {
-            (str(task), str(offer), str(metric)): (float(value), float(error), str(unit))
-            for task, offer, metric, value, error, unit in zip(
-                *(summary[c].tolist() for c in ("task", "offer", "metric", "value", "se", "unit")),
-                strict=True,
+        columns = ("task", "offer", "metric", "value", "se", "unit", "n")
+        self.rows: dict[tuple[str, str, str], _Figure] = {
+            (str(task), str(offer), str(metric)): _Figure(value, se, _half(value, se, n), str(unit))
+            for task, offer, metric, value, se, unit, n in zip(
+                *(summary[c].tolist() for c in columns), strict=True
             )
         }
 
     def value(self, task: str, offer: str, metric: str) -> float:
         """Return a figure; NaN if the run has none."""
-        return self.rows.get((task, offer, metric), (math.nan, math.nan, ""))[0]
+        return self.rows.get((task, offer, metric), _Figure()).value
 
     def told(self, task: str, offer: str, metric: str, form: str, *, error: bool = False) -> str:
-        """Return a figure as text, with its standard error if wanted; empty if there is none."""
-        value, se, _ = self.rows.get((task, offer, metric), (math.nan, math.nan, ""))
-        if not math.isfinite(value):
+        """Return a figure as text, with its 95% interval if wanted; empty if there is none."""
+        figure = self.rows.get((task, offer, metric), _Figure())
+        if not math.isfinite(figure.value):
             return ""
-        text = _FORMS[form](value)
-        return f"{text} ±{_FORMS[form](se)}" if error and math.isfinite(se) and se > 0 else text
+        text = _FORMS[form](figure.value)
+        told = error and math.isfinite(figure.half) and figure.half > 0
+        return f"{text} ±{_FORMS[form](figure.half)}" if told else text
 
     def offers(self, task: str) -> list[str]:
         """Return the offers a class chose, the most chosen first; `outside` among them."""
         shares = {
-            offer: value for (k, offer, metric), (value, _, _) in self.rows.items()
-            if k == task and metric == "share" and offer != "all" and value > 0
+            offer: figure.value for (k, offer, metric), figure in self.rows.items()
+            if k == task and metric == "share" and offer != "all" and figure.value > 0
         }  # fmt: skip
         return sorted(shares, key=lambda offer: (-shares[offer], offer))
+
+
+def _half(value: float, se: float, n: float) -> float:
+    """Return half the width of a 95% interval, as the report shows it; NaN if unknown."""
+    if not math.isfinite(se) or not n > 1:
+        return math.nan
+    low, high = Estimate(value, se, int(n), int(n) - 1).interval()
+    return (high - low) / 2
 
 
 def duration(x: float) -> str:
@@ -73,24 +92,27 @@ _FORMS = {
 }
 
 
-def card(result: Result, folder: str, command: str) -> RenderableType:
+def card(result: Result, folder: str, command: str, width: int = 80) -> RenderableType:
     """Return the result card: who wins which class, the sellers, where the files are.
 
     Args:
         result: a run.
         folder: the run folder, empty if nothing was written.
         command: the command that repeats it.
+        width: letters in a line of the terminal.
     """
     figures = Figures(result.summary())
     market = result.market
     parts: list[RenderableType] = [Text(f"{plain(market.name)}  seed {result.seed}", style="bold")]
     if market.question:
         parts.append(Text(plain(market.question, 400)))
-    parts += ["", _classes(figures, [task.name for task in market.tasks])]
-    sellers = _sellers(figures, [s.name for s in market.sellers])
-    if sellers.row_count:
+    parts += ["", _classes(figures, [task.name for task in market.tasks], width)]
+    sellers = _sellers(figures, [s.name for s in market.sellers], width)
+    if sellers is not None:
         parts += ["", sellers]
     parts += ["", *(Text(line) for line in _totals(figures))]
+    if any(math.isfinite(figure.half) for figure in figures.rows.values()):
+        parts.append(Text("±       half the width of a 95% interval"))
     parts += [Text(line, style="yellow") for line in _settling(result)]
     if folder:
         parts.append(Text(f"files   {folder}"))
@@ -98,29 +120,45 @@ def card(result: Result, folder: str, command: str) -> RenderableType:
     return Group(*parts)
 
 
-def _table(header: Row, rows: list[Row]) -> Table:
-    """Return a table whose texts give way before its numbers where the terminal is narrow."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
-    for i, name in enumerate(header):
-        widest = max(len(cells[i]) for cells in (header, *rows))
-        text = name in ("task class", "offer", "seller", "unit")
-        table.add_column(
-            name, justify="left" if text else "right", no_wrap=True, overflow="ellipsis",
-            min_width=min(widest, 12) if text else widest,
-        )  # fmt: skip
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _table(header: Row, rows: list[Row], width: int) -> Text:
+    """Return a table; where the terminal is narrow, names are cut in the middle, numbers never."""
+    widest = [max(len(cells[i]) for cells in (header, *rows)) for i in range(len(header))]
+    room = max(width - sum(widest[1:]) - len(_GAP) * (len(header) - 1), _SHORTEST)
+    widest[0] = min(widest[0], room)
+    lines = [
+        _GAP.join(
+            middle(cell, size).ljust(size) if i == 0 or header[i] == "unit" else cell.rjust(size)
+            for i, (cell, size) in enumerate(zip(cells, widest, strict=True))
+        ).rstrip()
+        for cells in (header, *rows)
+    ]
+    rule = "─" * (sum(widest) + len(_GAP) * (len(header) - 1))
+    text = "\n".join([lines[0], rule, *lines[1:]])
+    return Text(text, no_wrap=True, overflow="ignore")
 
 
-def _classes(figures: Figures, tasks: list[str]) -> Table:
-    """Who wins which task class."""
+def middle(text: str, width: int) -> str:
+    """Cut a text in the middle: of `seller/effort` both ends tell.
+
+    Example:
+        >>> middle("claude-3.7-sonnet/think-64k", 20)
+        'claude-3…t/think-64k'
+    """
+    if len(text) <= width:
+        return text
+    end = width // 2 + 1
+    return f"{text[: width - 1 - end]}…{text[-end:]}"
+
+
+def _classes(figures: Figures, tasks: list[str], width: int) -> Text:
+    """Who wins which task class: a line for the class, below it its offers."""
     rows: list[Row] = []
     for task in tasks:
         offers = figures.offers(task)
-        for i, offer in enumerate(offers[:_OFFERS]):
+        rows.append((plain(task, 64), *[""] * 5))
+        for offer in offers[:_OFFERS]:
             rows.append((
-                plain(task) if i == 0 else "", plain(offer),
+                f"  {plain(offer, 200)}",
                 figures.told(task, offer, "share", "share", error=True),
                 figures.told(task, offer, "price", "usd"),
                 figures.told(task, offer, "wait", "time"),
@@ -129,26 +167,28 @@ def _classes(figures: Figures, tasks: list[str]) -> Table:
             ))  # fmt: skip
         if len(offers) > _OFFERS:
             rest = 1 - sum(figures.value(task, offer, "share") for offer in offers[:_OFFERS])
-            others = f"{len(offers) - _OFFERS} others"
-            rows.append(("", others, _FORMS["share"](max(rest, 0.0)), "", "", "", ""))
+            others = f"  {len(offers) - _OFFERS} others"
+            rows.append((others, _FORMS["share"](max(rest, 0.0)), "", "", "", ""))
         if not offers:
-            rows.append((plain(task), "no tasks", "", "", "", "", ""))
-    return _table(("task class", "offer", "share", "price USD", "wait", "missed", "right"), rows)
+            rows.append(("  no tasks", "", "", "", "", ""))
+    header = ("task class, offer", "share", "price USD", "wait", "missed", "right")
+    return _table(header, rows, width)
 
 
-def _sellers(figures: Figures, names: list[str]) -> Table:
+def _sellers(figures: Figures, names: list[str], width: int) -> Text | None:
     """The busiest sellers; sellers without a capacity limit have no utilisation."""
     known = [n for n in names if math.isfinite(figures.value("all", n, "utilisation"))]
     known.sort(key=lambda n: -figures.value("all", n, "utilisation"))
     rows: list[Row] = [
         (
-            plain(name), figures.told("all", name, "utilisation", "share", error=True),
+            plain(name, 64), figures.told("all", name, "utilisation", "share", error=True),
             figures.told("all", name, "waiting", "usd"), figures.told("all", name, "price", "usd"),
-            figures.rows.get(("all", name, "price"), (0.0, 0.0, ""))[2],
+            figures.rows.get(("all", name, "price"), _Figure()).unit,
         )
         for name in known[:_SELLERS]
     ]  # fmt: skip
-    return _table(("seller", "utilisation", "waiting", "price", "unit"), rows)
+    header = ("seller", "utilisation", "waiting", "price", "unit")
+    return _table(header, rows, width) if rows else None
 
 
 def _totals(figures: Figures) -> list[str]:
@@ -157,7 +197,7 @@ def _totals(figures: Figures) -> list[str]:
     for metric, label in (("welfare", "welfare"), ("surplus", "buyers"), ("profit", "sellers")):
         told = figures.told("all", "all", metric, "usd", error=True)
         if told:
-            unit = figures.rows["all", "all", metric][2]
+            unit = figures.rows["all", "all", metric].unit
             out.append(f"{label:<8}{told} {unit}".rstrip())
     return out
 
@@ -180,8 +220,9 @@ def _settling(result: Result) -> list[str]:
 def as_data(result: Result, folder: str, command: str) -> dict[str, Any]:
     """Return what `--json` prints; figures that are not known are null."""
     rows = [
-        {"task": k, "offer": o, "metric": m, "value": _finite(v), "se": _finite(e), "unit": u}
-        for (k, o, m), (v, e, u) in Figures(result.summary()).rows.items()
+        {"task": k, "offer": o, "metric": m, "value": _finite(f.value),
+         "se": _finite(f.se), "unit": f.unit}
+        for (k, o, m), f in Figures(result.summary()).rows.items()
     ]
     return {
         "scenario": result.market.name, "seed": result.seed, "reps": result.reps,

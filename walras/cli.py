@@ -58,9 +58,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"walras {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     _State.debug = debug
 
@@ -87,11 +98,16 @@ def run_command(
     from . import running
 
     folder = out / running.folder_name(loaded, seed, reps, record)
+    before = running.stamp(folder)
     try:
-        result = running.simulate(loaded, seed=seed, reps=reps, record=record, quiet=quiet)
-        running.save(result, loaded, folder, command)
+        with running.terminable():
+            running.probe(folder)
+            result = running.simulate(loaded, seed=seed, reps=reps, record=record, quiet=quiet)
+            wrong = running.save(result, loaded, folder, command)
     except KeyboardInterrupt:
-        _tell(f"interrupted; nothing was written. To repeat:\n  {command}")
+        whole = running.stamp(folder) not in (None, before)
+        said = f"the run is in {folder}" if whole else "nothing was written"
+        _tell(f"interrupted; {said}. To repeat:\n  {command}")
         raise typer.Exit(INTERRUPTED) from None
     except (running.RunFailedError, OSError) as error:
         if _State.debug:
@@ -105,7 +121,13 @@ def run_command(
     elif not quiet:
         from .card import card
 
-        _console().print(card(result, str(folder), command))
+        console = _console()
+        console.print(card(result, str(folder), command, console.width))
+    if wrong is not None:
+        if _State.debug:
+            raise wrong
+        _tell(f"error: the report could not be made: {_told(wrong)}; the tables are in {folder}")
+        raise typer.Exit(FAILED)
 
 
 @app.command("list")
@@ -154,8 +176,8 @@ def validate_command(
             _show(errors if quiet else loaded.problems)
         if loaded.market is not None and not (json or quiet):
             market = loaded.market
-            _print(f"{file}: fine, {len(market.tasks)} task classes, "
-                   f"{len(market.sellers)} sellers, {len(market.offers)} offers")  # fmt: skip
+            _print(f"{file}: fine, {_count(market.tasks, 'task class', 'task classes')}, "
+                   f"{_count(market.sellers, 'seller')}, {_count(market.offers, 'offer')}")  # fmt: skip
     if json:
         _print_json([p.as_dict() for p in found])
     if wrong:
@@ -165,17 +187,18 @@ def validate_command(
 @app.command("explain")
 def explain_command(
     field: Annotated[str, typer.Argument(
-        metavar="FIELD", help="A field (deadline, sellers.kappa), a kind (lognormal), or a figure "
-        "of the catalogue (claude-3.7-sonnet.speed).",
+        metavar="FIELD", help="A field (deadline, sellers.kappa), a kind (lognormal), a figure "
+        "of the catalogue (claude-3.7-sonnet.speed) or of the report (F1), or a code (W201).",
     )],
     json: Json = False,
 ) -> None:  # fmt: skip
     """Explain a field: meaning, unit, default, range, source."""
     from dataclasses import asdict
 
+    from . import listing
     from .scenarios.explain import explain
 
-    found = explain(field)
+    found = listing.figure(field) or explain(field)
     if json:
         _print_json(found if isinstance(found, str) else [asdict(e) for e in found])
     elif isinstance(found, str):
@@ -215,6 +238,17 @@ def _reason(error: Exception, folder: Path) -> str:
     if isinstance(error, OSError):
         return f"{folder} cannot be written: {error.strerror or error}"
     return f"the run failed: {error}"
+
+
+def _told(error: Exception) -> str:
+    """Return an error on one line."""
+    from .scenarios.errors import plain
+
+    return plain(f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0], 200)
+
+
+def _count(items: Sequence[object], one: str, many: str = "") -> str:
+    return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"
 
 
 def _warn(loaded: Loaded, target: str) -> None:

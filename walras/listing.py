@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -30,6 +31,20 @@ def figures() -> Rows:
     from .analysis.figures import FIGURES
 
     return [{"name": f.id, "about": f.question} for f in FIGURES.values()]
+
+
+def figure(name: str) -> str:
+    """Say what a figure of a report, such as F1, is about; empty if there is none."""
+    if not re.fullmatch(r"[Ff][0-9]{1,3}", name):
+        return ""  # without importing what draws them
+    from .analysis.figures import FIGURES
+
+    found = FIGURES.get(name.upper())
+    if found is None:
+        return ""
+    function = found.builder.__module__.rpartition(".")[2]
+    return (f"{found.id}: {found.question}\n  in       report.html of a run folder\n"
+            f"  Python   walras.plot.{function}(result)")  # fmt: skip
 
 
 def runs(folder: Path) -> Rows:

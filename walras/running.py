@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+import signal
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from .scenarios.result import Result
 
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
+_PATIENCE = 3.0  # seconds without progress after which a line says what takes so long
+_LEFT_OVER = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,9})\.(?P<what>tmp|old)")
 
 Progress = Callable[[float, float, int], None]
 
@@ -63,7 +69,8 @@ def progress(quiet: bool) -> Iterator[Progress | None]:
         with _bar() as report:
             yield report
     else:
-        yield _lines()
+        with _lines() as report:
+            yield report
 
 
 @contextmanager
@@ -77,61 +84,177 @@ def _bar() -> Iterator[Progress]:
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("simulating"), BarColumn(), TaskProgressColumn(),
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
                TextColumn("{task.fields[speed]}"), TimeRemainingColumn())  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0, speed="")
-        start = time.monotonic()
+        task = bar.add_task("compiling (once)", total=1.0, speed="", start=False)
+        speed: _Speed | None = None
 
         def report(done: float, until: float, tasks: int) -> None:
-            bar.update(task, completed=done / until, speed=_speed(tasks, start))
+            nonlocal speed
+            if speed is None:  # compiling took its time before: it says nothing of the rest
+                speed = _Speed(done, tasks)
+                bar.start_task(task)
+            told = speed.told(tasks)
+            bar.update(task, description="simulating", completed=done / until, speed=told)
 
         yield report
 
 
-def _lines() -> Progress:
-    start = last = time.monotonic()
+@contextmanager
+def _lines() -> Iterator[Progress]:
+    speed: _Speed | None = None
+    last = 0.0
+    slow = threading.Timer(_PATIENCE, _line, ["compiling (once)"])
+    slow.daemon = True
+    slow.start()
 
     def report(done: float, until: float, tasks: int) -> None:
-        nonlocal last
+        nonlocal speed, last
         now = time.monotonic()
-        if now - last >= _EVERY:
+        if speed is None:
+            slow.cancel()
+            speed, last = _Speed(done, tasks), now
+        elif now - last >= _EVERY:
             last = now
-            share = done / until
-            left = (now - start) * (1 - share) / share if share > 0 else 0.0
-            line = f"{share:.0%}  {_speed(tasks, start)}  {left:.0f} s left\n"
-            sys.stderr.write(line)
-            sys.stderr.flush()
+            _line(f"{done / until:.0%}  {speed.told(tasks)}  {speed.left(done, until):.0f} s left")
 
-    return report
-
-
-def _speed(tasks: int, start: float) -> str:
-    return f"{tasks / max(time.monotonic() - start, 1e-3):,.0f} tasks/s"
+    try:
+        yield report
+    finally:
+        slow.cancel()
 
 
-def save(result: Result, loaded: Loaded, folder: Path, command: str) -> None:
+def _line(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+class _Speed:
+    """Progress since the first report, which ends the compiling."""
+
+    def __init__(self, done: float, tasks: int) -> None:
+        self.start, self.done, self.tasks = time.monotonic(), done, tasks
+
+    def told(self, tasks: int) -> str:
+        """Return tasks per second as text; empty at the first report."""
+        since = tasks - self.tasks
+        passed = time.monotonic() - self.start
+        return f"{since / max(passed, 1e-3):,.0f} tasks/s" if since else ""
+
+    def left(self, done: float, until: float) -> float:
+        """Return the seconds of computing that are left."""
+        passed = time.monotonic() - self.start
+        return passed * (until - done) / (done - self.done) if done > self.done else 0.0
+
+
+# --- the run folder ----------------------------------------------------------------------------
+
+
+def probe(folder: Path) -> None:
+    """Make sure, before anything is computed, that a run folder can be written; leave nothing.
+
+    Raises:
+        OSError: it cannot.
+    """
+    parents = (folder.parent, *folder.parent.parents)
+    made = [parent for parent in parents if not parent.exists()]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent):
+            pass
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(0, "a file of that name is there")
+    finally:
+        for parent in made:
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def stamp(folder: Path) -> int | None:
+    """Return what tells a run folder from the one that takes its place; None if there is none."""
+    try:
+        return folder.stat().st_ino
+    except OSError:
+        return None
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Treat a request to terminate as Ctrl-C, so that nothing half-written stays behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may handle signals
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def save(result: Result, loaded: Loaded, folder: Path, command: str) -> Exception | None:
     """Write the run folder: beside its place under another name first, then renamed.
 
     Whatever interrupts it, `folder` is either whole or as it was.
 
+    Returns:
+        What was wrong with the report, if it could not be made: the folder is then without it.
+
     Raises:
         OSError: nothing can be written there.
     """
-    from .analysis.report import write_report
-
     # As given: where this machine keeps a trace is nobody else's business.
     result = replace(result.with_command(command), market=loaded.spec or result.market)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         result.save(unfinished, command=command)
         (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
-        write_report(result, unfinished / "report.html")
+        wrong = _report(result, unfinished / "report.html")
         _sync(unfinished)
         _put(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    return wrong
+
+
+def _report(result: Result, path: Path) -> Exception | None:
+    """Write the report; return why there is none. A finished run is not lost for its report."""
+    try:
+        from .analysis.report import write_report
+
+        write_report(result, path)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the tables are worth keeping
+        path.unlink(missing_ok=True)
+        return error
+    return None
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed processes left half-written, and put back what they had moved away."""
+    for path in parent.glob(".*"):
+        found = _LEFT_OVER.fullmatch(path.name)
+        if found is None or _lives(int(found["pid"])):
+            continue
+        with suppress(OSError):
+            if found["what"] == "old" and not (parent / found["name"]).exists():
+                path.rename(parent / found["name"])
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
 
 
 def _sync(folder: Path) -> None:
@@ -148,12 +271,12 @@ def _put(unfinished: Path, folder: Path) -> None:
     """Rename a finished folder to its place; an older run there gives way."""
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     existed = folder.is_dir()
-    if existed:
-        folder.rename(old)
     try:
+        if existed:
+            folder.rename(old)
         unfinished.rename(folder)
     except BaseException:
-        if existed:
+        if old.is_dir() and not folder.exists():
             old.rename(folder)
         raise
     if existed:

@@ -42,7 +42,8 @@ def data(result: Result) -> pd.DataFrame:
         rows.append({"task": task, "offer": offer, "served": int(bins["count"].sum()),
                      **{k: _quantile(bins, q) for k, q in _QUANTILES.items()}})  # fmt: skip
     columns = ["task", "offer", "served", *_QUANTILES]
-    out = pd.DataFrame(rows, columns=columns)
+    kinds = {"served": np.int64, **dict.fromkeys(_QUANTILES, np.float64)}
+    out = pd.DataFrame(rows, columns=columns).astype(kinds)  # kinds hold without rows, too
     sums = steady(result, result.epochs).groupby(["task", "offer"])[["late", "served"]].sum()
     late = (sums["late"] / sums["served"].where(sums["served"] > 0)).rename("missed")
     out = out.merge(late.reset_index(), on=["task", "offer"], how="left")
@@ -222,11 +223,14 @@ def finding(result: Result) -> str:
 def caption(result: Result) -> str:
     """Explain how to read the figure."""
     middle = ", median over replications" if result.reps > 1 else ""
+    busy = (
+        f" Below: share of slots in use over the whole run{middle}; the {MAIN_SELLERS} busiest "
+        "sellers are named, sellers with unlimited slots have no utilisation."
+    )
+    below = not _utilisation(result).empty
     return (
-        "Above: time from asking to the answer, after the warm-up; box 25–75%, line median, "
+        f"{'Above: time' if below else 'Time'} from asking to the answer, after the warm-up; box 25–75%, line median, "
         f"whiskers 5–95%; the {_OFFERS} most used offers of each task class, fastest first. Black "
         "lines are deadlines; where they differ between tasks, dashed at the median, with a band "
-        "from 5% to 95%. Below: share of slots in use over the whole run"
-        f"{middle}; the {MAIN_SELLERS} busiest sellers are named, sellers with unlimited slots "
-        "have no utilisation."
+        f"from 5% to 95%.{busy if below else ''}"
     )

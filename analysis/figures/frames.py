@@ -35,7 +35,8 @@ def steady(result: Result, frame: pd.DataFrame, column: str = "start") -> pd.Dat
 
 def seller_of(offers: pd.Series) -> pd.Series:
     """Return the seller of each offer name: what stands before the last slash."""
-    return offers.astype(str).str.rpartition("/")[0]
+    names = [str(offer).rpartition("/")[0] for offer in offers]
+    return pd.Series(names, index=offers.index, dtype=object)
 
 
 def short_names(market: Market) -> dict[str, str]:

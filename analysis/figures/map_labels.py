@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .template import HEIGHT, INK, WIDTH, label, text_width
+from .template import HEIGHT, INK, WIDTH, label, plain, text_width
 
 Floats = NDArray[np.float64]
+_Area = tuple[float, float, float, float]  # left, right, low, high, px
 MARGIN = {"l": 76, "r": 190, "b": 60}
 """Margins of the map, px; labels are placed for its nominal size."""
 
@@ -55,7 +56,10 @@ def class_labels(
     boxes: list[tuple[str, tuple[float, float, float, float]]],
     x: tuple[float, float], y: tuple[float, float],
 ) -> list[dict[str, object]]:  # fmt: skip
-    """Put each class's name above its tasks, moved up where names would overlap.
+    """Put each class's name by its tasks, clear of other names and other classes' tasks.
+
+    A name stands above its tasks, centred or to a side, whichever takes it least far away; a line
+    leads from a name that had to move up to its tasks.
 
     Args:
         boxes: name of each class, and left, right, low and high end of its tasks, decades.
@@ -64,18 +68,38 @@ def class_labels(
     """
     per_x = (WIDTH - MARGIN["l"] - MARGIN["r"]) / (x[1] - x[0])
     per_y = (HEIGHT - 120) / (y[1] - y[0])
-    taken: list[tuple[float, float, float]] = []
+    areas = [
+        (name, ((left - x[0]) * per_x, (right - x[0]) * per_x,
+                (low - y[0]) * per_y, (top - y[0]) * per_y))
+        for name, (left, right, low, top) in boxes
+    ]  # fmt: skip
+    names: list[_Area] = []
     notes = []
-    for name, (left, right, _, top) in sorted(boxes, key=lambda b: b[1][3]):
-        half = text_width(name[:36], 13) / 2 + 4
-        centre = ((left + right) / 2 - x[0]) * per_x
-        centre = min(max(centre, half), (x[1] - x[0]) * per_x - half)
-        up = (top - y[0]) * per_y + 12
-        while any(abs(centre - c) < half + h and abs(up - u) < 19 for c, u, h in taken):
-            up += 6
-        taken.append((centre, up, half))
-        notes.append(_note(
-            f"<b>{label(name)}</b>", centre / per_x + x[0], up / per_y + y[0],
-            font={"size": 13, "color": INK},
-        ))  # fmt: skip
+    for name, area in sorted(areas, key=lambda a: a[1][3]):
+        half = text_width(plain(label(name)), 13) / 2 + 4
+        others = names + [a for n, a in areas if n != name]
+        middle, top, widest = (area[0] + area[1]) / 2, area[3] + 12, (x[1] - x[0]) * per_x
+        best = (math.inf, middle, top)
+        for shift in (0.0, -half, half):
+            centre = min(max(middle + shift, half), widest - half)
+            up = top
+            while any(_meet((centre - half, centre + half, up - 9, up + 9), a) for a in others):
+                up += 6
+            # To stand aside counts as much as a step up, so that a name is aside only for a gain.
+            best = min(best, (up - top + 7 * (shift != 0), centre, up))
+        _, centre, up = best
+        names.append((centre - half, centre + half, up - 9, up + 9))
+        look: dict[str, object] = {"font": {"size": 13, "color": INK}}
+        if up - top > 18:
+            look |= {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK,
+                     "ax": centre - middle, "ay": area[3] - up}  # fmt: skip
+            centre, up = middle, area[3]
+        notes.append(_note(f"<b>{label(name)}</b>", centre / per_x + x[0], up / per_y + y[0],
+                           **look))  # fmt: skip
     return notes
+
+
+def _meet(one: _Area, other: _Area) -> bool:
+    return (
+        one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+    )  # fmt: skip

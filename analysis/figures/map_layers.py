@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from ...scenarios.result import Result
 from .frames import effort_ranks, seller_colours, seller_order, short_names, symbol
@@ -18,6 +19,7 @@ from .utility import Terms, best_offers, indifference, utility_lines
 
 _DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
 _LEGEND = 12  # sellers named in the legend
+_LINES = 3  # lines of a class, one above the other, that the overview can show
 _GRID = (140, 110)  # deadlines and values on which utilities are compared
 NONE_HALF = CELL  # half the width of the column of tasks without deadline
 
@@ -43,17 +45,25 @@ def shading(plane: Plane, style: Style) -> list[go.BaseTraceType]:
         return []
     x = np.unique(np.concatenate([table["x0"], table["x1"]]).round(6))
     y = np.unique(np.concatenate([table["y0"], table["y1"]]).round(6))
+    # Tiles around a single deadline lie off the grid: they cover what they overlap of its cells.
+    apart = (table["x0"] / CELL - (table["x0"] / CELL).round()).abs() > 1e-6
+    table = table.assign(apart=apart).sort_values("apart", kind="stable", ignore_index=True)
+    owner = np.full((len(y) - 1, len(x) - 1), -1)
+    bottom, left, right = (
+        np.searchsorted(edges, table[c].round(6)) for edges, c in ((y, "y0"), (x, "x0"), (x, "x1"))
+    )
+    for k in range(len(table)):
+        owner[bottom[k], left[k] : right[k]] = k
+    share = table["share"].to_numpy(np.float32)
+    said = np.array([
+        f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
+        for o, s, n in zip(table["offer"], table["share"], table["tasks"], strict=True)
+    ], dtype=object)  # fmt: skip
     traces = []
     for seller, rows in table.groupby("seller", sort=False):
-        z = np.full((len(y) - 1, len(x) - 1), np.nan, dtype=np.float32)
-        text = np.full(z.shape, "", dtype=object)
-        i = np.searchsorted(y, rows["y0"].round(6))
-        j = np.searchsorted(x, rows["x0"].round(6))
-        z[i, j] = rows["share"]
-        text[i, j] = [
-            f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
-            for o, s, n in zip(rows["offer"], rows["share"], rows["tasks"], strict=True)
-        ]
+        mine = np.isin(owner, rows.index)
+        z = np.where(mine, share[owner], np.float32(np.nan))
+        text = np.where(mine, said[owner], "")
         colour = style.colours.get(str(seller), OUTSIDE)
         traces.append(go.Heatmap(
             x=(10.0**x).astype(np.float32), y=(10.0**y).astype(np.float32), z=z, text=text,
@@ -105,13 +115,16 @@ def indifference_lines(
     if math.isnan(none) or box[0] < column[0]:
         x = np.linspace(box[0], box[1], _GRID[0])
         slope, start = utility_lines(known, 10.0**x)
-        parts.append(indifference(slope, start, x, y))
+        best = best_offers(slope, start, 10.0**y)
         if style is not None:
-            notes = region_labels(
-                best_offers(slope, start, 10.0**y), [style.name(o) for o in known.offers], x, y
-            )
+            notes = region_labels(best, [style.name(o) for o in known.offers], x, y)
+        if style is not None or _few(best):
+            parts.append(indifference(slope, start, x, y))
     if not math.isnan(none) and (style is not None or box[0] >= column[0]):
-        parts.append(indifference(*free, column, y))
+        if style is not None or _few(best_offers(*free, 10.0**y)):
+            parts.append(indifference(*free, column, y))
+    if not parts:
+        return [], notes
     points = 10.0 ** np.concatenate(parts, axis=1)
     if not points.size:
         return [], notes
@@ -123,3 +136,8 @@ def indifference_lines(
         go.Scatter(**common, line={"color": "white", "width": 3.5}),
         go.Scatter(**common, line={"color": INK, "width": 1.4}),
     ], notes
+
+
+def _few(best: NDArray[np.int64]) -> bool:
+    """Tell whether the lines between best offers are few enough to be told apart in a small box."""
+    return int((np.diff(best, axis=1) != 0).sum(axis=1).max()) <= _LINES

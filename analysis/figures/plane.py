@@ -28,10 +28,10 @@ class Plane:
     """Tasks on the plane, in decades (log10 of s and USD).
 
     Attributes:
-        tasks: one row per task with task, offer, seller, x, y (where it is drawn), value and
-            deadline.
+        tasks: one row per task with task, offer, seller, x, y (where it is drawn), left (where
+            its cell starts), value and deadline.
         none: x of the column of tasks without deadline; NaN if all have one.
-        x, y: edges of the cells, shapes [columns + 1] and [rows + 1], that column left out.
+        x, y: where the cells begin and end, shape [2] ([0] without any), that column left out.
     """
 
     tasks: pd.DataFrame
@@ -41,9 +41,10 @@ class Plane:
 
 
 def lay_out(trades: pd.DataFrame) -> Plane:
-    """Place tasks on the plane; those of one class that all share a deadline fill its cell.
+    """Place tasks on the plane; those of one class that share a deadline fill a tile around it.
 
-    Without that, a class with a fixed deadline (or a fixed value) would be a hair line.
+    Without that, a class with a fixed deadline (or a fixed value) would be a hair line. The tile
+    is centred on the deadline, so that its ends are not taken for a range of deadlines.
 
     Example:
         >>> rows = pd.DataFrame(
@@ -55,20 +56,24 @@ def lay_out(trades: pd.DataFrame) -> Plane:
         ...     }
         ... )
         >>> lay_out(rows).x.tolist()
-        [1.0, 1.25]
+        [0.875, 1.125]
     """
     tasks = trades.loc[trades["value"] > 0, ["task", "offer", "value", "deadline"]].copy()
     tasks["deadline"] = tasks["deadline"].where(tasks["deadline"] > 0)
     tasks["seller"] = seller_of(tasks["offer"])
     tasks["x"], tasks["y"] = np.log10(tasks["deadline"]), np.log10(tasks["value"])
-    x, y = _edges(tasks["x"]), _edges(tasks["y"])
+    tasks["left"] = _low(tasks["x"])
+    alone = tasks.groupby("task")["deadline"].transform("nunique") == 1
+    tasks["left"] = tasks["left"].where(~alone, tasks["x"] - CELL / 2)
+    x, y = _edges(tasks["left"]), _edges(_low(tasks["y"]))
     none = math.nan
     if tasks["deadline"].isna().any():
         none = float(x[-1] + 2 * CELL) if len(x) else 0.0
     turn = np.arange(len(tasks))
-    for axis, step in zip(("x", "y"), _R2, strict=True):
+    for axis, step, low in zip(
+        ("x", "y"), _R2, (tasks["left"], _low(tasks["y"])), strict=True
+    ):
         spots = tasks.groupby("task")[axis].transform("nunique")
-        low = np.floor(tasks[axis] / CELL + 1e-9) * CELL
         jitter = 0.05 + 0.9 * ((turn + 1) * step % 1.0)
         tasks[axis] = tasks[axis].where(spots > _LONE, low + CELL * jitter)
     column = none + CELL * 2 * (turn * _R2[0] % 1.0 - 0.5)
@@ -76,12 +81,14 @@ def lay_out(trades: pd.DataFrame) -> Plane:
     return Plane(tasks.reset_index(drop=True), none, x, y)
 
 
-def _edges(where: pd.Series) -> Floats:
-    where = where.dropna()
-    if where.empty:
-        return np.array([])
-    low, high = np.floor(where.min() / CELL + 1e-9), np.floor(where.max() / CELL + 1e-9) + 1
-    return np.arange(low, high + 0.5) * CELL
+def _low(where: pd.Series) -> pd.Series:
+    """Return where the cell of the grid starts that a place lies in."""
+    return np.floor(where / CELL + 1e-9) * CELL
+
+
+def _edges(lows: pd.Series) -> Floats:
+    lows = lows.dropna()
+    return np.array([lows.min(), lows.max() + CELL]) if len(lows) else np.array([])
 
 
 def cells(plane: Plane, *, least: int = 2) -> pd.DataFrame:
@@ -91,14 +98,14 @@ def cells(plane: Plane, *, least: int = 2) -> pd.DataFrame:
     """
     t = plane.tasks
     none = t["deadline"].isna()
-    column = np.floor(t["x"] / CELL).where(~none, np.inf)
+    column = t["left"].round(9).where(~none, np.inf)
     where = pd.DataFrame({"column": column, "row": np.floor(t["y"] / CELL), "offer": t["offer"]})
     counts = where.groupby(["column", "row", "offer"]).size().rename("n").reset_index()
     counts["tasks"] = counts.groupby(["column", "row"])["n"].transform("sum")
     counts = counts.sort_values(["column", "row", "n", "offer"], kind="stable")
     best = counts.groupby(["column", "row"]).tail(1)
     best = best[best["tasks"] >= least].reset_index(drop=True)
-    x0 = (best["column"] * CELL).where(np.isfinite(best["column"]), plane.none - CELL)
+    x0 = best["column"].where(np.isfinite(best["column"]), plane.none - CELL)
     width = np.where(np.isfinite(best["column"]), CELL, 2 * CELL)
     return pd.DataFrame({
         "x0": x0, "x1": x0 + width, "y0": best["row"] * CELL, "y1": (best["row"] + 1) * CELL,

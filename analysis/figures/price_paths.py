@@ -20,6 +20,7 @@ from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled
 
 _UNITS = ("USD/Mtok", "USD/task")
 _NAMED = 2 * MAIN_SELLERS
+_RARE = 0.001  # share of the tasks served below which a price that stays is not drawn
 
 
 def data(result: Result) -> pd.DataFrame:
@@ -48,8 +49,7 @@ def _marginal_costs(result: Result) -> dict[str, float]:
 
 def build(result: Result) -> go.Figure:
     """Draw a panel per unit of price; sellers beyond the main ones are thin and grey."""
-    table = data(result)
-    table = table[table["median"] > 0]
+    table = _drawn(result)
     units = [u for u in _UNITS if (table["price_unit"] == u).any()]
     figure = make_subplots(max(len(units), 1), 1, shared_xaxes=True, vertical_spacing=0.1)
     main = _main(result, table)
@@ -74,6 +74,18 @@ def build(result: Result) -> go.Figure:
     figure = titled(figure, finding(result))
     figure.update_layout(margin_r=24 + room_for(map(label, main)), showlegend=False)
     return figure
+
+
+def _drawn(result: Result) -> pd.DataFrame:
+    """Return the rows of the data that are drawn: prices above zero, without rarely used sellers.
+
+    One seller whom hardly anybody uses can be a thousand times dearer than all others.
+    """
+    table = data(result)
+    table = table[table["median"] > 0]
+    served = steady(result, result.epochs).groupby("seller")["served"].sum()
+    often = set(served.index[served >= _RARE * served.sum()])
+    return table[table["seller"].isin(often | set(_main(result, table)))]
 
 
 def _main(result: Result, table: pd.DataFrame) -> dict[str, str]:
@@ -162,9 +174,15 @@ def caption(result: Result) -> str:
     """Explain how to read the figure."""
     fan = " with the 10–90% fan over replications" if result.reps > 1 else ""
     middle = "Median price" if result.reps > 1 else "Price"
+    table, drawn = data(result), set(_drawn(result)["seller"])
+    rare = [s for s in dict.fromkeys(table.loc[table["median"] > 0, "seller"]) if s not in drawn]
+    out = ""
+    if rare:
+        some = f"{', '.join(rare[:6])}{' and others' if len(rare) > 6 else ''}"
+        out = f" Left out, as they keep their price and serve under 0.1% of tasks: {some}."
     return (
         f"{middle} of each seller{fan}, on a logarithmic scale; dotted: the marginal cost (of an "
         "output token, or of a task) of those that move their price or serve most. Sellers in grey "
         "keep their price and serve less; the data name them. A price of zero cannot be drawn on "
-        "this scale."
+        f"this scale.{out}"
     )

@@ -127,8 +127,9 @@ def caption(result: Result) -> str:
         "share. Lines are where a buyer is indifferent between the two best offers at this run's "
         "mean prices and waits, taste apart; abilities differ by skill, so a line holds for its "
         "class: pick one in the menu to see its lines over the whole plane, with loss scaled "
-        "with the stakes. Tasks of a class that share one deadline or one value are spread over "
-        f"their cell.{sample}"
+        "with the stakes. Where more than three lines of a class would stack up, the view of all "
+        "classes leaves them out. Tasks of a class that share one deadline are spread over a tile "
+        f"centred on it, those that share one value over their cell.{sample}"
     )
 
 
@@ -156,7 +157,8 @@ def _overview(
 def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, style: Style) -> _View:
     plane = lay_out(trades[trades["task"] == task.name])
     if not len(plane.x):  # a class without deadlines: its lines still bend where one would bite
-        middle = math.log10(float(np.median(known.times))) if known else 0.0
+        usual = float(np.median(known.times)) if known else 0.0
+        middle = math.log10(usual) if usual > 0 else 0.0  # around 1 s where answers take no time
         edges = np.array([middle - 0.75, middle + 0.75])
         plane = Plane(plane.tasks.assign(x=plane.tasks["x"] - plane.none + edges[1] + 1.75),
                       edges[1] + 1.75, edges, plane.y)  # fmt: skip
@@ -192,6 +194,10 @@ def _axes(view: _View) -> dict[str, object]:
     ticks, labels = time_ticks(10.0 ** view.x[0], 10.0 ** view.x[1])
     step = math.ceil((view.y[1] - view.y[0]) / 9)
     decades = [10.0**e for e in range(math.ceil(view.y[0]), math.floor(view.y[1]) + 1, step)]
+    if len(decades) < 2:
+        finer = [m * 10.0**e for e in range(math.floor(view.y[0]), math.ceil(view.y[1]) + 1)
+                 for m in (1, 2, 5)]  # fmt: skip
+        decades = [d for d in finer if view.y[0] <= math.log10(d) <= view.y[1]]
     if not math.isnan(view.none):
         kept = [i for i, t in enumerate(ticks) if math.log10(t) < view.none - 1.5 * CELL]
         ticks = [ticks[i] for i in kept] + [10.0**view.none]

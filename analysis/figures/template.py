@@ -65,18 +65,38 @@ def escape(text: object) -> str:
         >>> escape("<b>a & b</b>")
         '&lt;b&gt;a &amp; b&lt;/b&gt;'
     """
-    return html.escape(str(text), quote=False).replace("\n", " ")
+    return html.escape(printable(str(text)), quote=False)
+
+
+def printable(text: str) -> str:
+    r"""Return text in which every character shows: marks that turn or hide text are spelled out.
+
+    Example:
+        >>> print(printable("a\u202eb"))
+        a\u202eb
+    """
+    if text.isprintable():
+        return text
+    shown = (" " if c.isspace() else c for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown
+    )
 
 
 def label(text: object) -> str:
-    """Return a name as a label: escaped, and cut where it would leave no room for the drawing.
+    """Return a name as a label: escaped, and cut in the middle where it is too long to draw.
+
+    Names differ at their ends more often than inside, and an effort stands at the end.
 
     Example:
-        >>> label("a <b>"), len(label("x" * 64))
-        ('a &lt;b&gt;', 36)
+        >>> label("a <b>"), label("x" * 40 + " · high")
+        ('a &lt;b&gt;', 'xxxxxxxxxxxxxxxxx…xxxxxxxxxxx · high')
     """
-    name = str(text)
-    return escape(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…")
+    name = printable(str(text))
+    if len(name) > _LONGEST:
+        head = (_LONGEST - 1) // 2
+        name = f"{name[:head]}…{name[head + 1 - _LONGEST :]}"
+    return escape(name)
 
 
 def plain(text: str | None) -> str:

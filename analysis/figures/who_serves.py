@@ -59,15 +59,18 @@ def build(result: Result) -> go.Figure:
     offers = sorted(bands["offer"].unique(), key=lambda o: (last.get(o, 0), _lane(bands, o, tasks)))
     ends = bands.groupby("outcome", sort=False)["share"].sum() / bands["share"].sum()
     outcomes = [o for o in OUTCOMES if o in ends] + [o for o in ends.index if o not in OUTCOMES]
+    sizes = bands.groupby("offer", sort=False)["share"].sum() / bands["share"].sum()
+    shown, told = _named(offers, sizes), _named(outcomes, ends)
     used = list(dict.fromkeys(bands["seller"]))
     shades = [colours.get(s, _MERGED if s == _OTHER else OUTSIDE) for s in used]
     left = _task_labels(result, tasks)
     figure = go.Figure(go.Parcats(
         dimensions=[
             _dimension(bands["task"], tasks, left),
-            _dimension(bands["offer"], offers, [label(names.get(o, o)) for o in offers]),
+            _dimension(bands["offer"], offers, [label(names.get(o, o)) if o in shown else "" for o in offers]),
             _dimension(bands["outcome"], outcomes,
-                       [_wrapped(f"{o} {percent(ends[o])}", ends[o]) for o in outcomes]),
+                       [_wrapped(f"{o} {percent(ends[o])}", ends[o]) if o in told else ""
+                        for o in outcomes]),
         ],
         counts=bands["share"].to_numpy(np.float32),
         line={"color": bands["seller"].map(used.index).to_numpy(np.int8), "cmin": 0,
@@ -100,21 +103,23 @@ def _bands(result: Result) -> pd.DataFrame:
 
 
 def _merged(table: pd.DataFrame, column: str, other: str, keep: str = "") -> pd.Series:
-    """Return a column with its thin categories called `other`, thick enough to be labelled."""
-    share = table.groupby(column)["share"].sum().sort_values()
-    share = share / share.sum()
-    thin: list[str] = []
-    total = 0.0
-    for name, part in share.items():
-        if name == keep:
-            continue
-        if part >= _LEAST and (not thin or total >= _LEAST):
-            break
-        thin.append(str(name))
-        total += part
+    """Return a column with its thin categories called `other`; those with room for a name stay."""
+    share = table.groupby(column)["share"].sum()
+    thin = [n for n, part in share.items() if part < _LEAST * share.sum() and n != keep]
     if len(thin) < 2:
         return table[column]
     return table[column].where(~table[column].isin(thin), other)
+
+
+def _named(order: list[str], shares: pd.Series) -> set[str]:
+    """Return the bands with room for their name: thick ones, and thin ones between thick ones."""
+    parts = [float(shares[name]) for name in order]
+    found = set()
+    for i, part in enumerate(parts):
+        beside = parts[max(i - 1, 0) : i] + parts[i + 1 : i + 2]
+        if part >= _LEAST or all(part + other >= 4 * _LEAST for other in beside):
+            found.add(order[i])
+    return found
 
 
 def _lane(bands: pd.DataFrame, offer: str, tasks: list[str]) -> float:
@@ -169,6 +174,6 @@ def caption(result: Result) -> str:
         "Each task class is drawn equally tall, whatever its number of tasks (written below its "
         "name), so that rare classes are seen; percentages on the right average over classes. "
         "Colour tells the seller; light grey is several, dark grey none. Bands too thin to be "
-        "labelled are merged. Counts start after the warm-up. Late answers are taken from right "
+        "labelled are merged; what has no room for a name even so has none. Counts start after the warm-up. Late answers are taken from right "
         "and wrong ones alike, since the two are independent for a given class and offer."
     )

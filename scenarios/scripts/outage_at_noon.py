@@ -10,7 +10,7 @@ import plotly.express as px
 
 import walras as w
 
-OUT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_suffix(".html"))
+OUT = Path(sys.argv[1] if len(sys.argv) > 1 else f"{Path(__file__).stem}.html")
 
 # Cheap and good enough; dearer, with little room to spare; the best, at ten times the price.
 sellers = [

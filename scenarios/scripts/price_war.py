@@ -8,7 +8,7 @@ from pathlib import Path
 
 import walras as w
 
-OUT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_suffix(".html"))
+OUT = Path(sys.argv[1] if len(sys.argv) > 1 else f"{Path(__file__).stem}.html")
 
 # Three equally good sellers with different unit costs, prices in USD per million output tokens.
 # Each looks at the others' prices every five minutes, at its own minute, and goes a tick below

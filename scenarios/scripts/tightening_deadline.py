@@ -11,7 +11,7 @@ import plotly.express as px
 
 import walras as w
 
-OUT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_suffix(".html"))
+OUT = Path(sys.argv[1] if len(sys.argv) > 1 else f"{Path(__file__).stem}.html")
 SECONDS = [0.25, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 1.0, 1.5, 2.0]
 
 # The sellers of a scenario: models on distant servers, models on a phone, a professional.
