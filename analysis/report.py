@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from ..scenarios.result import Result
 from .figures import FIGURES, Figure
 from .figures.notation import duration, number
-from .figures.template import CONFIG, plain
+from .figures.template import CONFIG, plain, printable
 from .report_tables import (
     Table,
     answer,
@@ -76,9 +76,9 @@ def write_report(result: Result, path: str | Path) -> Path:
 def render(result: Result) -> str:
     """Return the report of a run as HTML: no request leaves the page when it is opened."""
     summary = result.summary()
-    panels = {id: panel for id in FIGURES if (panel := _panel(FIGURES[id], result)) is not None}
+    panels, undrawn = _panels(result)
     environment = Environment(
-        loader=PackageLoader("walras.analysis", ""), autoescape=True,
+        loader=PackageLoader("walras.analysis", ""), autoescape=True, finalize=_shown,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template("report.html.j2").render(
@@ -86,6 +86,7 @@ def render(result: Result) -> str:
         answer=answer(result, summary),
         emblem=panels.get("F1"),
         sections=[(title, panels[id]) for id, title in _SECTIONS if id in panels],
+        undrawn=undrawn,
         key=key_numbers(summary),
         classes=class_numbers(result.market, summary),
         offers=offers_table(result.market, summary),
@@ -97,6 +98,29 @@ def render(result: Result) -> str:
         config=CONFIG,
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself, no data in it
     )
+
+
+def _shown(value: object) -> object:
+    """Return what the page prints of a value: text with every character in sight."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _panels(result: Result) -> tuple[dict[str, _Panel], list[str]]:
+    """Return the figures by id, and a sentence on each that cannot be drawn for this run."""
+    panels, undrawn = {}, []
+    for id, figure in FIGURES.items():
+        try:
+            panel = _panel(figure, result)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # The run is sound and its other figures are, too: one drawing must not cost the rest.
+            why = f"{type(error).__name__}: {error}"
+            undrawn.append(
+                f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
+            )
+            continue
+        if panel is not None:
+            panels[id] = panel
+    return panels, undrawn
 
 
 def _panel(figure: Figure, result: Result) -> _Panel | None:

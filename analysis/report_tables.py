@@ -193,12 +193,25 @@ def _worth(summary: pd.DataFrame) -> str:
     if price is not None:
         parts.append(f"an answer costs {usd(float(price['value']))} on average")
     if surplus is not None:
-        parts.append(f"buyers gain {usd(float(surplus['value']))} per hour")
+        gain = f"buyers gain {usd(float(surplus['value']))} per hour"
+        parts.append(gain + _most_of_it(summary, float(surplus["value"])))
     if profit is not None:
         verb = "earn" if profit["value"] >= 0 else "lose"
         parts.append(f"sellers {verb} {usd(abs(float(profit['value'])))} per hour")
     text = _list(parts) if parts else ""
     return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _most_of_it(summary: pd.DataFrame, total: float) -> str:
+    """Name the class that half the buyers' surplus or more comes from, with its share of tasks."""
+    rows = summary[(summary["task"] != "all") & (summary["offer"] == "all")]
+    gains = rows[rows["metric"] == "surplus"].set_index("task")["value"].dropna()
+    counts = rows[rows["metric"] == "arrived"].set_index("task")["value"]
+    if len(gains) < 2 or total <= 0 or not 0.5 <= gains.max() / total <= 1 or not counts.sum() > 0:
+        return ""
+    most = gains.idxmax()
+    tasks = percent(float(counts.get(most, 0.0) / counts.sum()))
+    return f" ({percent(float(gains.max() / total))} of it in {most}, {tasks} of the tasks)"
 
 
 # --- offers, parameters, sources ---------------------------------------------------------------

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..agents import catalogue
 from ..market.fields import Spec
 from .errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
 from .lint import RULES
-from .schema import Entry, every_entry
+from .schema import Entry, every_entry, fields_of
 
 _NAMES = {
     "tasks": "a task class", "sellers": "a seller", "events": "an event", "run": "the run",
@@ -110,21 +110,30 @@ def explain_code(code: str) -> str:
     return "\n  ".join([f"{code} ({kind}): {CODES[code]}", *lines])
 
 
-def explain_kind(kind: str) -> Explanation | None:
-    """Explain a kind such as `lognormal` and say which fields may be it; None if unknown."""
+def explain_kind(kind: str) -> list[Explanation]:
+    """Explain a kind such as `lognormal`, its fields, and which fields may be it."""
     users: dict[str, type[Spec]] = {}
     for _, entry in every_entry():
         if kind in entry.kinds:
             users.setdefault(".".join(map(str, entry.path)), entry.kinds[kind])
     if not users:
-        return None
+        return []
     model = next(iter(users.values()))
     needs = ", ".join(name for name in model.model_fields if name != "kind")
     meaning = " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split()).removesuffix(".")
-    return Explanation(
+    whole = Explanation(
         kind, meaning, of=", ".join(users),
         allowed=f"a table of {needs}" if needs else "the bare word",
     )  # fmt: skip
+    law = len(users) > 1  # one law stands behind many fields
+    parts = [
+        replace(
+            _explain(f"{kind}.{name}", entry), of=f"`{kind}`",
+            unit=entry.unit_in_words or ("that of the field" if law else ""),
+        )
+        for name, entry in fields_of(model).items() if name != "kind"
+    ]  # fmt: skip
+    return [whole, *parts]
 
 
 def explain(name: str) -> list[Explanation] | str:
@@ -134,9 +143,8 @@ def explain(name: str) -> list[Explanation] | str:
         BadInputError: there is nothing of that name.
     """
     found = explain_field(name)
-    kind = explain_kind(name)
-    if kind is not None:
-        found = [kind, *(e for e in found if e.field != name)]
+    if not any(item.field.endswith(f".{name}") for item in found):  # `deadline` is both
+        found = explain_kind(name) or found
     if found:
         return found
     figure = explain_code(name) or explain_figure(name)

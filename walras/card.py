@@ -223,7 +223,7 @@ def as_data(result: Result, folder: str, command: str) -> dict[str, Any]:
         {"task": k, "offer": o, "metric": m, "value": _finite(f.value),
          "se": _finite(f.se), "unit": f.unit}
         for (k, o, m), f in Figures(result.summary()).rows.items()
-    ]
+    ]  # fmt: skip
     return {
         "scenario": result.market.name, "seed": result.seed, "reps": result.reps,
         "digest": result.digest, "folder": folder, "command": command, "summary": rows,

@@ -176,8 +176,9 @@ def validate_command(
             _show(errors if quiet else loaded.problems)
         if loaded.market is not None and not (json or quiet):
             market = loaded.market
-            _print(f"{file}: fine, {_count(market.tasks, 'task class', 'task classes')}, "
-                   f"{_count(market.sellers, 'seller')}, {_count(market.offers, 'offer')}")  # fmt: skip
+            classes = _count(market.tasks, "task class", "task classes")
+            sellers = _count(market.sellers, "seller")
+            _print(f"{file}: fine, {classes}, {sellers}, {_count(market.offers, 'offer')}")
     if json:
         _print_json([p.as_dict() for p in found])
     if wrong:

@@ -70,9 +70,7 @@ def lay_out(trades: pd.DataFrame) -> Plane:
     if tasks["deadline"].isna().any():
         none = float(x[-1] + 2 * CELL) if len(x) else 0.0
     turn = np.arange(len(tasks))
-    for axis, step, low in zip(
-        ("x", "y"), _R2, (tasks["left"], _low(tasks["y"])), strict=True
-    ):
+    for axis, step, low in zip(("x", "y"), _R2, (tasks["left"], _low(tasks["y"])), strict=True):
         spots = tasks.groupby("task")[axis].transform("nunique")
         jitter = 0.05 + 0.9 * ((turn + 1) * step % 1.0)
         tasks[axis] = tasks[axis].where(spots > _LONE, low + CELL * jitter)

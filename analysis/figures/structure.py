@@ -18,11 +18,10 @@ from .frames import (
 from .notation import clock, number
 from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled
 
-_PANELS = ("share of tasks served", "share of revenue", "HHI")
-_HEIGHTS = (0.4, 0.4, 0.2)
+_SHARES = {"served": "share of tasks served", "revenue": "share of revenue"}
+_STACK, _HHI = 248, 124  # px of a panel of shares and of that of concentration
 _OTHERS = "others"
-_TOTAL = 760
-_DRAWN = 0.8 * (_TOTAL - 140)  # px of the three panels together
+_AROUND = 140  # px of margins and of what parts the panels
 
 
 def data(result: Result) -> pd.DataFrame:
@@ -55,23 +54,31 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw stacked shares of tasks and of revenue over time, and HHI below them."""
     table = data(result)
+    shared = _shared(table)
     per, unit = clock(result.market.run.until)
-    figure = make_subplots(3, 1, shared_xaxes=True, row_heights=_HEIGHTS, vertical_spacing=0.05)
+    heights = [_STACK] * len(shared) + [_HHI]
+    figure = make_subplots(len(heights), 1, shared_xaxes=True, row_heights=heights,
+                           vertical_spacing=0.05)  # fmt: skip
     colours = {**seller_colours(result), _OTHERS: OUTSIDE}
     main = _main(result, table)
-    for row, what in enumerate(("served_share", "revenue_share"), start=1):
-        _stack(figure, row, _wide(table, what, main), colours, per)
-        figure.update_yaxes(range=[0, 1], tickformat=".0%", title_text=_PANELS[row - 1],
+    for row, what in enumerate(shared, start=1):
+        _stack(figure, row, _wide(table, f"{what}_share", main), colours, per)
+        figure.update_yaxes(range=[0, 1], tickformat=".0%", title_text=_SHARES[what],
                             row=row, col=1)  # fmt: skip
     _concentration(figure, table, per)
     _marks(figure, result, per)
-    figure.update_xaxes(title_text=f"time ({unit})", row=3, col=1)
-    figure = titled(figure, finding(result), height=_TOTAL)
+    figure.update_xaxes(title_text=f"time ({unit})", row=len(heights), col=1)
+    figure = titled(figure, finding(result), height=round(sum(heights) + _AROUND))
     figure.update_layout(
         margin_r=24 + room_for([*map(label, main), "HHI by revenue"]), showlegend=False,
         margin_t=figure.layout.margin.t + 24,
     )  # fmt: skip
     return figure
+
+
+def _shared(table: pd.DataFrame) -> list[str]:
+    """Return what there is to share: revenue only where anybody has any."""
+    return [what for what in _SHARES if what == "served" or table[what].abs().sum() > 0]
 
 
 def _main(result: Result, table: pd.DataFrame) -> list[str]:
@@ -106,7 +113,7 @@ def _stack(
         (label(s), top - part / 2, colours[str(s)])
         for s, part, top in zip(shares, tail, tail.cumsum(), strict=True) if part >= 0.012
     ]  # fmt: skip
-    end_labels(figure, labels, row, (0.0, 1.0), _HEIGHTS[row - 1] * _DRAWN)
+    end_labels(figure, labels, row, (0.0, 1.0), 0.8 * _STACK)
 
 
 def _last(rows: pd.DataFrame | pd.Series) -> int:
@@ -115,21 +122,24 @@ def _last(rows: pd.DataFrame | pd.Series) -> int:
 
 
 def _concentration(figure: go.Figure, table: pd.DataFrame, per: float) -> None:
-    hhi = table.groupby("start")[["hhi_served", "hhi_revenue"]].first()
+    shared = _shared(table)
+    row = len(shared) + 1
+    hhi = table.groupby("start")[[f"hhi_{what}" for what in shared]].first()
     x = (hhi.index.to_numpy() / per).astype(np.float32)
     labels = []
-    for column, by, dash in (("hhi_served", "by tasks", "solid"),
-                             ("hhi_revenue", "by revenue", "dash")):  # fmt: skip
+    looks = {"served": ("by tasks", "solid"), "revenue": ("by revenue", "dash")}
+    for what in shared:
+        column, (by, dash) = f"hhi_{what}", looks[what]
         figure.add_trace(go.Scatter(
             x=x, y=hhi[column].to_numpy(np.float32), mode="lines", name=f"HHI {by}",
             line={"color": INK, "width": 1.6, "dash": dash},
             hovertemplate="%{y:.2f}<extra>HHI " + by + "</extra>",
-        ), row=3, col=1)  # fmt: skip
+        ), row=row, col=1)  # fmt: skip
         known = hhi[column].dropna()
         if len(known):
             labels.append((f"HHI {by}", float(known.iloc[-_last(known) :].mean()), INK))
-    figure.update_yaxes(range=[0, 1], title_text=_PANELS[2], row=3, col=1)
-    end_labels(figure, labels, 3, (0.0, 1.0), _HEIGHTS[2] * _DRAWN)
+    figure.update_yaxes(range=[0, 1], title_text="HHI", row=row, col=1)
+    end_labels(figure, labels, row, (0.0, 1.0), 0.8 * _HHI)
 
 
 def _marks(figure: go.Figure, result: Result, per: float) -> None:
@@ -162,8 +172,9 @@ def finding(result: Result) -> str:
 def caption(result: Result) -> str:
     """Explain how to read the figure."""
     mean = " (mean over replications)" if result.reps > 1 else ""
+    revenue = " and of revenue" if "revenue" in _shared(data(result)) else ""
     return (
-        f"Shares of tasks served and of revenue in each epoch{mean}, the whole run, warm-up "
+        f"Shares of tasks served{revenue} in each epoch{mean}, the whole run, warm-up "
         "included; small sellers are merged into “others”. HHI is the sum of squared shares over "
         "owners: 1 is monopoly, 1/n is n equal owners. Dotted lines: a seller enters or exits."
     )
