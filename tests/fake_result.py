@@ -114,7 +114,7 @@ def fake_result(
         [_trades(market, k, tasks // classes, reps, rng) for k in range(classes)],
         ignore_index=True,
     )
-    trades.attrs["share"] = 0.07
+    trades.attrs["share"] = {task.name: 0.07 for task in market.tasks}
     manifest = {
         "command": "walras run marketplace --seed 1 --reps 3", "seconds": 7.31,
         "memory_mb": 412.0, "tasks": 912_345, "seed": seed, "reps": reps,

@@ -20,11 +20,25 @@ from walras.analysis.figures import FIGURES, Figure
 from walras.analysis.figures.frames import entries_and_exits, seller_colours, steady, warm_from
 from walras.analysis.figures.notation import duration, number, time_ticks
 from walras.analysis.figures.plane import CELL, cells, lay_out
-from walras.analysis.figures.template import OKABE_ITO, escape, palette, paper, plain, spread
+from walras.analysis.figures.template import (
+    OKABE_ITO,
+    escape,
+    label,
+    palette,
+    paper,
+    plain,
+    printable,
+    spread,
+)
 from walras.analysis.figures.utility import Terms, indifference, terms, utility_lines
+from walras.analysis.figures.who_serves import _merged
+from walras.analysis.report import render
+from walras.market.arrivals import Poisson
+from walras.market.distributions import LogNormal
 from walras.market.rules import HARD
-from walras.market.spec import Market
+from walras.market.spec import Market, Rates, Seller, TaskClass
 from walras.scenarios.result import Result
+from walras.scenarios.run import run
 
 from .fake_result import HOSTILE, fake_result, hostile_result
 
@@ -90,6 +104,64 @@ def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
     bare = replace(full, market=market, trades=trades, sellers=sellers)
     assert isinstance(figure.builder(bare), go.Figure)
     assert figure.caption(bare)
+
+
+def short_run(rate: float, *, output: float = 60.0, warmup: str = "0 s") -> Result:
+    """One minute of a small market with two classes."""
+    tasks = [
+        TaskClass("bound", Poisson(rate), output_tokens=output, deadline="5 s"),
+        TaskClass("free", Poisson(rate / 3), output_tokens=output, value=LogNormal(1.0, 1.0)),
+    ]
+    cheap = Seller("cheap", accuracy=0.7, speed=60, slots=4, price=Rates(output=0.4))
+    good = Seller("good", accuracy=0.9, speed=60, price=Rates(output=8.0))
+    market = Market(tasks=tasks, sellers=[cheap, good])
+    return run(market, until="60 s", seed=1, warmup=warmup)
+
+
+@pytest.mark.parametrize(
+    ("rate", "output", "warmup"),
+    [(1e-9, 60.0, "0 s"), (0.02, 60.0, "0 s"), (0.02, 60.0, "30 s"), (0.05, 60.0, "0 s"),
+     (0.2, 60.0, "0 s"), (2.0, 0.0, "0 s")],
+)  # fmt: skip
+def test_figures_of_short_runs(rate: float, output: float, warmup: str) -> None:
+    few = short_run(rate, output=output, warmup=warmup)
+    for figure in ALL:
+        figure.data(few)
+        assert isinstance(figure.builder(few), go.Figure), figure.id
+        assert figure.caption(few)
+    page = render(few)
+    assert "is left out" not in page
+
+
+def test_a_dominant_offer_keeps_its_band() -> None:
+    table = pd.DataFrame({"task": "a", "offer": ["x", "y", "z"], "share": [0.978, 0.011, 0.011]})
+    assert list(_merged(table, "offer", "other")) == ["x", "other", "other"]
+    two = table.iloc[:2]
+    assert list(_merged(two, "offer", "other")) == ["x", "y"]
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    one, two = (label("a-seller-with-a-very-long-name-indeed-" + end) for end in ("1 · x", "2 · x"))
+    assert one != two
+    assert len(one) == len(two) == 36
+
+
+def test_a_seller_nobody_uses_does_not_stretch_the_prices(result: Result) -> None:
+    last = result.market.sellers[-1].name
+    epochs = result.epochs[result.epochs["seller"] != last]
+    many = replace(result, epochs=epochs)
+    names = {t.name for t in FIGURES["F3"].builder(many).data}
+    said = "Left out" in FIGURES["F3"].caption(many)
+    assert said == (last not in names)
+
+
+def test_no_panel_without_anything_to_show(result: Result) -> None:
+    unlimited = replace(result, sellers=result.sellers.assign(utilisation=np.nan, revenue=0.0))
+    assert "Below" not in FIGURES["F10"].caption(unlimited)
+    assert "Below" in FIGURES["F10"].caption(result)
+    assert "revenue" not in FIGURES["F11"].caption(unlimited)
+    assert FIGURES["F11"].builder(unlimited).layout.yaxis3.title.text is None
+    assert FIGURES["F11"].builder(result).layout.yaxis3.title.text == "HHI"
 
 
 @pytest.mark.parametrize("id", ["F1", "F4", "F10"])
@@ -177,13 +249,14 @@ def test_cells_count_every_task_once(result: Result) -> None:
     assert not found.duplicated(["x0", "y0"]).any()
 
 
-def test_a_fixed_deadline_fills_its_cell_and_no_other() -> None:
+def test_a_fixed_deadline_fills_a_tile_centred_on_it() -> None:
     rows = pd.DataFrame({"task": "a", "offer": "s/e", "deadline": 300.0,
                          "value": np.geomspace(1, 10, 40)})  # fmt: skip
     x = lay_out(rows).tasks["x"]
     assert x.max() - x.min() > 0.8 * CELL
-    assert np.floor(x / CELL).nunique() == 1
-    assert math.floor(math.log10(300) / CELL) == np.floor(x / CELL).iloc[0]
+    assert (x - math.log10(300)).abs().max() <= CELL / 2
+    (start,) = cells(lay_out(rows))["x0"].unique()
+    assert start == pytest.approx(math.log10(300) - CELL / 2)
 
 
 def test_tasks_without_deadline_stand_apart() -> None:
@@ -286,7 +359,9 @@ def test_spread_labels_keep_apart_and_in_order(wanted: list[float], gap: float) 
 @given(st.text())
 def test_escaped_text_comes_back(text: str) -> None:
     assert "<" not in escape(text)
-    assert plain(escape(text)) == text.replace("\n", " ")
+    assert escape(text) == escape(text).replace("\u202e", "")
+    assert plain(escape(text)) == printable(text)
+    assert printable(text).isprintable()
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))

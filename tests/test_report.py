@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from walras.analysis.figures import FIGURES
@@ -180,6 +181,38 @@ def test_sources_come_with_the_catalogue(result: Result) -> None:
     assert sources(result.market) == []
     market = result.market.model_copy(update={"catalogue": "no-such"})
     assert sources(market) == []
+
+
+def test_a_figure_that_fails_costs_no_other(
+    result: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Result) -> go.Figure:
+        raise ValueError("math domain error")
+
+    monkeypatch.setitem(FIGURES, "F4", replace(FIGURES["F4"], builder=fail))
+    page = render(result)
+    assert page.count("<figure") == len(FIGURES) - 1
+    assert 'id="F4"' not in page
+    assert "F4, “Who serves what?”, is left out" in "".join(read(page).words)
+
+
+def test_hidden_marks_are_spelled_out(result: Result) -> None:
+    market = result.market.model_copy(update={"question": "who\u202ewins\u0007?"})
+    page = render(replace(result, market=market))
+    assert "\u202e" not in page.partition("<body>")[2]
+    assert "who\\u202ewins\\x07?" in page
+
+
+def test_the_class_that_carries_the_gains_is_named(result: Result) -> None:
+    row = {"offer": "all", "unit": "USD/h", "se": 0.1, "n": 3}
+    summary = pd.DataFrame([
+        {**row, "task": t, "metric": m, "value": v}
+        for t, m, v in (("all", "surplus", 100.0), ("a", "surplus", 64.0), ("b", "surplus", 36.0),
+                        ("a", "arrived", 3.0), ("b", "arrived", 997.0))
+    ])  # fmt: skip
+    assert "buyers gain 100 USD per hour (64% of it in a, 0.3% of the tasks)" in " ".join(
+        answer(result, summary)
+    ).replace("Buyers", "buyers")
 
 
 def test_names_are_text_and_nothing_else() -> None:

@@ -96,6 +96,8 @@ def _rows(result: Result) -> _Rows:
 def build(result: Result) -> go.Figure:
     """Draw sojourn boxes per offer with deadlines marked and, below, utilisation over time."""
     rows = _rows(result)
+    if rows.table.empty:
+        return titled(go.Figure(), finding(result))
     busy = _utilisation(result)
     upper = _ROW * rows.count + 20
     room = _BUSY if not busy.empty else 0
@@ -229,7 +231,8 @@ def caption(result: Result) -> str:
     )
     below = not _utilisation(result).empty
     return (
-        f"{'Above: time' if below else 'Time'} from asking to the answer, after the warm-up; box 25–75%, line median, "
+        f"{'Above: time' if below else 'Time'} from asking to the answer, after the warm-up; "
+        "box 25–75%, line median, "
         f"whiskers 5–95%; the {_OFFERS} most used offers of each task class, fastest first. Black "
         "lines are deadlines; where they differ between tasks, dashed at the median, with a band "
         f"from 5% to 95%.{busy if below else ''}"

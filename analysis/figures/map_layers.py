@@ -120,9 +120,9 @@ def indifference_lines(
             notes = region_labels(best, [style.name(o) for o in known.offers], x, y)
         if style is not None or _few(best):
             parts.append(indifference(slope, start, x, y))
-    if not math.isnan(none) and (style is not None or box[0] >= column[0]):
-        if style is not None or _few(best_offers(*free, 10.0**y)):
-            parts.append(indifference(*free, column, y))
+    stands = style is not None or (box[0] >= column[0] and _few(best_offers(*free, 10.0**y)))
+    if not math.isnan(none) and stands:
+        parts.append(indifference(*free, column, y))
     if not parts:
         return [], notes
     points = 10.0 ** np.concatenate(parts, axis=1)

@@ -81,7 +81,7 @@ def lay_out(trades: pd.DataFrame) -> Plane:
 
 def _low(where: pd.Series) -> pd.Series:
     """Return where the cell of the grid starts that a place lies in."""
-    return np.floor(where / CELL + 1e-9) * CELL
+    return (where / CELL + 1e-9).map(math.floor, na_action="ignore") * CELL
 
 
 def _edges(lows: pd.Series) -> Floats:

@@ -68,6 +68,8 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw the map of all classes, with a menu for one class at a time."""
     trades = valued_trades(result)
+    if trades.empty:
+        return titled(go.Figure(), finding(result))
     style = Style(result)
     classes = [t for t in result.market.tasks if (trades["task"] == t.name).any()]
     known = {task.name: terms(result, task, trades) for task in classes}

@@ -53,6 +53,8 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw the bands; every task class is equally tall, thin bands are merged."""
     bands = _bands(result)
+    if bands.empty:
+        return titled(go.Figure(), finding(result))
     tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
     colours, names = seller_colours(result), short_names(result.market)
     last = {OUTSIDE_OFFER: 2, _OTHER: 1}
@@ -67,7 +69,8 @@ def build(result: Result) -> go.Figure:
     figure = go.Figure(go.Parcats(
         dimensions=[
             _dimension(bands["task"], tasks, left),
-            _dimension(bands["offer"], offers, [label(names.get(o, o)) if o in shown else "" for o in offers]),
+            _dimension(bands["offer"], offers,
+                       [label(names.get(o, o)) if o in shown else "" for o in offers]),
             _dimension(bands["outcome"], outcomes,
                        [_wrapped(f"{o} {percent(ends[o])}", ends[o]) if o in told else ""
                         for o in outcomes]),
@@ -174,6 +177,7 @@ def caption(result: Result) -> str:
         "Each task class is drawn equally tall, whatever its number of tasks (written below its "
         "name), so that rare classes are seen; percentages on the right average over classes. "
         "Colour tells the seller; light grey is several, dark grey none. Bands too thin to be "
-        "labelled are merged; what has no room for a name even so has none. Counts start after the warm-up. Late answers are taken from right "
-        "and wrong ones alike, since the two are independent for a given class and offer."
+        "labelled are merged; what has no room for a name even so has none. Counts start after "
+        "the warm-up. Late answers are taken from right and wrong ones "
+        "alike, since the two are independent for a given class and offer."
     )
