@@ -160,7 +160,7 @@ def test_no_panel_without_anything_to_show(result: Result) -> None:
     assert "Below" not in FIGURES["F10"].caption(unlimited)
     assert "Below" in FIGURES["F10"].caption(result)
     assert "revenue" not in FIGURES["F11"].caption(unlimited)
-    assert FIGURES["F11"].builder(unlimited).layout.yaxis3.title.text is None
+    assert FIGURES["F11"].builder(unlimited).layout.yaxis2.title.text == "HHI"
     assert FIGURES["F11"].builder(result).layout.yaxis3.title.text == "HHI"
 
 
@@ -359,7 +359,6 @@ def test_spread_labels_keep_apart_and_in_order(wanted: list[float], gap: float) 
 @given(st.text())
 def test_escaped_text_comes_back(text: str) -> None:
     assert "<" not in escape(text)
-    assert escape(text) == escape(text).replace("\u202e", "")
     assert plain(escape(text)) == printable(text)
     assert printable(text).isprintable()
 

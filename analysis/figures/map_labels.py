@@ -80,13 +80,14 @@ def class_labels(
         others = names + [a for n, a in areas if n != name]
         middle, top, widest = (area[0] + area[1]) / 2, area[3] + 12, (x[1] - x[0]) * per_x
         best = (math.inf, middle, top)
-        for shift in (0.0, -half, half):
-            centre = min(max(middle + shift, half), widest - half)
+        beside = (middle - half, middle + half, area[0], area[1], area[0] - half, area[1] + half)
+        for wanted in (middle, *beside):
+            centre = min(max(wanted, half), widest - half)
             up = top
             while any(_meet((centre - half, centre + half, up - 9, up + 9), a) for a in others):
                 up += 6
             # To stand aside counts as much as a step up, so that a name is aside only for a gain.
-            best = min(best, (up - top + 7 * (shift != 0), centre, up))
+            best = min(best, (up - top + 7 * (wanted != middle), centre, up))
         _, centre, up = best
         names.append((centre - half, centre + half, up - 9, up + 9))
         look: dict[str, object] = {"font": {"size": 13, "color": INK}}
