@@ -23,7 +23,11 @@ def blocks(page: str, language: str) -> list[str]:
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands, except that figures are not opened and the run is short."""
     shown: list[Any] = []
-    monkeypatch.setattr(go.Figure, "show", lambda self: shown.append(self))
+
+    def note(figure: Any) -> None:
+        shown.append(figure)
+
+    monkeypatch.setattr(go.Figure, "show", note)
     (example,) = blocks("README.md", "python")
     assert 'until="6 h"' in example
     script = tmp_path / "example.py"

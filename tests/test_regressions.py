@@ -130,8 +130,9 @@ def test_a_watched_task_among_many_that_fail_is_told() -> None:
 def test_rent_is_paid_while_open_or_at_work() -> None:
     """Ten dollars an hour for one slot: nothing before entry, nothing long after the exit."""
     market = replayed([2000.0], seller={"enters": 1800.0, "rent": 10.0, "fixed_cost": 20.0})
-    market = market.model_copy(update={
-        "events": [w.Exit(at=3600.0, seller="s")], "run": w.Run(until=7200.0, epoch=1800.0)})  # fmt: skip
+    two_hours = w.Run(until=7200.0, epoch=1800.0)
+    leaves = w.Exit(at=3600.0, seller="s")
+    market = market.model_copy(update={"events": [leaves], "run": two_hours})
     result = w.run(market)
     assert result.sellers["fixed"].tolist() == pytest.approx([0.0, 15.0, 0.0, 0.0])
     table = result.summary().query("task == 'all' and offer == 'all'")
