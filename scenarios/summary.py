@@ -20,8 +20,8 @@ ALL = "all"
 _UNITS = {
     "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
     "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h",
-    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task", "utilisation": "ratio",
-    "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
+    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task",
+    "utilisation": "ratio", "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
 }  # fmt: skip
 _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
 _Cube = dict[str, NDArray[np.float64]]
