@@ -79,7 +79,7 @@ class SellerAgent(mesa.Agent):
         """Go through an outage, from its start to its repair."""
         engine, clock = self.economy.engine, self.economy.clock
         engine.begin_outage(self.index, outage.in_service, clock.now)
-        clock.deliver_failed()
+        clock.deliver()
         yield clock.timeout(outage.duration)
         engine.end_outage(self.index, clock.now)
 

@@ -220,22 +220,32 @@ def note_change(st: State, s: int) -> None:
 
 
 @spliced
+def tariff(st: State, o: int, i: int) -> float:
+    """Return the posted price of the tokens that offer o will bill for task i, USD."""
+    offer, task = st.offers[o], st.tasks[i]
+    billed = task["output"] * offer["verbosity"] + offer["thinking"]
+    return price_of(
+        offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed
+    )
+
+
+@spliced
+def cost_of(st: State, o: int, i: int) -> float:
+    """Return what serving task i costs offer o, USD."""
+    offer, task = st.offers[o], st.tasks[i]
+    billed = task["output"] * offer["verbosity"] + offer["thinking"]
+    return price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
+
+
+@spliced
 def ask_for(st: State, k: int, o: int, i: int) -> float:
     """Return the ask that a buyer scores: posted price or bid, of a mean task or of this one."""
-    cell, offer = st.cells[k, o], st.offers[o]
-    seller = st.sellers[offer["seller"]]
-    clock = st.clock[0]
+    cell, clock = st.cells[k, o], st.clock[0]
     ask, cost = cell["ask"], cell["cost"]
     if clock["exact_price"] == 1:
-        task = st.tasks[i]
-        billed = task["output"] * offer["verbosity"] + offer["thinking"]
-        ask = price_of(
-            offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed
-        )
-        cost = price_of(
-            offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed
-        )
+        ask, cost = tariff(st, o, i), cost_of(st, o, i)
     if clock["mechanism"] == SECOND_SCORE:
+        seller = st.sellers[st.offers[o]["seller"]]
         return bid_of(cell, seller, ask, cost, clock["bid_cost"], clock["commission"])
     return ask
 

@@ -20,7 +20,9 @@ from simpy.events import NORMAL, URGENT
 from . import kernel, workload
 from .choice import ask_for, taste_for
 from .engine import Engine
+from .outcome import fresh
 from .rng import SUBMIT, hashed
+from .service import announce
 from .state import BALKED, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 
 STATUS = {SERVED: "served", BALKED: "balked", RENEGED: "reneged", FAILED: "failed"}
@@ -146,16 +148,16 @@ class Clock(simpy.Environment):
                 break
             if reason == DECIDE:
                 self._decide()
-            self._deliver()
+            self.deliver()
         if math.isinf(self.peek()):
             raise EmptySchedule
         super().step()
 
-    def at(self, time: float) -> simpy.Event:
+    def at(self, time: float, priority: int = NORMAL) -> simpy.Event:
         """Return an event that fires at a time, to the last bit: now + (time − now) may differ."""
         event = self.event()
         event._ok, event._value = True, None
-        self._at(time, event)
+        self._at(time, event, priority)
         return event
 
     def _at(self, time: float, event: simpy.Event, priority: int = NORMAL) -> None:
@@ -172,10 +174,7 @@ class Clock(simpy.Environment):
             return super().run(until)
         if until <= self.now:
             raise ValueError(f"until is {until}; it must be after {self.now}")
-        stop = self.event()
-        stop._ok, stop._value = True, None
-        self._at(float(until), stop, URGENT)
-        return super().run(stop)
+        return super().run(self.at(float(until), URGENT))
 
     def submit(self, task: Task) -> simpy.Event:
         """Bring a task to the market now; the event fires with its `Outcome` at the answer.
@@ -202,7 +201,7 @@ class Clock(simpy.Environment):
             drawn_by = np.uint64(task.parent) if task.same else id_
             st.clock[0]["free"] -= 1
             i = int(st.free[st.clock[0]["free"]])
-            kernel.clean(st, i)
+            fresh(st, i)
             workload.draw(st.tasks, i, k, drawn_by, self.now, kind, st.laws[k], st.tables)
             place = st.tasks[i]
             place["id"], place["watched"] = id_, 1
@@ -214,7 +213,7 @@ class Clock(simpy.Environment):
             place["own"] = int(bool(task.changes))
             if task.offer is not None:
                 place["pinned"] = self._index(self._offers, task.offer, "offer")
-            kernel.bring(st, i, self.now)
+            announce(st, i, self.now)
         event = self.event()
         self._watched[i] = event
         return event
@@ -225,7 +224,7 @@ class Clock(simpy.Environment):
             raise ValueError(f'unknown {what} "{name}"; known: {", ".join(names[:20])}')
         return names.index(name)
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
         """Fire the events of watched tasks that have ended, each at the time of its answer."""
         st = self.engine.state
         self._now = max(self._now, self.engine.now)
@@ -241,10 +240,6 @@ class Clock(simpy.Environment):
             event._ok, event._value = True, self._outcome(row)
             answer = row["answer"]
             self._at(self._now if math.isnan(answer) else max(float(answer), self._now), event)
-
-    def deliver_failed(self) -> None:
-        """Fire the events of watched tasks that an outage has just failed."""
-        self._deliver()
 
     def _outcome(self, row: Any) -> Outcome:
         return Outcome(

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import build, kernel, workload
 from .choice import note_change
+from .service import expect_completion
 from .spec import Market
 from .state import (
     FLUSH,
@@ -183,7 +184,7 @@ class Engine:
                 if len(st.trades) < len(order) + 2:
                     st = self.state = st._replace(trades=np.zeros(len(order) + 2, TRADE))
                 kernel.fail_all(st, seller, order, now)
-            kernel.refresh_completion(st, seller, now)
+            expect_completion(st, seller, now)
 
     def end_outage(self, seller: int, now: float) -> None:
         """Repair a seller: it goes on with what it has and takes tasks again."""

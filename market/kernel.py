@@ -18,6 +18,7 @@ from .choice import (
     note_change,
     outside_taste,
     score_offers,
+    tariff,
     taste_for,
     utility_for,
 )
@@ -25,10 +26,9 @@ from .heaps import withdraw
 from .jit import compiled, spliced
 from .outcome import do_without, fresh, leave, serve, think
 from .posted_price import pick
-from .rules import price_of, work_tokens
+from .rules import work_tokens
 from .second_score import payment, score_to_beat
 from .service import (
-    announce,
     dequeue,
     end,
     enqueue,
@@ -68,16 +68,6 @@ def take(st: State, i: int) -> None:
     task["value"], task["delay_cost"] = demand["value"], demand["delay_cost"]
     task["deadline"], task["patience"] = demand["deadline"], demand["patience"]
     task["difficulty"] = demand["difficulty"]
-
-
-@spliced
-def tariff(st: State, o: int, i: int) -> float:
-    """Return the posted price of the tokens that offer o will bill for task i, USD."""
-    offer, task = st.offers[o], st.tasks[i]
-    billed = task["output"] * offer["verbosity"] + offer["thinking"]
-    return price_of(
-        offer["price_task"], offer["price_in"], offer["price_out"], task["input"], billed
-    )
 
 
 @spliced
@@ -288,26 +278,8 @@ def resume_serving(st: State, s: int, now: float) -> None:
 
 
 @compiled
-def refresh_completion(st: State, s: int, now: float) -> None:
-    """Put the next completion of a seller into the calendar anew, or take it out."""
-    expect_completion(st, s, now)
-
-
-@compiled
 def place_users(st: State, k: int, first: int, count: int, now: float) -> None:
     """Let the users of a closed class start thinking."""
     for user in range(first, first + count):
         st.clock[0]["free"] -= 1
         think(st, st.free[st.clock[0]["free"]], k, user, now)
-
-
-@compiled
-def bring(st: State, i: int, now: float) -> None:
-    """Put a submitted task into the calendar as an arrival."""
-    announce(st, i, now)
-
-
-@compiled
-def clean(st: State, i: int) -> None:
-    """Reset a place of the pool for a submitted task."""
-    fresh(st, i)

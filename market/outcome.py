@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import workload
-from .choice import note_change, outside_taste
+from .choice import cost_of, note_change, outside_taste
 from .distributions import sample
 from .jit import compiled, spliced
 from .ledger import settle
@@ -19,7 +19,6 @@ from .rules import (
     lateness,
     nano,
     overdue,
-    price_of,
     realised_utility,
     refund_share,
     share_of,
@@ -199,10 +198,7 @@ def serve(st: State, i: int, now: float) -> None:
     )
     broken = overdue(now, task["time"], seller["outside"], seller["promise"]) > 0.0
     penalty = nano(seller["penalty"]) if broken else 0
-    billed = task["output"] * offer["verbosity"] + offer["thinking"]
-    cost = nano(
-        price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
-    )
+    cost = nano(cost_of(st, o, i))
     classes, sellers = len(st.classes), len(st.sellers)
     kept, back = settle(
         st.ledger, k, classes + s, classes + sellers, classes + sellers + 1,

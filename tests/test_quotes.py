@@ -11,7 +11,7 @@ the size: less than 0.03 off, 0.002 on average. The bounds are asserted here.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,20 +28,11 @@ from walras.market.quotes import WAIT_NODES, expect, remember, wait_node, wait_t
 from walras.market.rules import HALFLIFE, HARD, LINEAR
 from walras.market.state import CELL
 
+from .oracle.beliefs import Outlook
+
 steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]
 INF = math.inf
-
-
-class Quote(NamedTuple):
-    """What `expect` returns."""
-
-    served: float
-    delta: float
-    used: float
-    timely: float
-    time: float
-    kept: float
 
 
 def works(output: Any, inputs: Any = 0.0, **seller: Any) -> Any:
@@ -55,9 +46,9 @@ def quote(
     state: Any, *, chance: float = 0.0, wait: float = 0.0, shape: float = 1.0,
     outside: float = 0.0, rate: float = 1.0, patience: float = INF, deadline: float = INF,
     rule: int = HARD, parameter: float = 0.0, promise: float = INF,
-) -> Quote:  # fmt: skip
+) -> Outlook:  # fmt: skip
     """Call `expect` for the one class and offer of a state."""
-    return Quote(*expect(
+    return Outlook(*expect(
         float(chance), float(wait), float(shape), float(outside), float(rate), float(patience),
         float(deadline), rule, float(parameter), float(promise), state.works[0, 0], state.grid,
         state.rows, state.nodes[0, 0], state.waits, state.ahead[0], 0.0,
