@@ -17,10 +17,10 @@ from plotly.offline import get_plotlyjs
 from ..scenarios.result import Result
 from .figures import FIGURES, Figure
 from .figures.notation import duration, number
-from .figures.template import CONFIG, plain, printable
+from .figures.template import CONFIG, HEAD, WIDTH, plain, printable
+from .report_answer import answer
 from .report_tables import (
     Table,
-    answer,
     class_numbers,
     key_numbers,
     offers_table,
@@ -35,7 +35,6 @@ _SECTIONS = (
     ("F11", "Structure of the market"),
 )  # fmt: skip
 _SAID = ("command", "seed", "reps")  # parts of the manifest that stand elsewhere
-_TITLE = 38  # px of a figure that its title takes; the report prints it as text
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,7 @@ def render(result: Result) -> str:
         provenance=_provenance(result),
         command=Figure.command(result),
         config=CONFIG,
+        nominal=WIDTH,
         plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself, no data in it
     )
 
@@ -132,9 +132,9 @@ def _panel(figure: Figure, result: Result) -> _Panel | None:
     if not drawn.data:
         return None
     finding = plain(drawn.layout.title.text)
-    height = int(drawn.layout.height) - _TITLE
+    height = int(drawn.layout.height) - HEAD
     drawn.update_layout(
-        title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - _TITLE, 34)
+        title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - HEAD, 34)
     )
     file, download = _download(figure.id, figure.csv(result).encode())
     return _Panel(

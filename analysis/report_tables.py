@@ -1,4 +1,4 @@
-"""The report's words and tables: the answer, key numbers, offers, parameters, sources."""
+"""The report's tables: key numbers, offers, parameters, sources."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import pandas as pd
 from ..agents import catalogue as models
 from ..market.spec import Market
 from ..scenarios.estimates import Estimate
-from ..scenarios.result import Result
 from ..scenarios.schema import entry_at
 from .figures.frames import OUTSIDE_OFFER, short_names
-from .figures.notation import duration, number, percent, usd
+from .figures.notation import duration, number, percent, time_unit
 
 _LISTS = {"tasks": "task class", "sellers": "seller", "events": "event"}
 _RATIOS = ("ratio", "share", "probability", "")
@@ -27,7 +26,7 @@ _TOTALS = (
 )  # fmt: skip
 _BY_CLASS = (
     ("arrived", "tasks"), ("miss_rate", "missed"), ("accuracy", "right"), ("sojourn", "time"),
-    ("price", "price"), ("surplus", "surplus"),
+    ("price", "price"), ("thinking", "thinking"), ("surplus", "surplus"),
 )  # fmt: skip
 
 
@@ -73,34 +72,54 @@ def _ends(row: pd.Series) -> tuple[float, float]:
 
 
 def interval(row: pd.Series) -> str:
-    """Return the 95% interval of a row of the summary as text; empty if its error is unknown."""
+    """Return the 95% interval of a row of the summary as text; empty if its error is unknown.
+
+    Batches that all gave the same value tell no error either.
+    """
     low, high = _ends(row)
-    if math.isnan(low):
+    if math.isnan(low) or low == high:
         return ""
-    unit = str(row["unit"])
-    return f"{measured(low, unit)} to {measured(high, unit)}"
+    first, last = (measured(end, str(row["unit"])) for end in (low, high))
+    _, gap, unit = last.partition(" ")
+    return f"{first.removesuffix(gap + unit)} to {last}"
 
 
 def with_error(row: pd.Series | None) -> str:
-    """Return a row's value ± the half-width of its 95% interval, as text."""
+    """Return a row's value ± the half-width of its 95% interval, to the error's first digit.
+
+    Example:
+        >>> row = {"value": 0.5368, "se": 0.01, "n": 20, "unit": "ratio"}
+        >>> with_error(pd.Series(row))
+        '54 ± 2%'
+    """
     if row is None:
         return "–"
-    unit = str(row["unit"])
+    value, unit = float(row["value"]), str(row["unit"])
     low, high = _ends(row)
-    text = measured(float(row["value"]), unit)
     half = (high - low) / 2
-    if math.isnan(half):
-        return text
-    if half > 0 and math.isfinite(half):
-        half = round(half, 1 - math.floor(math.log10(half)))
-    error = measured(half, unit)
-    name, _, same = text.rpartition(" ")
-    return f"{name} ± {error}" if name and error.endswith(f" {same}") else f"{text} ± {error}"
+    if not (math.isfinite(value) and math.isfinite(half) and half > 0):
+        return measured(value, unit)
+    size, name = _told_in(value, unit)
+    places = -math.floor(math.log10(half / size))
+    texts = [f"{round(v / size, places):,.{max(places, 0)}f}" for v in (value, half)]
+    return f"{' ± '.join(texts)}{name}".replace("-", "−")
 
 
-def _pick(
+def _told_in(value: float, unit: str) -> tuple[float, str]:
+    """Return the size of the unit that a value is told in, and its name with the gap before it."""
+    if unit in _RATIOS:
+        return 0.01, "%"
+    if unit == "s":
+        size, name = time_unit(abs(value))
+        return size, f" {name}"
+    name = unit.removesuffix("/task")
+    return 1.0, "" if name == "tasks" else f" {name}"
+
+
+def pick(
     summary: pd.DataFrame, metric: str, task: str = "all", offer: str = "all"
 ) -> pd.Series | None:
+    """Return the row of the summary that holds a metric; None if it is unknown."""
     rows = summary[
         (summary["metric"] == metric) & (summary["task"] == task) & (summary["offer"] == offer)
     ]
@@ -112,7 +131,7 @@ def key_numbers(summary: pd.DataFrame) -> Table:
     """Return the totals of a run, each with its 95% interval where the error is known."""
     rows = []
     for metric, label in _TOTALS:
-        row = _pick(summary, metric)
+        row = pick(summary, metric)
         if row is not None:
             rows.append([label, measured(float(row["value"]), str(row["unit"])), interval(row)])
     return Table(["", "mean", "95% interval"], rows)
@@ -121,16 +140,25 @@ def key_numbers(summary: pd.DataFrame) -> Table:
 def class_numbers(market: Market, summary: pd.DataFrame) -> Table:
     """Return the totals of each task class, ± half the width of the 95% interval."""
     names, leaders = short_names(market), leading_offers(summary)
-    metrics = [m for m in _BY_CLASS if any(_pick(summary, m[0], t.name) is not None
-                                          for t in market.tasks)]  # fmt: skip
-    rows = []
-    for task in market.tasks:
+    columns = {"did without": [pick(summary, "share", t.name, OUTSIDE_OFFER) for t in market.tasks]}
+    for metric, heading in _BY_CLASS:
+        columns[heading] = [pick(summary, metric, t.name) for t in market.tasks]
+    for heading in ("did without", "thinking"):
+        if not any(row is not None and row["value"] > 0 for row in columns[heading]):
+            del columns[heading]
+    columns = {h: rows for h, rows in columns.items() if any(row is not None for row in rows)}
+    head, cells = ["task class", "most chosen offer"], []
+    for heading, found in columns.items():
+        unit = next(_told_in(1.0, str(row["unit"]))[1] for row in found if row is not None)
+        told = unit if heading in ("price", "thinking", "surplus") else ""
+        head.append(f"{heading} ({told.strip()})" if told else heading)
+        cells.append([with_error(row).removesuffix(told) for row in found])
+    lines = []
+    for task, *row in zip(market.tasks, *cells, strict=True):
         offer, share = leaders.get(task.name, ("", math.nan))
         leader = f"{names.get(offer, offer)} ({percent(share)})" if offer else "–"
-        cells = [task.name, leader]
-        cells += [with_error(_pick(summary, metric, task.name)) for metric, _ in metrics]
-        rows.append(cells)
-    return Table(["task class", "most chosen offer", *(label for _, label in metrics)], rows)
+        lines.append([task.name, leader, *row])
+    return Table(head, lines)
 
 
 def leading_offers(summary: pd.DataFrame) -> dict[str, tuple[str, float]]:
@@ -142,76 +170,6 @@ def leading_offers(summary: pd.DataFrame) -> dict[str, tuple[str, float]]:
         str(t): (str(o), float(v))
         for t, o, v in zip(best["task"], best["offer"], best["value"], strict=True)
     }
-
-
-# --- the answer --------------------------------------------------------------------------------
-
-
-def answer(result: Result, summary: pd.DataFrame) -> list[str]:
-    """Say in up to three sentences who wins what, how tasks fare, and what it is worth."""
-    return [s for s in (_who(result, summary), _how(summary), _worth(summary)) if s]
-
-
-def _who(result: Result, summary: pd.DataFrame) -> str:
-    names, leaders = short_names(result.market), leading_offers(summary)
-    if not leaders:
-        return "No buyer chose any offer."
-    won: dict[str, list[str]] = {}
-    for task in result.market.tasks:
-        if task.name in leaders:
-            offer, share = leaders[task.name]
-            won.setdefault(names.get(offer, offer), []).append(f"{task.name} ({percent(share)})")
-    if len(won) == 1:
-        ((offer, tasks),) = won.items()
-        return f"{offer} is the most chosen offer, in {_list(tasks)}."
-    parts = [f"{offer} for {_list(tasks)}" for offer, tasks in won.items()]
-    return f"{len(won)} different offers are chosen most: " + "; ".join(parts) + "."
-
-
-def _list(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _how(summary: pd.DataFrame) -> str:
-    parts = []
-    right, missed, arrived = (_pick(summary, m) for m in ("accuracy", "miss_rate", "arrived"))
-    if right is not None:
-        parts.append(f"{percent(float(right['value']))} of answers are right")
-    if missed is not None:
-        share = percent(float(missed["value"]))
-        parts.append(f"{share} of those who chose an offer are served late or never")
-    if not parts:
-        return ""
-    of = f"Of {number(float(arrived['value']))} tasks that arrive: " if arrived is not None else ""
-    text = of + " and ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _worth(summary: pd.DataFrame) -> str:
-    price, surplus, profit = (_pick(summary, m) for m in ("price", "surplus", "profit"))
-    parts = []
-    if price is not None:
-        parts.append(f"an answer costs {usd(float(price['value']))} on average")
-    if surplus is not None:
-        gain = f"buyers gain {usd(float(surplus['value']))} per hour"
-        parts.append(gain + _most_of_it(summary, float(surplus["value"])))
-    if profit is not None:
-        verb = "earn" if profit["value"] >= 0 else "lose"
-        parts.append(f"sellers {verb} {usd(abs(float(profit['value'])))} per hour")
-    text = _list(parts) if parts else ""
-    return f"{text[0].upper()}{text[1:]}." if text else ""
-
-
-def _most_of_it(summary: pd.DataFrame, total: float) -> str:
-    """Name the class that half the buyers' surplus or more comes from, with its share of tasks."""
-    rows = summary[(summary["task"] != "all") & (summary["offer"] == "all")]
-    gains = rows[rows["metric"] == "surplus"].set_index("task")["value"].dropna()
-    counts = rows[rows["metric"] == "arrived"].set_index("task")["value"]
-    if len(gains) < 2 or total <= 0 or not 0.5 <= gains.max() / total <= 1 or not counts.sum() > 0:
-        return ""
-    most = gains.idxmax()
-    tasks = percent(float(counts.get(most, 0.0) / counts.sum()))
-    return f" ({percent(float(gains.max() / total))} of it in {most}, {tasks} of the tasks)"
 
 
 # --- offers, parameters, sources ---------------------------------------------------------------
@@ -263,7 +221,7 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _leaves(inner, (*path, key))
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
+    elif isinstance(value, tuple) and value and isinstance(value[0], dict):
         for i, inner in enumerate(value):
             yield from _leaves(inner, (*path, i))
     else:
@@ -271,13 +229,13 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
 
 
 def _shown(value: Any) -> str:
-    if value is None or value in ("", {}, []):
+    if value is None or value in ("", {}, ()):
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float | int):
         return f"{value:.12g}"
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         some = value if len(value) <= 6 else [f"{len(value):,} entries", value[0], "…", value[-1]]
         return ", ".join(map(_shown, some))
     if callable(value):

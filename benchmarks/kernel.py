@@ -151,7 +151,7 @@ def profile(case: Case, tasks: int) -> None:
 def main() -> None:
     """Run all cases."""
     parser = argparse.ArgumentParser(description="Measure the kernel against the plain simulation.")
-    parser.add_argument("--tasks", type=int, default=40_000, help="tasks per run")
+    parser.add_argument("--tasks", type=int, default=100_000, help="tasks per run")
     parser.add_argument("--repetitions", type=int, default=5, help="runs of each side")
     parser.add_argument("--profile", action="store_true", help="show where the oracle spends time")
     options = parser.parse_args()

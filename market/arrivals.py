@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from .distributions import Duration
-from .fields import Number, Seconds, Spec, Whole, field
+from .fields import Many, Number, Seconds, Spec, Text, Whole, field
 
 
 class Poisson(Spec):
@@ -33,10 +33,10 @@ class MMPP(Spec):
     """
 
     kind: Literal["mmpp"] = "mmpp"
-    rates: list[Number] = field(
+    rates: Many[Number] = field(
         doc="arrival rate of each phase", unit="tasks/s", min_length=2, max_length=16
     )
-    dwell: list[Seconds] = field(
+    dwell: Many[Seconds] = field(
         doc="mean time in each phase", unit="s", min_length=2, max_length=16
     )
 
@@ -115,23 +115,25 @@ class Closed(Spec):
 class Replay(Spec):
     """Arrivals (and sizes, if the class says so) as recorded, from a CSV file or from lists.
 
-    The file has a column of times, either seconds or timestamps, and columns of token counts.
+    The file has a column of times and columns of token counts. Times are seconds, timestamps
+    (UTC), or timestamps with a UTC offset such as 2023-11-16T18:17:03.97+01:00, all rows alike.
     Times of a file are shifted so that the first is `start`; listed times stay as they are.
     """
 
     kind: Literal["replay"] = "replay"
-    file: str | None = field(None, doc="CSV file; a relative path is taken from the scenario file")
-    times: list[Seconds] | None = field(
+    file: Text | None = field(None, doc="CSV file; a relative path is taken from the scenario file")
+    times: Many[Seconds] | None = field(
         None, doc="arrival times instead of a file", unit="s", min_length=1, max_length=1_000_000
     )
-    input_tokens: list[Number] | None = field(None, doc="input sizes beside times", unit="tokens")
-    output_tokens: list[Number] | None = field(None, doc="output sizes beside times", unit="tokens")
-    columns: list[str] = field(
-        ["TIMESTAMP", "ContextTokens", "GeneratedTokens"],
-        doc="names of the time, input and output columns", min_length=3, max_length=3,
+    input_tokens: Many[Number] | None = field(None, doc="input sizes beside times", unit="tokens")
+    output_tokens: Many[Number] | None = field(None, doc="output sizes beside times", unit="tokens")
+    columns: Many[Text] = field(
+        ("TIMESTAMP", "ContextTokens", "GeneratedTokens"),
+        doc="names of the columns: times (seconds, or timestamps of ISO 8601), input and output "
+        "tokens", min_length=3, max_length=3,
     )  # fmt: skip
     start: Seconds = field(0.0, doc="time of the first arrival of a file", unit="s", ge=0)
-    get_from: str = field("", doc="where a reader gets the file")
+    get_from: Text = field("", doc="where a reader gets the file")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -7,8 +7,7 @@ so a million tasks can clear between two events, and every process sees the mark
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from heapq import heappush
 from typing import Any
 
@@ -20,6 +19,7 @@ from simpy.events import NORMAL, URGENT
 from . import kernel, workload
 from .choice import ask_for, taste_for
 from .engine import Engine
+from .messages import CHANGEABLE, Ask, Award, Outcome, Quote, Rule, Task
 from .outcome import fresh
 from .rng import SUBMIT, hashed
 from .service import announce
@@ -28,92 +28,14 @@ from .state import BALKED, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 STATUS = {SERVED: "served", BALKED: "balked", RENEGED: "reneged", FAILED: "failed"}
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task that a process submits: a class, and what differs from the class's own draws.
-
-    Its id is a hash of (parent, child), so other tasks' draws never change. A child of a task
-    that is to be the same question again takes the parent's sizes, value and difficulty with
-    `same=True`; its taste and the correctness of its answer are its own.
-    """
-
-    kind: str
-    child: int
-    parent: int = 0
-    same: bool = False
-    offer: str | None = None
-    changes: dict[str, float] = field(default_factory=dict)
-    """Fields set directly: input, output (tokens), value (USD), deadline, patience (s),
-    delay_cost (USD/s), difficulty (logits)."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a submitted task ended. Times in seconds, money in USD; NaN where not reached."""
-
-    id: int
-    status: str
-    offer: str | None
-    arrival: float
-    answer: float
-    sojourn: float
-    wait: float
-    right: bool
-    late: bool
-    paid: float
-    surplus: float
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What a Python rule sees of one offer: the buyer's expectations, and what is asked."""
-
-    offer: str
-    seller: str
-    owner: str
-    effort: str
-    ask: float
-    utility: float
-    taste: float
-    accuracy: float
-    on_time: float
-    served: float
-    time: float
-
-
-@dataclass(frozen=True)
-class Award:
-    """A Python rule's decision: an offer and, unless it is the posted price, the price in USD."""
-
-    offer: str
-    price: float | None = None
-
-
-@dataclass(frozen=True)
-class Ask:
-    """The task that a Python rule decides about."""
-
-    id: int
-    kind: str
-    time: float
-    input: float
-    output: float
-    value: float
-    loss: float
-    delay_cost: float
-    deadline: float
-
-
-Rule = Callable[[Ask, list[Quote]], "Award | str | None"]
-_CHANGES = ("input", "output", "value", "deadline", "patience", "delay_cost", "difficulty")
-
-
 class Clock(simpy.Environment):
     """SimPy's clock over an engine; `step` clears the market to the time of the next event.
 
     Example:
         >>> from walras.market.arrivals import Poisson
-        >>> from walras.market.spec import Market, Seller, TaskClass
+        >>> from walras.market.demand import TaskClass
+        >>> from walras.market.spec import Market
+        >>> from walras.market.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> market = Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)])
         >>> clock = Clock(Engine(market, seed=1))
@@ -182,16 +104,9 @@ class Clock(simpy.Environment):
         Raises:
             ValueError: the class, the offer or a changed field is unknown or out of range.
         """
-        k = self._index(self._kinds, task.kind, "task class")
-        unknown = sorted(set(task.changes) - set(_CHANGES))
-        if unknown:
-            raise ValueError(f"unknown field {unknown[0]}; fields are {', '.join(_CHANGES)}")
-        for name, value in task.changes.items():
-            endless = name in ("deadline", "patience")
-            if math.isnan(value) or (name != "difficulty" and value < 0):
-                raise ValueError(f"{name} is {value}; it must be 0 or more")
-            if math.isinf(value) and not endless:
-                raise ValueError(f"{name} is {value}; it must be finite")
+        k = _index(self._kinds, task.kind, "task class")
+        pinned = -1 if task.offer is None else _index(self._offers, task.offer, "offer")
+        _check(task.changes)
         engine = self.engine
         engine.make_place()
         st = engine.state
@@ -211,18 +126,11 @@ class Clock(simpy.Environment):
             for name, value in task.changes.items():
                 place[name] = value
             place["own"] = int(bool(task.changes))
-            if task.offer is not None:
-                place["pinned"] = self._index(self._offers, task.offer, "offer")
+            place["pinned"] = pinned
             announce(st, i, self.now)
         event = self.event()
         self._watched[i] = event
         return event
-
-    @staticmethod
-    def _index(names: list[str], name: str, what: str) -> int:
-        if name not in names:
-            raise ValueError(f'unknown {what} "{name}"; known: {", ".join(names[:20])}')
-        return names.index(name)
 
     def deliver(self) -> None:
         """Fire the events of watched tasks that have ended, each at the time of its answer."""
@@ -283,11 +191,16 @@ class Clock(simpy.Environment):
                 return
             if award.offer not in quotes:
                 raise ValueError(f'the rule chose "{award.offer}", which is not on show')
-            price = math.nan if award.price is None else float(award.price)
-            if award.price is not None and not 0 <= price < math.inf:
-                raise ValueError(f"the rule's price is {award.price}; it must be 0 USD or more")
             o, quote = quotes[award.offer]
-            kernel.decide(st, i, o, price, quote.utility)
+            if award.price is None:
+                kernel.decide(st, i, o, math.nan, quote.utility)
+                return
+            price = float(award.price)
+            if not 0 <= price < math.inf:
+                raise ValueError(f"the rule's price is {award.price}; it must be 0 USD or more")
+            # What the buyer expects at the price agreed, not at the price that was posted.
+            dearer = (price - quote.ask) * float(st.cells[k, o]["billed"])
+            kernel.decide(st, i, o, price, quote.utility - dearer)
 
     def _quote(self, k: int, place: int, i: int) -> Quote:
         st = self.engine.state
@@ -303,3 +216,20 @@ class Clock(simpy.Environment):
             ask=ask, utility=float(st.score[place]), taste=taste, accuracy=float(cell["accuracy"]),
             on_time=float(cell["timely"]), served=float(cell["served"]), time=float(cell["time"]),
         )  # fmt: skip
+
+
+def _index(names: list[str], name: str, what: str) -> int:
+    if name not in names:
+        raise ValueError(f'unknown {what} "{name}"; known: {", ".join(names[:20])}')
+    return names.index(name)
+
+
+def _check(changes: Mapping[str, float]) -> None:
+    """Refuse changes to a submitted task that no task could have."""
+    for name, value in changes.items():
+        if name not in CHANGEABLE:
+            raise ValueError(f"unknown field {name}; fields are {', '.join(CHANGEABLE)}")
+        if math.isnan(value) or (name != "difficulty" and value < 0):
+            raise ValueError(f"{name} is {value}; it must be 0 or more")
+        if math.isinf(value) and name not in ("deadline", "patience"):
+            raise ValueError(f"{name} is {value}; it must be finite")

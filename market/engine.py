@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from . import build, kernel, workload
-from .choice import note_change
+from .menu import set_asks, set_menu
+from .outlook import note_change
 from .service import expect_completion
 from .spec import Market
 from .state import (
@@ -35,7 +36,8 @@ class Engine:
 
     Example:
         >>> from walras.market.arrivals import Poisson
-        >>> from walras.market.spec import Seller, TaskClass
+        >>> from walras.market.demand import TaskClass
+        >>> from walras.market.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> engine = Engine(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=1)
         >>> reason = engine.advance(100.0)
@@ -150,9 +152,9 @@ class Engine:
             o["price_in"] = price / 1e6 * (rates.input / rates.output)
         else:
             o["price_task"] = price
-        build.set_asks(self.state, offer)
+        set_asks(self.state, offer)
         if self.market.platform.ranking == "price":
-            build.set_menu(self.state, "price")
+            set_menu(self.state, "price")
         self._requote(int(o["seller"]))
 
     def list_offer(self, offer: int, listed: bool) -> None:

@@ -8,21 +8,33 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
+
+from .faults import bad_input
+from .wording import NAME_PATTERN
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _SECONDS = {
     "ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0,
     "day": 86400.0, "days": 86400.0, "week": 604800.0, "weeks": 604800.0,
 }  # fmt: skip
 _QUANTITY = re.compile(r"^\s*([0-9][0-9_]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]+)\s*$")
-
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}$"
-"""Names of sellers, task classes and efforts: they appear in paths, tables and file names."""
 
 
 def seconds(value: object) -> object:
@@ -60,6 +72,24 @@ def _number(value: object) -> object:
     return value
 
 
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
+
+
+def _listed(value: object) -> object:
+    """Refuse what has no order, and a single spec, which is an iterable of its own fields."""
+    if isinstance(value, (Spec, set, frozenset)):
+        raise PydanticCustomError("tuple_type", "not a list")
+    return value
+
+
+def word(value: object) -> object:
+    """Let a bare word stand for `{kind = word}`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 """A finite number."""
 Whole = Annotated[int, BeforeValidator(_number)]
@@ -72,6 +102,36 @@ Unlimited = Annotated[float, BeforeValidator(_number), BeforeValidator(_unlimite
                       PlainSerializer(_unlimited_out)]  # fmt: skip
 """A number or "unlimited" (infinity)."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""Name of a seller, a task class, an effort or a skill."""
+Text = Annotated[str, AfterValidator(_text)]
+"""Any text that a file can hold."""
+
+
+class FrozenDict(dict[K, V]):
+    """A dict that stays as it was checked: equal to the dict it was made of, and a key itself.
+
+    Example:
+        >>> FrozenDict(low=800.0)["low"]
+        800.0
+    """
+
+    def _refuse(self, *args: Any, **changes: Any) -> NoReturn:
+        raise TypeError("a spec cannot be changed; make another")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+
+Many = Annotated[tuple[V, ...], BeforeValidator(_listed)]
+"""A list of things, read-only."""
+Table = Annotated[Mapping[K, V], AfterValidator(FrozenDict)]
+"""A read-only mapping, such as an effort menu."""
 
 
 def field(
@@ -84,12 +144,7 @@ def field(
 ) -> Any:
     """Describe one field: default, unit, meaning, source and allowed range (ge, gt, le, lt)."""
     extra: JsonDict = {"unit": unit, "source": source}
-    if default is ... or not isinstance(default, (list, dict)):
-        return Field(default, description=doc, json_schema_extra=extra, **limits)
-    return Field(
-        default_factory=lambda: type(default)(default), description=doc,
-        json_schema_extra=extra, **limits,
-    )  # fmt: skip
+    return Field(default, description=doc, json_schema_extra=extra, **limits)
 
 
 if TYPE_CHECKING:
@@ -118,7 +173,14 @@ else:
 
 
 class Spec(_Model):
-    """Base of every part of a spec: frozen, strict about unknown keys, positional where handy.
+    """Base of every part of a spec: frozen, compared by value, strict about unknown keys.
+
+    What must be given may be given by position, in order of declaration; where nothing must,
+    the kind may, as in `ScoringAuction("second_score")`. All else goes by name.
+
+    Raises:
+        BadInputError: values that are missing, unknown or not allowed, all at once.
+        TypeError: values by position that must go by name.
 
     Example:
         >>> class Pair(Spec):
@@ -134,12 +196,26 @@ class Spec(_Model):
     )  # fmt: skip
 
     def __init__(self, *args: Any, **fields: Any) -> None:
-        """Take fields by name; the first few may be given by position, in order of declaration."""
-        names = [name for name in type(self).model_fields if name != "kind"]
+        what, known = type(self).__name__, type(self).model_fields
+        names = [name for name, info in known.items() if info.is_required()]
+        names = names or [name for name in known if name == "kind"]
         if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes at most {len(names)} values")
+            few = f"only {', '.join(names)}" if names else "nothing"
+            raise TypeError(f"{what} takes {few} by position; give the rest by name")
         for name, value in zip(names, args, strict=False):
             if name in fields:
-                raise TypeError(f"{type(self).__name__}: {name} given twice")
+                raise TypeError(f"{what}: {name} given twice")
             fields[name] = value
-        super().__init__(**fields)
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise bad_input(error, type(self), fields) from None
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make another")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} cannot be changed; make another")
+
+    # What is inside another part is then checked without a call of this: all errors at once.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

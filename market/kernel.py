@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from .choice import (
     ask_for,
-    catch_up,
-    note_change,
     outside_taste,
     score_offers,
     tariff,
@@ -25,6 +23,7 @@ from .choice import (
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .outcome import do_without, fresh, leave, serve, think
+from .outlook import catch_up, note_change
 from .posted_price import pick
 from .rules import work_tokens
 from .second_score import payment, score_to_beat
@@ -107,7 +106,8 @@ def clear(st: State, i: int) -> bool:
         if st.base[k, o] == -math.inf:
             do_without(st, i, st.clock[0]["now"])
         else:
-            assign(st, i, o, tariff(st, o, i), utility_for(st, k, o, i))
+            liked = utility_for(st, k, o, i) + taste_for(st, k, o, task["id"])
+            assign(st, i, o, tariff(st, o, i), liked)
         return True
     count = score_offers(st, k, i)
     if kind["asks"] == 1:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import workload
-from .choice import cost_of, note_change, outside_taste
-from .distributions import sample
+from .choice import cost_of, outside_taste
 from .jit import compiled, spliced
 from .ledger import settle
+from .outlook import note_change
 from .quotes import remember
 from .rng import ROW, THINK, USER, hash2, uniform
 from .rules import (
@@ -23,6 +23,7 @@ from .rules import (
     refund_share,
     share_of,
 )
+from .sampling import sample
 from .service import announce
 from .state import (
     BALKED,
@@ -63,7 +64,11 @@ def experience(st: State, i: int, wait: float, served: bool, now: float) -> None
     if served and task["work"] > 0.0:
         paced = cell["pace_weight"] * math.exp((cell["pace_seen"] - now) / memory) + 1.0
         cell["pace_weight"], cell["pace_seen"] = paced, now
-        cell["pace"] = remember(cell["pace"], paced, task["service"] / task["work"])
+        alone = 1.0 / st.sellers[st.offers[o]["seller"]]["speed"]
+        pace = task["service"] / task["work"]
+        # Time stamps are rounded; sellers that are alike must not differ by what that leaves.
+        undisturbed = abs(pace - alone) <= 1e-9 * alone
+        cell["pace"] = remember(cell["pace"], paced, alone if undisturbed else pace)
     st.stamp[k, o] = -1
     note_change(st, st.offers[o]["seller"])
 

@@ -140,13 +140,25 @@ def refund_share(late: bool, right: bool, if_late: float, if_wrong: float) -> fl
 
 
 @compiled
+def expected_share(right: float, late: bool, if_late: float, if_wrong: float) -> float:
+    """Return the expectation of `refund_share` over correctness.
+
+    Example:
+        >>> expected_share(0.75, True, 0.5, 1.0), expected_share(0.75, False, 0.5, 1.0)
+        (0.625, 0.25)
+    """
+    return right * refund_share(late, True, if_late, if_wrong) + (1.0 - right) * refund_share(
+        late, False, if_late, if_wrong
+    )
+
+
+@compiled
 def expected_refund(
     served: float, timely: float, right: float, if_late: float, if_wrong: float
 ) -> float:
     """Return the expectation of `refund_share` over lateness and correctness, independent."""
-    late = served - timely
-    both = if_wrong if if_wrong > if_late else if_late
-    return late * (right * if_late + (1.0 - right) * both) + timely * (1.0 - right) * if_wrong
+    late = (served - timely) * expected_share(right, True, if_late, if_wrong)
+    return late + timely * expected_share(right, False, if_late, if_wrong)
 
 
 @compiled

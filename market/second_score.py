@@ -46,3 +46,18 @@ def payment(bid: float, score: float, beat: float, billed: float) -> float:
     if billed <= 0.0:
         return bid
     return bid + (score - beat) / billed
+
+
+@compiled
+def bid_of(
+    cell: Any, seller: Any, ask: float, cost: float, truthful: int, commission: float
+) -> float:
+    """Return what a seller bids, USD: its posted price, or the price that just covers its cost.
+
+    Truthful: expected cost and penalty over the share of the price that it expects to keep.
+    """
+    if truthful == 0:
+        return ask
+    owed = cost * cell["served"] + seller["penalty"] * (cell["served"] - cell["kept"])
+    kept = cell["billed"] * (1.0 - commission)
+    return owed / kept if kept > 0.0 else cost

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .choice import level_at, note_change, would_preempt
 from .heaps import drop_from_row, schedule, settle_row, withdraw
 from .jit import compiled, spliced
+from .outlook import level_at, note_change, would_preempt
 from .rules import service_rate
 from .state import ARRIVAL, COMING, COMPLETION, OBSERVED, RENEGE, RUNNING, WAITING, State
 

@@ -86,10 +86,13 @@ CELL = np.dtype([
     ("billed", _f), ("weight", _f), ("seen", _f), ("waited", _f), ("wait_sum", _f),
     ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
+    ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("early", _f), ("tilt", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
-where its rows of `ahead` and `alone` are (0: none), the rate and seconds that `ahead` is for, and
-how many streams the quote is for."""
+where its rows of `ahead` and `alone` are (0: none), the rate and seconds that `ahead` is for, how
+many streams the quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the
+price by `slope`; `early` is how much more work than their share those on time have, `tilt` that
+times the refund for lateness."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -145,12 +148,11 @@ class State(NamedTuple):
     changes: NDArray[np.int64]  # [CHANGES] the last sellers whose quotes may have changed
     seller_of: NDArray[np.int64]  # [O] seller of an offer, for the scoring loop
     taste_keys: NDArray[np.uint64]  # [O] taste key of an offer, for the scoring loop
-    grid: NDArray[np.float64]  # [P] probabilities of tabulated work laws
-    rows: NDArray[np.float64]  # [laws, P] their quantiles, tokens
+    rows: NDArray[np.float64]  # [laws, 3, P] tabulated work: probabilities, quantiles, areas
     nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens
-    ahead: NDArray[np.float64]  # [rows, 3, AHEAD + 1] what is left of a value after a wait
-    alone: NDArray[np.float64]  # [rows, CROWD, 3] the like without a wait, by streams; NaN: unknown
-    waits: NDArray[np.float64]  # [shapes, WAIT_NODES] gamma laws of mean 1
+    ahead: NDArray[np.float64]  # [rows, 5, AHEAD + 1] what is left of a value after a wait
+    alone: NDArray[np.float64]  # [rows, CROWD, 4] the like without a wait, by streams; NaN: unknown
+    waits: NDArray[np.float64]  # [shapes, SLICES + 1] ends of slices of gamma laws of mean 1
     gumbels: NDArray[np.float64]  # [BINS + 1]
     stables: NDArray[np.float64]  # [K, BINS + 1]
     tasks: Any  # [N] TASK

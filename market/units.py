@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .spec import Rates
+from .supply import Rates
 
 
 def usd(amount: float) -> float:

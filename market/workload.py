@@ -7,9 +7,7 @@ arrival times, and sizes if wanted, are read instead of drawn.
 
 from __future__ import annotations
 
-import csv
 import math
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,11 @@ from numpy.typing import NDArray
 
 from . import rng
 from .arrivals import MMPP, Batch, Closed, Diurnal, Replay
-from .distributions import sample
 from .jit import compiled
 from .rng import hash2, normal_quantile, uniform
+from .sampling import sample
 from .spec import Market
+from .trace import recorded
 
 DRAWS = 7
 INPUT, OUTPUT, VALUE, DELAY_COST, DEADLINE, PATIENCE, THINK = range(DRAWS)
@@ -30,8 +29,6 @@ NONE, POISSON, MODULATED, DIURNAL, BATCH, TRACE = range(6)
 _ONE = np.uint64(1)
 _TWO_PI = 2.0 * math.pi
 PHASES = 16
-_FARTHEST = 1e15
-"""Recorded times beyond this many seconds have lost their fractions, and may overflow."""
 
 SOURCE = np.dtype(
     [("kind", "i8"), ("key", "u8"), ("rate", "f8"), ("amplitude", "f8"), ("period", "f8"),
@@ -227,66 +224,6 @@ def next_block(
     if (times[1:] == times[:-1]).any():
         block[:end] = block[:end][np.lexsort((block["id"][:end], times))]
     return block, end, held
-
-
-def seconds_of(stamp: str) -> float:
-    """Return a recorded time in seconds: a number, or a timestamp such as 2023-11-16 18:17:03.97.
-
-    Raises:
-        ValueError: the text is neither.
-    """
-    try:
-        return float(stamp)
-    except ValueError:
-        head, _, fraction = stamp.partition(".")
-        return datetime.fromisoformat(head + "+00:00").timestamp() + float("0." + (fraction or "0"))
-
-
-def read_trace(path: Path, columns: list[str]) -> NDArray[np.float64]:
-    """Return recorded times (s, from 0, sorted), input and output tokens, shape [3, rows].
-
-    Raises:
-        ValueError: the file is no table of text, a column is missing, there are no rows, or a
-            cell is not a number of the allowed range; the message names file and line.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        try:
-            missing = [c for c in columns if c not in (reader.fieldnames or [])]
-            if not missing:
-                rows = [_recorded_row([r[c] for c in columns]) for r in reader]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path.name}, after line {reader.line_num}: {error}") from None
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
-    if missing:
-        raise ValueError(f"{path.name} has no column {', '.join(missing)}")
-    if not rows:
-        raise ValueError(f"{path.name} holds no rows")
-    data = np.array(rows, dtype=np.float64).T
-    data = data[:, np.argsort(data[0], kind="stable")]
-    data[0] -= data[0, 0]
-    return np.ascontiguousarray(data)
-
-
-def _recorded_row(cells: list[str]) -> tuple[float, float, float]:
-    row = seconds_of(cells[0]), float(cells[1]), float(cells[2])
-    if not all(math.isfinite(x) for x in row) or abs(row[0]) > _FARTHEST or min(row[1:]) < 0:
-        raise ValueError("numbers that are negative, not finite or too large")
-    return row
-
-
-def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:
-    """Return what a `Replay` replays, shape [3, rows]: times, input tokens, output tokens."""
-    if arrivals.times is None:
-        data = read_trace(arrivals.path(base), arrivals.columns)
-    else:
-        times = np.asarray(arrivals.times, dtype=np.float64)
-        zeros = [0.0] * len(times)
-        sizes = [arrivals.input_tokens or zeros, arrivals.output_tokens or zeros]
-        return np.vstack([times, np.asarray(sizes, dtype=np.float64)])
-    data[0] += arrivals.start
-    return data
 
 
 def class_key(seed: int, name: str) -> np.uint64:

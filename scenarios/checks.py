@@ -1,20 +1,26 @@
-"""Checks across the parts of a scenario, on its raw data, so that all errors come at once."""
+"""Checks of a scenario's raw data: values that no field takes, parts that do not fit together.
+
+They come before the spec is made, so that all errors are told at once.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from datetime import date, datetime, time
 from typing import Any
 
 from pydantic import ValidationError
 
+from ..market.errors import Problem, did_you_mean, plain, shown
+from ..market.faults import Source, from_validation
 from ..market.fields import Spec
-from .errors import Problem, did_you_mean, plain, shown
-from .faults import Source, from_validation
-from .lines import Path
-from .schema import Entry, entry_at
+from ..market.schema import Entry, Path
+from .lines import MAX_DEPTH
+from .schema import entry_at
 
 Found = Iterator[tuple[Path, Problem]]
+_MAY_BE_ENDLESS = ("slots", "kappa", "prefill_rate")
 
 
 def check_contents(source: Source) -> Found:
@@ -114,3 +120,52 @@ def _parameters(source: Source, path: Path, strategy: type[Spec], params: dict[s
         strategy.model_validate(params)
     except ValidationError as error:
         yield from from_validation(error, source, Entry(path=path, types=(strategy,)), path)
+
+
+# --- values no field takes ---------------------------------------------------------------------
+
+
+def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
+    """Yield every value that no field takes: not finite, beyond 64 bits, a date, too deep."""
+    stack: list[tuple[Path, Any]] = [((), source.data)]
+    while stack:
+        path, value = stack.pop()
+        if len(path) > MAX_DEPTH:
+            yield (
+                path,
+                source.problem("W114", path[:8], f"nested more than {MAX_DEPTH} levels deep"),
+            )
+        elif isinstance(value, dict):
+            stack += [((*path, key), inner) for key, inner in value.items()]
+            yield from _impossible_keys(source, path, value)
+        elif isinstance(value, list):
+            stack += [((*path, i), inner) for i, inner in enumerate(value)]
+        else:
+            code, message = _impossible(value, path)
+            entry = entry_at(path, source.data) if message else None
+            if entry is not None:  # else the key is unknown, which is said elsewhere
+                yield path, source.problem(code, path, message, entry)
+
+
+def _impossible_keys(
+    source: Source, path: Path, table: dict[str, Any]
+) -> Iterator[tuple[Path, Problem]]:
+    for key in table:
+        if not key.isprintable():
+            yield (
+                (*path, key),
+                source.problem("W101", (*path, key), f"`{plain(key)}` holds control characters"),
+            )
+
+
+def _impossible(value: Any, path: Path) -> tuple[str, str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        endless = len(path) == 3 and path[0] == "sellers" and path[2] in _MAY_BE_ENDLESS
+        return ("", "") if endless and value > 0 else ("W108", f"{value} is not a finite number")
+    if isinstance(value, int) and value.bit_length() > 63:
+        return "W103", f"{shown(value)} is beyond 64 bits"
+    if isinstance(value, (date, datetime, time)):
+        return "W102", f"{value} is a date or time of day; times count in seconds from the start"
+    if isinstance(value, str) and "\0" in value:
+        return "W102", f"{shown(value)} holds a NUL character"
+    return "", ""

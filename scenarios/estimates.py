@@ -178,35 +178,6 @@ def replications(values: ArrayLike) -> Estimate:
     return Estimate(float(v.mean()), se, n, n - 1)
 
 
-def paired(a: ArrayLike, b: ArrayLike) -> Estimate:
-    """Mean difference a - b of replications that share their random numbers, pair by pair.
-
-    Common random numbers make the pairs positively correlated, so that the error of the
-    differences is below that of two independent means (Law, Simulation Modeling and Analysis,
-    ch. 11).
-
-    Args:
-        a: values of one system, shape [replications].
-        b: values of the other under the same seeds in the same order, same shape.
-
-    Returns:
-        The estimate of E[a - b], as `replications` of the differences.
-
-    Raises:
-        ValueError: if shapes differ or are not one-dimensional.
-
-    >>> e = paired([3.0, 5.0, 8.0], [1.0, 4.0, 5.0])
-    >>> e.mean, round(e.se, 4)
-    (2.0, 0.5774)
-    """
-    x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if x.shape != y.shape:
-        raise ValueError(f"a {x.shape} and b {y.shape} must share one shape [replications]")
-    differences = np.full_like(x, np.nan)  # inf - inf stays undefined, and without a warning
-    np.subtract(x, y, out=differences, where=np.isfinite(x) & np.isfinite(y))
-    return replications(differences)
-
-
 def lag1(values: ArrayLike) -> float:
     """Lag-1 correlation of a series by von Neumann's ratio: 1 - q/2.
 

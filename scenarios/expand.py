@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import Problem, did_you_mean, plain, shown
-from .faults import Source
-from .lines import Path
+from ..market.errors import Problem, did_you_mean, plain, shown
+from ..market.faults import Source
+from ..market.schema import Path
 
 _KEYS = ("name", "models")
 
@@ -16,11 +16,14 @@ def expand(source: Source) -> list[Problem]:
     """Replace the table `catalogue` in the data by its name, and put its sellers into `sellers`.
 
     A seller of the file that has the name of a model changes the fields it gives and keeps the
-    rest; others come after the catalogue's. A plain name only records where sellers came from.
+    rest; others come after the catalogue's. A plain name only records where sellers came from, and
+    may be of a catalogue that is not here (W217).
     """
     wanted = source.data.get("catalogue")
-    if isinstance(wanted, str) and wanted:
-        return list(_named(wanted, source))
+    if isinstance(wanted, str) and wanted and "sellers" not in source.data:
+        problem = _named(wanted, source)
+        source.data["sellers"] = [{"name": "unknown"}]  # say no more than is known
+        return [problem]
     if not isinstance(wanted, dict):
         return []
     problems = list(_wrong(wanted, source))
@@ -38,20 +41,16 @@ def expand(source: Source) -> list[Problem]:
     return []
 
 
-def _named(name: str, source: Source) -> Iterator[Problem]:
-    """Yield what is wrong with a plain name."""
+def _named(name: str, source: Source) -> Problem:
+    """Say what to write where a catalogue is only named, and nothing is sold."""
     from ..agents import catalogue
 
     known = catalogue.catalogues()
-    if name not in known:
-        hint = did_you_mean(name, known) or f"catalogues: {', '.join(known)}"
-        yield source.problem("W112", ("catalogue",), f"{shown(name)} is no catalogue", hint=hint)
-    elif "sellers" not in source.data:
+    if name in known:
         hint = f'to sell its models write catalogue = {{name = "{name}", models = "all"}}'
-        yield source.problem("W104", ("sellers",), "`sellers` is missing", hint=hint)
-    else:
-        return
-    source.data.setdefault("sellers", [{"name": "unknown"}])  # say no more than is known
+        return source.problem("W104", ("sellers",), "`sellers` is missing", hint=hint)
+    hint = did_you_mean(name, known) or f"catalogues: {', '.join(known)}"
+    return source.problem("W112", ("catalogue",), f"{shown(name)} is no catalogue", hint=hint)
 
 
 def _wrong(wanted: dict[str, Any], source: Source) -> Iterator[Problem]:

@@ -6,11 +6,13 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from ..agents import catalogue
-from ..market.fields import Spec
-from .errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
+from ..market.errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
+from ..market.schema import Entry, fields_of
 from .lint import RULES
-from .schema import Entry, every_entry, fields_of
+from .schema import every_entry
 
 _NAMES = {
     "tasks": "a task class", "sellers": "a seller", "events": "an event", "run": "the run",
@@ -73,7 +75,7 @@ def _explain(path: str, entry: Entry) -> Explanation:
         default = "none: it must be given"
     elif entry.default is None:
         default = "absent"
-    elif entry.default not in ("", [], {}):
+    elif entry.default not in ("", (), {}):
         default = _text(entry.default)
     return Explanation(
         path, entry.doc, _NAMES.get(str(entry.path[0]), "the scenario"), entry.unit_in_words,
@@ -84,7 +86,7 @@ def _explain(path: str, entry: Entry) -> Explanation:
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} = {_text(v)}" for k, v in value.items())
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return ", ".join(_text(v) for v in value)
     return shown(value)
 
@@ -112,7 +114,7 @@ def explain_code(code: str) -> str:
 
 def explain_kind(kind: str) -> list[Explanation]:
     """Explain a kind such as `lognormal`, its fields, and which fields may be it."""
-    users: dict[str, type[Spec]] = {}
+    users: dict[str, type[BaseModel]] = {}
     for _, entry in every_entry():
         if kind in entry.kinds:
             users.setdefault(".".join(map(str, entry.path)), entry.kinds[kind])

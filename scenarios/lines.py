@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from .schema import Step
+from ..market.schema import Path, Step
 
 MAX_DEPTH = 32
 """Deepest nesting of tables and lists that a scenario may have."""
@@ -22,8 +22,6 @@ _STRING = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|' + r"'''.*?'{3,5}|" + r'"(?:\\.|[^"\\\n])*"|' + r"'[^'\n]*'",
     re.DOTALL,
 )  # fmt: skip
-
-Path = tuple[Step, ...]
 
 
 class TooDeepError(ValueError):
@@ -176,11 +174,3 @@ def find_lines(text: str) -> dict[Path, int]:
     except _GiveUpError:
         pass
     return reader.lines
-
-
-def line_of(lines: dict[Path, int], path: Path) -> int | None:
-    """Return the line of a place, or of the nearest thing around it that has one."""
-    for end in range(len(path), 0, -1):
-        if path[:end] in lines:
-            return lines[path[:end]]
-    return None

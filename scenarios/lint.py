@@ -9,11 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..market.demand import Logit
 from ..market.distributions import Constant, Quantiles, Uniform
-from ..market.spec import Logit, Market, PriceChange, ScoringAuction, Seller
-from .errors import Problem, ordered
-from .faults import Source
-from .lines import Path
+from ..market.errors import Problem, did_you_mean, ordered, shown
+from ..market.faults import Source
+from ..market.schema import Path
+from ..market.spec import Market, PriceChange, ScoringAuction
+from ..market.supply import Seller
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
 
@@ -30,7 +32,9 @@ def lint(market: Market, source: Source | None = None) -> list[Problem]:
         source: the file it comes from, to name lines.
 
     Example:
-        >>> from walras.market.spec import Market, Seller, TaskClass
+        >>> from walras.market.demand import TaskClass
+        >>> from walras.market.spec import Market
+        >>> from walras.market.supply import Seller
         >>> from walras.market.arrivals import Poisson
         >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
         >>> [p.code for p in lint(market)]
@@ -205,8 +209,23 @@ def idle_priorities(terms: Terms) -> Found:
         )
 
 
+def foreign_catalogue(terms: Terms) -> Found:
+    """W217: sellers are said to be of a catalogue that is not here; no figure has a source."""
+    name = terms.market.catalogue
+    if not name:
+        return
+    from ..agents.catalogue import catalogues  # reads files: only where it is asked for
+
+    known = catalogues()
+    if name not in known:
+        hint = did_you_mean(name, known) or f"catalogues: {', '.join(known)}"
+        text = f"no catalogue is called {shown(name)}, so the figures have no sources; {hint}"
+        yield "W217", ("catalogue",), text
+
+
 RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost,
-    too_many_considered, sellers_without_buyers, idle_priorities, *QUEUE_RULES,
+    too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
+    *QUEUE_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

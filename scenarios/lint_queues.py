@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 
 from ..market.arrivals import Replay
-from ..market.spec import Seller, TaskClass
-from .lines import Path
+from ..market.demand import TaskClass
+from ..market.schema import Path
+from ..market.supply import Seller
 from .terms import Terms, lightest, open_rate
 
 _MOST_TASKS = 1e10

@@ -12,24 +12,24 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..market.fields import NAME_PATTERN
+from ..market.errors import BadInputError, Problem, did_you_mean, errors_in, ordered, plain
+from ..market.faults import Source, from_validation
+from ..market.schema import Path
 from ..market.spec import Market
+from ..market.wording import NAME_PATTERN
 from . import library
-from .checks import check_contents
-from .errors import BadInputError, Problem, did_you_mean, errors_in, ordered, plain
+from .checks import check_contents, impossible_values
 from .expand import expand
-from .faults import Source, from_validation, impossible_values
-from .lines import Path, TooDeepError, find_lines
+from .lines import TooDeepError, find_lines
 from .lint import lint
 from .overrides import Override, apply, parse
-from .schema import entry_at
+from .schema import ROOT
 from .traces import check_traces, locate
 
 MAX_BYTES = 1_000_000
 """Largest scenario file."""
 _MOST_SYNTAX_ERRORS = 20
 _KEY = re.compile(r"""\s*([A-Za-z0-9_."'-]+)\s*=""")
-_MOST_EPOCHS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -244,13 +244,8 @@ def _validate(source: Source) -> tuple[Market | None, list[Problem]]:
     try:
         market = Market.model_validate(source.data)
     except ValidationError as error:
-        for path, problem in from_validation(error, source):
+        for path, problem in from_validation(error, source, ROOT):
             within = any(path[:n] in barred for n in range(len(path) + 1))
             if not within and not (found and not path) and path not in found:
                 found[path] = [problem]
-    if market is not None and market.run.until > _MOST_EPOCHS * market.epoch:
-        path = ("run", "epoch")
-        told = f": more than {_MOST_EPOCHS:,} epochs in a run"
-        found[path] = [source.problem("W106", path, told, entry_at(path, source.data))]
-        market = None
     return market, [problem for listed in found.values() for problem in listed]

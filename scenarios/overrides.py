@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import BadInputError, Problem, did_you_mean, plain
-from .lines import Path, TooDeepError, find_lines
-from .schema import Entry, Step, entry_at
+from ..market.errors import BadInputError, Problem, did_you_mean, plain
+from ..market.schema import Entry, Path, Step
+from .lines import TooDeepError, find_lines
+from .schema import entry_at
 
 
 @dataclass(frozen=True)

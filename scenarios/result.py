@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,19 @@ from ..market.spec import Market
 from .estimates import Warmup, detect_warmup
 from .toml import from_toml, to_toml
 
-_TABLES = ("epochs", "sellers", "latencies", "trades", "accounts")
+_TABLES = ("epochs", "sellers", "prices", "latencies", "trades", "accounts")
+_SERIES = ("epochs", "sellers", "prices")
+"""Tables with a row per epoch, which a summary is made from and does not keep."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Result:
     """What a run gave. Tables carry their columns' units in `frame.attrs["units"]`.
 
     `epochs`: a row per (rep, epoch, task class, offer) with activity: counts, sums of times (s)
     and money (USD); the offer "outside" are those who did without. `sellers`: a row per (rep,
-    epoch, seller): price, load, profit. `latencies`: histogram of sojourns after warm-up.
+    epoch, seller): load, profit. `prices`: a row per (rep, epoch, offer): what was posted at the
+    epoch's end, in `price_unit`. `latencies`: histogram of sojourns after warm-up.
     `trades`: a row per finished task, or a keyed sample (`trades.attrs["share"]`, by class).
     `accounts`: the ledger's balances in nano-dollars.
     """
@@ -37,11 +42,24 @@ class Result:
     manifest: dict[str, Any]
     epochs: pd.DataFrame
     sellers: pd.DataFrame
+    prices: pd.DataFrame
     latencies: pd.DataFrame
     trades: pd.DataFrame
     accounts: pd.DataFrame
     kept: pd.DataFrame | None = None
     """The summary as it was written, where the folder holds no epochs to make it from."""
+
+    def __repr__(self) -> str:
+        reps = "1 replication" if self.reps == 1 else f"{self.reps} replications"
+        return (f'<Result of "{self.market.name}": seed {self.seed}, {reps}, '
+                f"{self.manifest['tasks']:,} tasks, digest {self.digest[:8]}>")  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the same line, and the offers each class chose most."""
+        from .summary import leaders
+
+        table = leaders(self.summary())
+        return f"<p>{html.escape(repr(self))}</p>{table.to_html(float_format='{:.3g}'.format)}"
 
     @property
     def digest(self) -> str:
@@ -57,7 +75,7 @@ class Result:
             return self.kept
         from .summary import summarise
 
-        return summarise(self.market, self.epochs, self.sellers, self.reps)
+        return summarise(self.market, self.epochs, self.sellers, self.prices, self.reps)
 
     def settling(self) -> Warmup | None:
         """Return where the number of tasks in the system seems to settle (MSER-5), in epochs.
@@ -72,12 +90,10 @@ class Result:
         by_epoch = load.groupby(["rep", "epoch"])["tasks"].sum()
         return detect_warmup(by_epoch.groupby("epoch").mean().to_numpy())
 
-    def prices(self) -> pd.DataFrame:
-        """Return the time series of prices: rep, start (s), seller, price, price_unit."""
-        return self.sellers[["rep", "start", "seller", "price", "price_unit"]].copy()
-
     def save(self, folder: str | Path, *, command: str = "") -> Path:
         """Write the run folder: resolved.toml, manifest.json and one Parquet file per table.
+
+        The manifest notes `command`, or the one that repeats the run from the folder, if any does.
 
         Raises:
             OSError: the folder cannot be written.
@@ -88,15 +104,14 @@ class Result:
         folder.mkdir(parents=True, exist_ok=True)
         outputs = {"resolved.toml": text.encode()}
         (folder / "resolved.toml").write_bytes(outputs["resolved.toml"])
-        kept = [t for t in _TABLES if self.record != "summary" or t not in ("epochs", "sellers")]
+        kept = [t for t in _TABLES if self.record != "summary" or t not in _SERIES]
         digests = {"resolved.toml": _digest(folder / "resolved.toml")}
         frames = {"summary": self.summary(), **{name: getattr(self, name) for name in kept}}
         for name, frame in frames.items():
             _write(frame, folder / f"{name}.parquet")
             digests[f"{name}.parquet"] = _digest(folder / f"{name}.parquet")
-        manifest = {**self.manifest, "files": digests}
-        if command:
-            manifest["command"] = command
+        command = command or self.manifest["command"] or self._command(folder / "resolved.toml")
+        manifest = {**self.manifest, "command": command, "files": digests}
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
         return folder
 
@@ -125,6 +140,15 @@ class Result:
             market=market, seed=manifest["seed"], reps=manifest["reps"],
             record=manifest["record"], manifest=manifest, kept=kept, **frames,
         )  # fmt: skip
+
+    def _command(self, file: Path) -> str:
+        """Return the command that repeats the run from its own file; empty if that cannot be."""
+        traces = [getattr(task.arrivals, "file", None) for task in self.market.tasks]
+        if any(trace and not Path(trace).is_absolute() for trace in traces):
+            return ""  # the folder does not say from where the traces' paths are taken
+        options = {"seed": self.seed, "reps": self.reps, "record": self.record}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return shlex.join(["walras", "run", str(file), *words])
 
     def with_command(self, command: str) -> Result:
         """Return the same result with the command that makes it noted in its manifest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
+import os
 import platform
 import resource
 import sys
@@ -19,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agents.economy import Economy
+from ..market.errors import shown
 from ..market.rng import hashed
 from ..market.spec import Market
+from .load import load
 from .result import Result
 from .tables import Record, tables
 
@@ -56,14 +59,14 @@ def rep_seed(seed: int, rep: int) -> int:
 
 
 def run(
-    market: Market, *, until: float | str | None = None, seed: int = 0, reps: int = 1,
-    warmup: float | str | None = None, record: str = "epochs",
+    market: Market | str | os.PathLike[str], *, until: float | str | None = None, seed: int = 0,
+    reps: int = 1, warmup: float | str | None = None, record: str = "epochs",
     progress: Progress | None = None, base: str | Path = ".",
 ) -> Result:  # fmt: skip
     """Simulate a market and return what happened.
 
     Args:
-        market: the spec.
+        market: the spec, or a scenario's name or file as `load` takes them.
         until: simulated time, seconds or text such as "6 h"; the spec's own when absent.
         seed: all randomness is keyed by it; a whole number from 0 to 2⁶³ − 1.
         reps: replications with independent streams; standard errors then come from them.
@@ -73,23 +76,27 @@ def run(
         base: folder from which relative trace files are taken.
 
     Raises:
-        ValueError: an argument is out of range, or a trace file is missing or unreadable.
+        BadInputError: there is no such scenario, it has errors, or `until` or `warmup` has.
+        ValueError: another argument is out of range, or a trace file is missing or unreadable.
         LedgerOverflowError: an account went beyond 4.6e9 USD.
 
     Example:
         >>> from walras.market.arrivals import Poisson
-        >>> from walras.market.spec import Seller, TaskClass
+        >>> from walras.market.demand import TaskClass
+        >>> from walras.market.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> result = run(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), until="2 min")
         >>> bool(result.epochs["served"].sum() > 50)
         True
     """
+    if isinstance(market, (str, os.PathLike)):
+        market = load(market)
+    elif not isinstance(market, Market):
+        raise TypeError(f"market is {shown(market)}; give a Market, or a scenario's name or file")
     if record not in RECORDS:
         raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
-    if not 1 <= operator.index(reps) <= 100_000:
-        raise ValueError(f"reps is {reps}; it must be a whole number from 1 to 100,000")
-    if not 0 <= operator.index(seed) < 2**63:
-        raise ValueError(f"seed is {seed}; it must be a whole number from 0 to 2^63 − 1")
+    _whole("reps", reps, 1, 100_000, "100,000")
+    _whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
     changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
     if changes:
         given = {name: getattr(market.run, name) for name in market.run.model_fields_set}
@@ -114,9 +121,21 @@ def run(
         "seconds": round(time.monotonic() - started, 3), "memory_mb": _memory(),
         "python": platform.python_version(), "platform": platform.platform(),
         "versions": {"walras": version("walras"), **{name: version(name) for name in _LIBRARIES}},
-        "command": _command(market.name, seed, reps, record), "digest": digest.hexdigest(),
+        "command": "", "digest": digest.hexdigest(),
     }  # fmt: skip
     return Result(market=market, seed=seed, reps=reps, record=record, manifest=manifest, **frames)
+
+
+def _whole(name: str, value: object, low: int, high: int, told: str) -> None:
+    """Refuse what is no whole number from low to high."""
+    try:
+        fits = low <= operator.index(value) <= high  # type: ignore[arg-type]
+    except TypeError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{name} is {shown(value)}; it must be a whole number from {low} to {told}"
+        )
 
 
 def epoch_edges(market: Market) -> NDArray[np.float64]:
@@ -162,7 +181,7 @@ def _simulate(
         once.stats.append(state.stats.copy())
         once.sellers.append(state.sellers.copy())
         once.asks.append(state.cells["ask"].copy())
-        once.levers.append([seller.price for seller in economy.sellers])
+        once.levers.append([p for seller in economy.sellers for p in seller.prices.values()])
         digest.update(state.stats.tobytes())
         economy.forget()
         if progress is not None:
@@ -185,7 +204,3 @@ def _memory() -> float:
     """Return the peak memory of this process, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)
-
-
-def _command(name: str, seed: int, reps: int, record: str) -> str:
-    return f"walras run {name} --seed {seed} --reps {reps} --record {record}"

@@ -28,11 +28,12 @@ _Cube = dict[str, NDArray[np.float64]]
 
 
 def summarise(
-    market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, reps: int
+    market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, prices: pd.DataFrame, reps: int
 ) -> pd.DataFrame:
     """Return one row per (task, offer, metric): value, se, unit, n (batches or replications).
 
-    `epochs` and `sellers` are the tables of a `Result`. A count has no error; it is what happened.
+    `epochs`, `sellers` and `prices` are the tables of a `Result`. Loads and profits of a seller
+    stand under its name in the column `offer`. A count has no error; it is what happened.
     """
     length = int(sellers["epoch"].max()) + 1
     edges = np.unique(sellers["start"].to_numpy())
@@ -57,8 +58,21 @@ def summarise(
             whole = fixed if k is None and o is None else None
             _rows(rows, task, offer, cell, came, balked, hours, o == len(offers) - 1, whole)
     _seller_rows(rows, market, sellers, reps, length, first, hours)
+    _price_rows(rows, market, prices, reps, length, first, hours)
     columns = ["task", "offer", "metric", "value", "se", "unit", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def leaders(summary: pd.DataFrame, count: int = 3) -> pd.DataFrame:
+    """Return the most chosen offers of each class, a row each: share, price, wait and the like."""
+    metrics = ["share", "price", "wait", "miss_rate", "accuracy"]
+    rows = summary[summary["metric"].isin(metrics) & (summary["task"] != ALL)]
+    table = rows.pivot(index=["task", "offer"], columns="metric", values="value")
+    table = table.reindex(columns=metrics).drop(ALL, level="offer")
+    order = list(dict.fromkeys(rows["task"]))
+    table = table.sort_values("share", ascending=False, kind="stable")
+    table = table.sort_index(level="task", key=lambda t: t.map(order.index), sort_remaining=False)
+    return table.groupby(level="task", sort=False).head(count)
 
 
 def _cube(market: Market, epochs: pd.DataFrame, reps: int, length: int) -> _Cube:
@@ -136,10 +150,10 @@ def _seller_rows(
     rows: list[tuple[Any, ...]], market: Market, sellers: pd.DataFrame, reps: int, length: int,
     first: int, hours: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Append time averages of each seller's load and price."""
+    """Append time averages of each seller's load, and its money per hour."""
     shape = (reps, length, len(market.sellers))
     ordered = sellers.sort_values(["rep", "epoch"], kind="stable")
-    for metric in ("utilisation", "running", "waiting", "price", "revenue", "fixed", "profit"):
+    for metric in ("utilisation", "running", "waiting", "revenue", "fixed", "profit"):
         values = ordered[metric].to_numpy(dtype=np.float64).reshape(shape)[:, first:]
         for s, seller in enumerate(market.sellers):
             if np.isnan(values[:, :, s]).all():
@@ -147,7 +161,19 @@ def _seller_rows(
             summed = metric in ("revenue", "fixed", "profit")
             rate = values[:, :, s] if summed else values[:, :, s] * hours
             e = _estimate(rate, np.broadcast_to(hours, rate.shape))
-            unit = _UNITS[metric]
-            if metric == "price":
-                unit = "USD/Mtok" if seller.price.by_token else "USD/task"
-            rows.append((ALL, seller.name, metric, e.mean, e.se, unit, e.n))
+            rows.append((ALL, seller.name, metric, e.mean, e.se, _UNITS[metric], e.n))
+
+
+def _price_rows(
+    rows: list[tuple[Any, ...]], market: Market, prices: pd.DataFrame, reps: int, length: int,
+    first: int, hours: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Append the time average of what each offer posted, in the unit of its seller's lever."""
+    ordered = prices.sort_values(["rep", "epoch"], kind="stable")
+    posted = ordered["price"].to_numpy(dtype=np.float64).reshape(reps, length, -1)[:, first:]
+    units = [
+        "USD/Mtok" if s.price.by_token else "USD/task" for s in market.sellers for _ in s.offers
+    ]
+    for o, (offer, unit) in enumerate(zip(market.offers, units, strict=True)):
+        e = _estimate(posted[:, :, o] * hours, np.broadcast_to(hours, posted.shape[:2]))
+        rows.append((ALL, offer, "posted_price", e.mean, e.se, unit, e.n))

@@ -28,7 +28,7 @@ UNITS = {
 SELLER_UNITS = {
     "start": "s", "slots": "slots", "utilisation": "ratio", "running": "tasks",
     "waiting": "tasks", "up": "ratio", "revenue": "USD", "cost": "USD", "fixed": "USD",
-    "profit": "USD", "price": "see price_unit",
+    "profit": "USD",
 }  # fmt: skip
 TRADE_UNITS = {
     **dict.fromkeys(("arrival", "start", "finish", "answer", "wait", "sojourn", "deadline"), "s"),
@@ -50,7 +50,7 @@ class Record:
     asks: NDArray[np.float64]
     """[E, K, O] price of a mean task at the end of the epoch, USD."""
     levers: NDArray[np.float64]
-    """[E, S] price lever at the end of the epoch."""
+    """[E, O] price lever of each offer at the end of the epoch."""
     latencies: NDArray[np.int64]
     """[K, O, LATENCY_BINS]."""
     ledger: NDArray[np.int64]
@@ -66,10 +66,11 @@ def tables(
     *,
     shares: Sequence[float],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run by name: epochs, sellers, latencies, trades, accounts."""
+    """Return the tables of a run by name: epochs, sellers, prices, latencies, trades, accounts."""
     return {
         "epochs": _epochs(market, edges, records),
         "sellers": _sellers(market, edges, records),
+        "prices": _prices(market, edges, records),
         "latencies": _latencies(market, records),
         "trades": _trades(market, records, shares),
         "accounts": _accounts(market, records),
@@ -131,21 +132,33 @@ def _sellers(market: Market, edges: NDArray[np.float64], records: Sequence[Recor
     fixed = rent * state["slot_time"] + fixed_cost * state["open_time"]
     rep, epoch, s = (index.ravel() for index in np.indices(shape))
     columns = {
-        "price": np.stack([r.levers for r in records]), "slots": state["slots"],
+        "slots": state["slots"],
         "utilisation": np.where(limited, state["busy"] / length, np.nan),
         "running": state["run_time"] / length, "waiting": state["wait_time"] / length,
         "up": state["up_time"] / length, "revenue": revenue, "cost": per_seller["cost"],
         "fixed": fixed, "profit": revenue - per_seller["cost"] - fixed,
     }  # fmt: skip
-    units = ["USD/Mtok" if x.price.by_token else "USD/task" for x in market.sellers]
     frame = pd.DataFrame({
         "rep": rep, "epoch": epoch, "start": edges[epoch],
         "seller": _names([x.name for x in market.sellers], s),
         "owner": np.array([x.owned_by for x in market.sellers], dtype=object)[s],
-        "price_unit": np.array(units, dtype=object)[s],
         **{name: values.ravel() for name, values in columns.items()},
     })  # fmt: skip
     return _with_units(frame, SELLER_UNITS)
+
+
+def _prices(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
+    """Return what was posted: the lever of each offer at the end of each epoch."""
+    levers = np.stack([r.levers for r in records])
+    rep, epoch, o = (index.ravel() for index in np.indices(levers.shape))
+    of_seller = np.array([s for s, seller in enumerate(market.sellers) for _ in seller.effort])
+    units = ["USD/Mtok" if x.price.by_token else "USD/task" for x in market.sellers]
+    frame = pd.DataFrame({
+        "rep": rep, "epoch": epoch, "start": edges[epoch], "offer": _names(market.offers, o),
+        "seller": _names([x.name for x in market.sellers], of_seller[o]),
+        "price": levers.ravel(), "price_unit": np.array(units, dtype=object)[of_seller[o]],
+    })  # fmt: skip
+    return _with_units(frame, {"start": "s", "price": "see price_unit"})
 
 
 def _latencies(market: Market, records: Sequence[Record]) -> pd.DataFrame:

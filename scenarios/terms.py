@@ -16,8 +16,10 @@ import numpy as np
 
 from ..market import rules
 from ..market.arrivals import Closed, Replay
+from ..market.demand import TaskClass
 from ..market.distributions import Recorded
-from ..market.spec import AddSlots, Market, Rates, Seller, TaskClass
+from ..market.spec import AddSlots, Market
+from ..market.supply import Rates, Seller
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NODES = 21

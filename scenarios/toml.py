@@ -7,9 +7,9 @@ from typing import Any
 
 import tomli_w
 
+from ..market.errors import BadInputError, Problem
 from ..market.fields import Spec
 from ..market.spec import Market
-from .errors import BadInputError, Problem
 from .load import check
 
 
@@ -27,7 +27,9 @@ def to_toml(market: Market, *, resolved: bool = True) -> str:
         ValueError: the market holds a Python function, which a file cannot.
 
     Example:
-        >>> from walras.market.spec import Market, Seller, TaskClass
+        >>> from walras.market.demand import TaskClass
+        >>> from walras.market.spec import Market
+        >>> from walras.market.supply import Seller
         >>> from walras.market.arrivals import Poisson
         >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
         >>> from_toml(to_toml(market)) == market
@@ -60,7 +62,7 @@ def _table(spec: Spec, where: str, resolved: bool) -> dict[str, Any]:
 def _plain(value: Any, where: str, resolved: bool) -> Any:
     if isinstance(value, Spec):
         return _table(value, where, resolved)
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         names = [getattr(item, "name", str(i)) for i, item in enumerate(value)]
         return [_plain(v, f"{where}.{n}", resolved) for n, v in zip(names, value, strict=True)]
     if isinstance(value, dict):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 from ..market.arrivals import Replay
+from ..market.errors import Problem, plain, shown
+from ..market.faults import Source
 from ..market.spec import Market
-from ..market.workload import read_trace
-from .errors import Problem, plain, shown
-from .faults import Source
+from ..market.trace import read_trace
 from .schema import entry_at
 
-_COLUMNS = Replay.model_fields["columns"].get_default(call_default_factory=True)
+_COLUMNS = Replay.model_fields["columns"].default
 _HEADER_BYTES = 65536
 
 
@@ -43,7 +43,7 @@ def locate(market: Market, base: FilePath) -> Market:
             file = str(find(arrivals.file, base) or arrivals.file)
             arrivals = arrivals.model_copy(update={"file": file})
         tasks.append(task.model_copy(update={"arrivals": arrivals}))
-    return market.model_copy(update={"tasks": tasks})
+    return market.model_copy(update={"tasks": tuple(tasks)})
 
 
 def check_traces(source: Source, base: FilePath) -> Iterator[Problem]:
@@ -59,11 +59,15 @@ def check_traces(source: Source, base: FilePath) -> Iterator[Problem]:
 
 
 def _are_texts(names: Any) -> bool:
-    return isinstance(names, list) and len(names) == 3 and all(isinstance(n, str) for n in names)
+    return (
+        isinstance(names, (list, tuple))
+        and len(names) == 3
+        and all(isinstance(n, str) for n in names)
+    )
 
 
 def _check(
-    source: Source, index: int, file: str, needed: list[str], base: FilePath
+    source: Source, index: int, file: str, needed: Sequence[str], base: FilePath
 ) -> Iterator[Problem]:
     path = ("tasks", index, "arrivals", "file")
     place = find(file, base)

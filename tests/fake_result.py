@@ -123,6 +123,7 @@ def fake_result(
     }  # fmt: skip
     frames = {
         "epochs": _epochs(trades), "sellers": _sellers(market, trades, reps, rng),
+        "prices": _prices(market, reps, rng),
         "latencies": _latencies(trades), "trades": trades,
     }  # fmt: skip
     for name, frame in frames.items():
@@ -140,15 +141,15 @@ def hostile_result() -> Result:
     seller = market.sellers[1].model_copy(update={"name": new, "owner": new})
     first = market.tasks[0].model_copy(update={"name": HOSTILE})
     frames = {}
-    for name in ("epochs", "sellers", "latencies", "trades"):
+    for name in ("epochs", "sellers", "prices", "latencies", "trades"):
         frame = getattr(result, name)
         names = {old: new, task: HOSTILE, f"{old}/default": f"{new}/default"}
         coded = list(frame.select_dtypes("category"))
         frames[name] = frame.assign(**{c: frame[c].cat.rename_categories(names) for c in coded})
         frames[name].attrs = frame.attrs
     market = market.model_copy(update={
-        "sellers": [market.sellers[0], seller, *market.sellers[2:]],
-        "tasks": [first, *market.tasks[1:]], "question": HOSTILE, "name": HOSTILE,
+        "sellers": (market.sellers[0], seller, *market.sellers[2:]),
+        "tasks": (first, *market.tasks[1:]), "question": HOSTILE, "name": HOSTILE,
     })  # fmt: skip
     manifest = {**result.manifest, "command": f"walras run '{HOSTILE}'"}
     return replace(result, market=market, manifest=manifest, **frames)
@@ -256,9 +257,6 @@ def _sellers(market: Market, trades: pd.DataFrame, reps: int, rng: Generator) ->
     frames = []
     for s in market.sellers:
         for rep in range(reps):
-            walk = np.zeros(epochs)
-            if s.name in ("flash-2.0", "sonnet-3.7", "mini-reasoner"):
-                walk = np.cumsum(rng.normal(0, 0.02, epochs))
             keys = pd.MultiIndex.from_product([[rep], range(epochs), [s.name]])
             flow = money.reindex(keys).fillna(0.0)
             shape = np.sin(np.arange(epochs) / epochs * 2 * np.pi)
@@ -267,12 +265,31 @@ def _sellers(market: Market, trades: pd.DataFrame, reps: int, rng: Generator) ->
             up = (start >= s.enters) & ~((s.name == "four-o") & (start > 60000))
             frames.append(pd.DataFrame({
                 "rep": rep, "epoch": range(epochs), "start": start, "seller": s.name,
-                "owner": s.owner, "price": s.price.lever * np.exp(walk), "price_unit": "USD/Mtok",
+                "owner": s.owner,
                 "slots": s.slots, "utilisation": np.nan if np.isinf(s.slots) else use * up,
                 "running": use * 8 * up, "waiting": use * 0.4 * up, "up": up.astype(float),
                 "revenue": flow["price"].to_numpy(), "cost": flow["cost"].to_numpy(),
                 "fixed": 0.0, "profit": (flow["price"] - flow["cost"]).to_numpy(),
             }))  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def _prices(market: Market, reps: int, rng: Generator) -> pd.DataFrame:
+    epochs = int(UNTIL / EPOCH)
+    frames = []
+    for s in market.sellers:
+        for rep in range(reps):
+            walk = np.zeros(epochs)
+            if s.name in ("flash-2.0", "sonnet-3.7", "mini-reasoner"):
+                walk = np.cumsum(rng.normal(0, 0.02, epochs))
+            frames += [
+                pd.DataFrame({
+                    "rep": rep, "epoch": range(epochs), "start": np.arange(epochs) * EPOCH,
+                    "offer": offer, "seller": s.name, "price": s.price.lever * np.exp(walk),
+                    "price_unit": "USD/Mtok",
+                })
+                for offer in s.offers
+            ]  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 
 

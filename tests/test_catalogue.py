@@ -16,8 +16,8 @@ from walras.agents.catalogue import (
     Ability,
     Catalogue,
     Model,
+    accuracy_at,
     catalogues,
-    class_accuracy,
     data,
     explain,
     load,
@@ -25,7 +25,7 @@ from walras.agents.catalogue import (
     sources_table,
 )
 from walras.agents.catalogue.fit import Scale, fit, latent
-from walras.market.spec import Seller
+from walras.market.supply import Seller
 
 SKILLS = {
     "translation", "coding_short", "coding_long", "science", "facts", "tools", "writing", "chat",
@@ -125,7 +125,7 @@ def test_one_score_takes_the_slope_of_its_skill(march: Catalogue) -> None:
             tokens = model.thinking[effort] or math.prod(thinking) ** (1 / len(thinking))
             h = 1e-4
             up, down = (
-                class_accuracy(found.ability, tokens * math.exp(d), model.e0.number, sd=sd)
+                accuracy_at(found.ability, tokens * math.exp(d), model.e0.number, sd=sd)
                 for d in (h, -h)
             )
             slope = (logit(up) - logit(down)) / (2 * h)
@@ -140,7 +140,7 @@ def test_thinking_more_never_hurts(march: Catalogue) -> None:
             ability = found.ability
             assert ability.beta >= 0, (name, skill)
             curve = [
-                class_accuracy(ability, tokens, model.e0.number, sd=1.5)
+                accuracy_at(ability, tokens, model.e0.number, sd=1.5)
                 for tokens in sorted(model.thinking.values())
             ]
             assert curve == sorted(curve)
@@ -153,7 +153,7 @@ def test_fit_recovers_an_ability(sd: float, floor: float) -> None:
     tokens = {"none": 0.0, "low": 400.0, "high": 9000.0}
     scale = Scale(floor=floor, ceiling=0.97, sd=sd, e0=700.0, slope=0.2)
     truth = Ability(theta=-0.8, beta=0.45, tau=0.0, floor=floor, ceiling=0.97)
-    scores = {e: class_accuracy(truth, t, scale.e0, sd=sd) for e, t in tokens.items()}
+    scores = {e: accuracy_at(truth, t, scale.e0, sd=sd) for e, t in tokens.items()}
     for used in (scores, {"none": scores["none"], "high": scores["high"]}):
         found = fit(used, tokens, scale)
         assert found.ability.theta == pytest.approx(truth.theta, abs=1e-8)
@@ -164,7 +164,7 @@ def test_fit_recovers_an_ability(sd: float, floor: float) -> None:
 def test_harder_classes_are_answered_worse() -> None:
     ability = Ability(theta=0.5, beta=0.3, tau=0.0, floor=0.25, ceiling=0.99)
     easy, middle, hard = (
-        class_accuracy(ability, 100, 1000, mean=mean, sd=1.5) for mean in (-2.0, 0.0, 2.0)
+        accuracy_at(ability, 100, 1000, mean=mean, sd=1.5) for mean in (-2.0, 0.0, 2.0)
     )
     assert 0.25 < hard < middle < easy < 0.99
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 import re
@@ -12,19 +13,24 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from rich.console import Console
 
 import walras
 from walras import card as cards
-from walras import cli, running
+from walras import cli, running, terminal
 from walras.market.spec import Market
 from walras.scenarios.load import load
 from walras.scenarios.result import Result
 from walras.scenarios.run import run as simulate
+
+from .fake_result import fake_result
 
 CORPUS = Path(__file__).parent / "corpus"
 SMALL = str(CORPUS / "small.toml")
@@ -287,15 +293,52 @@ def test_the_card_leaves_out_what_is_not_there(
     result = small_result()
     rows = result.summary()
     monkeypatch.setattr(Result, "summary", lambda _: rows[rows["metric"] == "share"])
-    cli._console().print(cards.card(result, "", "walras run x"))
+    terminal.console().print(cards.card(result, "", "walras run x"))
     out = capsys.readouterr().out
     assert "utilisation" not in out
     assert "welfare" not in out
     assert "files" not in out
     assert "nan" not in out
     monkeypatch.setattr(Result, "summary", lambda _: rows[:0])
-    cli._console().print(cards.card(result, "", "walras run x"))
+    terminal.console().print(cards.card(result, "", "walras run x"))
     assert "no tasks" in capsys.readouterr().out
+
+
+def test_the_card_fits_on_a_screen() -> None:
+    """However many classes: 40 lines with the prompt, the files and the command last."""
+    result = fake_result(tasks=4000)
+    market = result.market
+    shown = {}
+    for count in (1, 8, 60):
+        names = [f"class-{i}" for i in range(count)]
+        summary = result.summary()
+        one = summary[summary["task"] == market.tasks[0].name]
+        of_all = summary[summary["task"] == "all"]
+        rows = pd.concat([*(one.assign(task=name) for name in names), of_all])
+        tasks = [market.tasks[0].model_copy(update={"name": name}) for name in names]
+        many = replace(result, market=market.model_copy(update={"tasks": tasks}), kept=rows)
+        console = Console(width=80, record=True, file=io.StringIO(), soft_wrap=True)
+        console.print(cards.card(many, "runs/x", "walras run x --seed 1", 80))
+        lines = console.export_text().splitlines()
+        assert len(lines) < 40
+        assert max(map(len, lines)) <= 80
+        assert [line.split()[0] for line in lines[-2:]] == ["files", "repeat"]
+        shown[count] = sum("/" in line for line in lines if line.startswith("  "))
+    assert shown[1] == 3
+    assert shown[8] == 16
+    assert shown[60] == 12
+    assert any("48 more classes are in the report" in line for line in lines)
+
+
+def test_the_card_says_by_how_much_efforts_are_priced_apart() -> None:
+    """One price where they are alike, the range where they are not."""
+    result = small_result()
+    rows = result.summary()
+    (seller,) = (s for s in result.market.sellers if len(s.effort) > 1)
+    assert cards._posted(cards.Figures(rows), seller.offers) == ("1.2", "USD/Mtok")
+    last = (rows["offer"] == seller.offers[-1]) & (rows["metric"] == "posted_price")
+    apart = rows.assign(value=rows["value"].where(~last, 9.0))
+    assert cards._posted(cards.Figures(apart), seller.offers) == ("1.2 to 9", "USD/Mtok")
 
 
 def test_the_card_cuts_names_and_never_numbers() -> None:

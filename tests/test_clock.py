@@ -9,8 +9,9 @@ import pytest
 
 import walras as w
 from walras.agents.economy import Economy
-from walras.market.clock import Award, Clock, Outcome, Quote, Task
+from walras.market.clock import Clock
 from walras.market.engine import Engine
+from walras.market.messages import Award, Outcome, Quote, Task
 
 
 def grid_market(
@@ -122,6 +123,40 @@ def test_a_submitted_task_can_be_pinned_and_changed() -> None:
     assert not pinned.right
 
 
+def test_utility_means_the_same_however_an_offer_was_chosen() -> None:
+    """What the buyer expects at the price agreed, its taste for the offer included.
+
+    One seller and captive buyers: choosing freely, pinned, or awarded at a price of its own, a
+    task has the same utility, less what it pays more than the posted price.
+    """
+    ask = w.TaskClass("k", w.Replay(times=[1e6]), value=1.0, choice=w.Logit(0.3),
+                      outside_option=False)  # fmt: skip
+    seller = w.Seller("s", accuracy=0.9, slots="unlimited", price=w.per_task(0.2))
+    market = w.Market(tasks=[ask], sellers=[seller])
+
+    def utilities(market: w.Market, offer: str | None) -> dict[int, tuple[float, float]]:
+        kept: list[Any] = []
+        economy = Economy(market, seed=5, keep=kept.append)
+        for child in range(20):
+            economy.submit(Task("k", child=child, offer=offer))
+        economy.advance(50.0)
+        economy.engine.flush()
+        return {int(r["id"]): (float(r["utility"]), float(r["taste"])) for r in kept[0]}
+
+    free, pinned = utilities(market, None), utilities(market, "s/default")
+    assert len(free) == 20
+    for utility, taste in free.values():
+        assert utility == pytest.approx(0.9 - 0.2 + taste, abs=1e-12)
+    assert pinned == free
+    for price in (None, 0.5):
+        awarded = market.model_copy(
+            update={"mechanism": lambda task, quotes: Award("s/default", price)}  # noqa: B023
+        )
+        dearer = 0.0 if price is None else price - 0.2
+        for id_, (utility, _) in utilities(awarded, None).items():
+            assert utility == pytest.approx(free[id_][0] - dearer, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -133,10 +168,12 @@ def test_a_submitted_task_can_be_pinned_and_changed() -> None:
     ],
 )
 def test_bad_submissions_are_refused(task: Task, message: str) -> None:
-    """Nothing is half done: the market goes on."""
+    """Nothing is half done: no place is taken, the market goes on."""
     clock = Clock(Engine(grid_market([0.0]), seed=0))
+    free = int(clock.engine.state.clock[0]["free"])
     with pytest.raises(ValueError, match=message):
         clock.submit(task)
+    assert clock.engine.state.clock[0]["free"] == free
     clock.run(until=10.0)
 
 

@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from walras.market.build import quantiles_of
 from walras.market.distributions import (
-    LAW,
     Constant,
     Distribution,
     Duration,
@@ -29,14 +27,11 @@ from walras.market.distributions import (
     LogNormal,
     Quantiles,
     Uniform,
-    gamma_draw,
-    interpolate,
-    law_row,
-    quantile_table,
-    sample,
 )
 from walras.market.jit import compiled
 from walras.market.rng import hash2, name_key
+from walras.market.sampling import LAW, gamma_draw, interpolate, law_row, quantile_table, sample
+from walras.market.sizes import quantiles_of
 
 steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]

@@ -17,7 +17,6 @@ from walras.scenarios.estimates import (
     batch_means,
     detect_warmup,
     lag1,
-    paired,
     replications,
 )
 
@@ -143,19 +142,14 @@ def test_agreement_up_to_rounding_is_not_correlation() -> None:
         assert not e.short
 
 
-def test_replications_and_pairs_by_hand() -> None:
-    """Differences 2, 1, 3: mean 2, sd 1."""
-    e = paired([3.0, 5.0, 8.0], [1.0, 4.0, 5.0])
-    assert e == replications([2.0, 1.0, 3.0])
+def test_replications_by_hand() -> None:
+    """Values 2, 1, 3: mean 2, sd 1."""
+    e = replications([2.0, 1.0, 3.0])
     assert (e.mean, e.se, e.n, e.df) == pytest.approx((2.0, 3**-0.5, 3, 2))
     one = replications([7.0])
     assert (one.mean, one.n, one.df) == (7.0, 1, 0)
     assert math.isnan(one.se)
-    for undefined in (
-        replications([]),
-        replications([1.0, math.nan]),
-        paired([math.inf] * 2, [math.inf] * 2),
-    ):
+    for undefined in (replications([]), replications([1.0, math.nan])):
         assert math.isnan(undefined.mean)
         assert math.isnan(undefined.se)
 
@@ -180,8 +174,6 @@ def test_wrong_shapes_are_named() -> None:
         batch_means([1.0, 2.0], [1, 1], batches=1)
     with pytest.raises(ValueError, match="replications"):
         replications([[1.0]])
-    with pytest.raises(ValueError, match="share one shape"):
-        paired([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="epochs"):
         detect_warmup([[1.0]])
 
@@ -303,12 +295,12 @@ def test_mm1_coverage_size_of_the_error_and_bias() -> None:
 
 
 def test_replications_cover_and_common_random_numbers_pay() -> None:
-    """Coverage of 2000 intervals from 6 normal values each; pairs that share 90% of variance."""
+    """Coverage of 2000 intervals from 6 normal differences; pairs that share 90% of variance."""
     rng = np.random.default_rng(2)
     shared = 3.0 * rng.normal(size=(RUNS, 6))
     a = shared + rng.normal(size=(RUNS, 6)) + 0.5
     b = shared + rng.normal(size=(RUNS, 6))
-    differences = [paired(x, y) for x, y in zip(a, b, strict=True)]
+    differences = [replications(x - y) for x, y in zip(a, b, strict=True)]
     assert is_nominal(covers(differences, 0.5))
     normal = [Estimate(e.mean, e.se, e.n, 10**6) for e in differences]
     assert not is_nominal(covers(normal, 0.5))  # the normal quantile with 6 values: 89%

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walras.analysis.figures import FIGURES, Figure
+from walras.analysis.figures import FIGURES, Figure, price_paths
+from walras.analysis.figures.contours import indifference
 from walras.analysis.figures.frames import entries_and_exits, seller_colours, steady, warm_from
+from walras.analysis.figures.map_labels import class_labels
 from walras.analysis.figures.notation import duration, number, time_ticks
 from walras.analysis.figures.plane import CELL, cells, lay_out
 from walras.analysis.figures.template import (
@@ -30,13 +32,15 @@ from walras.analysis.figures.template import (
     printable,
     spread,
 )
-from walras.analysis.figures.utility import Terms, indifference, terms, utility_lines
+from walras.analysis.figures.utility import Terms, terms, utility_lines
 from walras.analysis.figures.who_serves import _merged
 from walras.analysis.report import render
 from walras.market.arrivals import Poisson
+from walras.market.demand import TaskClass
 from walras.market.distributions import LogNormal
 from walras.market.rules import HARD
-from walras.market.spec import Market, Rates, Seller, TaskClass
+from walras.market.spec import Market
+from walras.market.supply import Rates, Seller
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 
@@ -100,8 +104,8 @@ def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
     seller = full.market.sellers[0].model_dump() | {"price": {}}
     market = Market.model_validate({"tasks": [task], "sellers": [seller], "run": full.market.run})
     trades = full.trades.assign(deadline=np.nan, value=1.0)
-    sellers = full.sellers.assign(price=0.0, revenue=0.0)
-    bare = replace(full, market=market, trades=trades, sellers=sellers)
+    sellers, prices = full.sellers.assign(revenue=0.0), full.prices.assign(price=0.0)
+    bare = replace(full, market=market, trades=trades, sellers=sellers, prices=prices)
     assert isinstance(figure.builder(bare), go.Figure)
     assert figure.caption(bare)
 
@@ -223,9 +227,9 @@ def test_utility_counts_the_probability_of_being_in_time() -> None:
     known = two_offers([[1.0, 3.0], [2.0, 9.0]], [0.0, 0.0], [1.0, 0.5])
     known = replace(known, loss=0.25, delay=(0.01, 0.1))
     slope, start = utility_lines(known, np.array([2.0]))
-    # right: half in time at V, half late at 0; delay: 2 s at 0.01 USD/s + 0.1/s of V
-    assert start == pytest.approx(np.array([[-0.02, -0.055]]))
-    assert slope == pytest.approx(np.array([[0.5 - 0.2, 0.25 - 0.5 * 0.25 * 0.5 - 0.55]]))
+    # half in time; delay: 2 s (5.5 s) at 0.01 USD/s + 0.1/s of V; the loss is there at any V
+    assert start == pytest.approx(np.array([[-0.02, -0.055 - 0.5 * 0.25 * 0.5]]))
+    assert slope == pytest.approx(np.array([[0.5 - 0.2, 0.25 - 0.55]]))
 
 
 def test_terms_are_those_of_the_run(result: Result) -> None:
@@ -266,6 +270,45 @@ def test_tasks_without_deadline_stand_apart() -> None:
     apart = plane.tasks[plane.tasks["task"] == "b"]["x"]
     assert apart.between(plane.none - CELL, plane.none + CELL).all()
     assert apart.min() > plane.x[-1]
+
+
+def test_a_tile_ends_with_the_longest_deadline() -> None:
+    deadlines = np.geomspace(300.0, 1800.0, 400)  # the grid has lines at 1778 s and 3162 s
+    rows = pd.DataFrame({"task": "a", "offer": "s/e", "deadline": deadlines, "value": 1.0})
+    found = cells(lay_out(rows))
+    assert 10 ** found["x0"].min() == pytest.approx(300.0)
+    assert 10 ** found["x1"].max() == pytest.approx(1800.0)
+    assert (found["x1"] - found["x0"]).min() > CELL / 3
+    ends = found[["x0", "x1"]].drop_duplicates().sort_values("x0").to_numpy()
+    assert ends[1:, 0] == pytest.approx(ends[:-1, 1])
+
+
+def test_one_point_is_no_plane(result: Result) -> None:
+    point = replace(result, trades=result.trades.assign(deadline=np.nan, value=1.0))
+    assert FIGURES["F1"].data(point).empty
+    assert not FIGURES["F1"].builder(point).data
+
+
+def test_without_deadlines_no_time_is_marked(result: Result) -> None:
+    free = replace(result, trades=result.trades.assign(deadline=np.nan))
+    assert FIGURES["F1"].builder(free).layout.xaxis.ticktext == ("no deadline",)
+
+
+def test_names_of_classes_stand_by_their_own_tasks() -> None:
+    boxes = [
+        ("alone", (0.0, 0.5, 0.0, 1.0)), ("inside", (2.1, 2.4, 0.5, 1.0)),
+        ("around", (2.0, 2.5, 0.0, 2.0)), ("wall", (2.52, 2.6, 0.0, 2.0)),
+        ("edge", (4.8, 5.0, 0.0, 1.0)),
+    ]  # fmt: skip
+    notes: dict[str, Any] = {
+        str(n["text"])[3:-4]: n for n in class_labels(boxes, (-1.0, 5.0), (-1.0, 3.0))
+    }
+    assert notes["alone"]["xanchor"] == "center"
+    assert notes["alone"]["x"] == pytest.approx(0.25)
+    assert notes["inside"]["showarrow"]  # nothing beside it is free
+    # held by the end at its tasks, so that it stays there on a wider page
+    assert (notes["around"]["xanchor"], notes["around"]["x"]) == ("right", pytest.approx(2.0))
+    assert notes["edge"]["x"] < 4.9
 
 
 # --- the other figures -------------------------------------------------------------------------
@@ -309,6 +352,25 @@ def test_entries_and_exits_are_marked(result: Result) -> None:
     assert "four-o exits" in notes
 
 
+def test_who_enters_in_the_first_epoch_is_not_marked(result: Result) -> None:
+    first = result.market.sellers[0].model_copy(update={"enters": 5.0})
+    market = result.market.model_copy(update={"sellers": (first, *result.market.sellers[1:])})
+    figure = FIGURES["F11"].builder(replace(result, market=market))
+    notes = [note.text for note in figure.layout.annotations]
+    assert f"{first.name} enters" not in notes
+    assert "qwen-32b enters" in notes
+    assert figure.layout.xaxis.range[0] == 0.0
+
+
+def test_prices_that_stop_moving_are_told_from_those_that_go_on(result: Result) -> None:
+    assert FIGURES["F3"].builder(result).layout.title.text.endswith("still move at the end")
+    late = result.prices["start"] > 40_000
+    first = result.prices.groupby(["rep", "offer"], observed=True)["price"].transform("first")
+    calm = replace(result, prices=result.prices.assign(
+        price=result.prices["price"].where(~late, 2 * first)))  # fmt: skip
+    assert "none changes after" in price_paths.finding(calm)
+
+
 def test_price_fan_spans_replications(result: Result) -> None:
     data = FIGURES["F3"].data(result)
     assert (data["low"] <= data["median"]).all()
@@ -316,6 +378,19 @@ def test_price_fan_spans_replications(result: Result) -> None:
     moved = data[data["seller"] == "sonnet-3.7"]
     assert (moved["high"] > moved["low"]).any()
     assert (moved["marginal_cost"] == 5.0).all()
+
+
+def test_efforts_priced_apart_have_a_path_each(result: Result) -> None:
+    """Sellers with one price for all efforts keep one path."""
+    assert len(FIGURES["F3"].data(result).query("seller == 'big-o1'")["path"].unique()) == 1
+    late = (result.prices["offer"] == "big-o1/high") & (result.prices["epoch"] > 50)
+    prices = result.prices.assign(price=result.prices["price"].where(~late, 90.0))
+    apart = replace(result, prices=prices)
+    data = FIGURES["F3"].data(apart).query("seller == 'big-o1'")
+    ends = data.sort_values("start").groupby("path")["median"].last()
+    assert ends.to_dict() == {"big-o1 · high": 90.0, "big-o1 · low": 60.0}
+    figure = FIGURES["F3"].builder(apart)
+    assert {"big-o1 · high", "big-o1 · low"} <= {trace.name for trace in figure.data}
 
 
 def test_warm_up_is_rounded_up_to_epochs(result: Result) -> None:
@@ -336,7 +411,11 @@ def test_colours_are_distinct_and_okabe_ito_first() -> None:
 def test_paper_size_is_in_inches_and_points(result: Result) -> None:
     figure = FIGURES["F1"].builder(result)
     small = paper(figure, 6.5, 4.0, points=9.0)
-    assert (small.layout.width, small.layout.height, small.layout.font.size) == (624, 384, 12)
+    assert (small.layout.width, small.layout.height) == (624, 384)
+    assert small.layout.template.layout.font.size == 12.0
+    assert small.layout.margin.r == pytest.approx(figure.layout.margin.r * 12 / 13, abs=0.01)
+    dots, drawn = (next(f.select_traces({"mode": "markers"})) for f in (small, figure))
+    assert dots.marker.size == pytest.approx(drawn.marker.size * 12 / 13, abs=0.01)
     assert not small.layout.updatemenus
     assert figure.layout.updatemenus
 
@@ -373,6 +452,9 @@ def test_time_axis_has_ticks_at_any_length() -> None:
     for low, high in ((0.01, 0.02), (0.2, 0.9), (1.0, 1e6), (250.0, 700.0)):
         ticks, labels = time_ticks(low, high)
         assert len(ticks) == len(labels) >= 1
+    assert time_ticks(0.2, 0.9)[1] == ["200 ms", "500 ms"]
+    assert time_ticks(1.6, 500.0)[1] == ["3 s", "10 s", "30 s", "1 min", "3 min"]
+    assert time_ticks(200.0, 3000.0)[1] == ["5 min", "10 min", "20 min", "30 min"]
 
 
 def test_hostile_name_is_hostile() -> None:

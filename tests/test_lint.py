@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from walras.market.errors import CODES
 from walras.market.spec import Market
-from walras.scenarios.errors import CODES
 from walras.scenarios.lint import RULES, lint
 from walras.scenarios.terms import Terms
 
@@ -102,6 +102,7 @@ FIRES = {
     "W214": [market(task(), task(name="urgent", priority=1))],
     "W215": [market(task(arrivals=poisson(1e7)), run={"until": "1 d"})],
     "W216": [market(events=[{**MAIN, "at": "1 d"}]), market(events=[{**MAIN, "at": "2 d"}])],
+    "W217": [market(catalogue="march-2026")],
 }
 
 SILENT = {
@@ -169,6 +170,7 @@ SILENT = {
     ],
     "W215": [market(), market(task(arrivals=poisson(1e7)), run={"until": 100})],
     "W216": [market(events=[MAIN])],
+    "W217": [market(), market(catalogue="march-2025")],
 }  # fmt: skip
 
 

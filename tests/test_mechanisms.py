@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import walras as w
-from walras.market.choice import bid_of, worth
 from walras.market.engine import Engine
+from walras.market.outlook import worth
 from walras.market.posted_price import pick
 from walras.market.rng import hash2, name_key
-from walras.market.second_score import payment, score_to_beat
+from walras.market.second_score import bid_of, payment, score_to_beat
 from walras.market.state import CELL, OFFER, SELLER
 
 steady = settings(deadline=None, derandomize=True)
@@ -152,7 +152,10 @@ def test_identical_sellers_share_the_market_alike() -> None:
 def test_a_closed_seller_sells_nothing(mechanism: str, choice: str) -> None:
     """Before it enters, whatever it offers; its rival, or nobody, serves."""
     task = w.TaskClass(
-        "k", w.Poisson(2.0), value=1.0, choice=w.Logit(0.5, 0.5) if choice == "logit" else "argmax"
+        "k",
+        w.Poisson(2.0),
+        value=1.0,
+        choice=w.Logit(0.5, nest=0.5) if choice == "logit" else "argmax",
     )
     better = seller("better", 0.0, enters=1e9, effort={"x": 0, "y": 0})
     market = w.Market(tasks=[task], sellers=[better, seller("other", 0.3)], mechanism=mechanism)

@@ -1,11 +1,10 @@
 """Quotes against closed forms: what a buyer expects of an offer before it chooses.
 
-Where nobody waits, probabilities are exact for sizes with a closed form (1e-12), within 1e-3
-for other single laws, which are tabulated, and within 4e-3 for two random components. Waits
-are sixteen equally likely points, each the mean of its slice. Averages over deadlines are then
-exact; a single probability is off by less than 0.03 (up to 30 tasks ahead) and the share served,
-where patience cuts the wait, by less than 0.04. Softly late answers (E[δ]) use 32 such points of
-the size: less than 0.03 off, 0.002 on average. The bounds are asserted here.
+Where nobody waits, probabilities and a linear fall of the value are exact for sizes with a closed
+form (1e-12) and within 2e-3 for other laws, which are tabulated; a half-life is averaged over 32
+points of the size: less than 0.03 off, 0.002 on average. Waits are uniform within 24 slices:
+means are exact, a single probability is off by less than 0.005 (0.01 where no randomness of the
+service smooths it). The bounds are asserted here.
 """
 
 from __future__ import annotations
@@ -22,11 +21,12 @@ from scipy import special, stats
 
 import walras as w
 from walras.market import build
-from walras.market.choice import recall
 from walras.market.engine import Engine
-from walras.market.quotes import WAIT_NODES, expect, remember, wait_node, wait_table
+from walras.market.outlook import recall
+from walras.market.quotes import expect, remember, timely_work
 from walras.market.rules import HALFLIFE, HARD, LINEAR
 from walras.market.state import CELL
+from walras.market.waits import SHARES, SLICES, wait_end, wait_place, wait_table
 
 from .oracle.beliefs import Outlook
 
@@ -50,8 +50,8 @@ def quote(
     """Call `expect` for the one class and offer of a state."""
     return Outlook(*expect(
         float(chance), float(wait), float(shape), float(outside), float(rate), float(patience),
-        float(deadline), rule, float(parameter), float(promise), state.works[0, 0], state.grid,
-        state.rows, state.nodes[0, 0], state.waits, state.ahead[0], 0.0,
+        float(deadline), rule, float(parameter), float(promise), state.works[0, 0], state.rows,
+        state.nodes[0, 0], state.waits, state.ahead[0], 0.0,
     ))  # fmt: skip
 
 
@@ -126,7 +126,7 @@ def test_two_random_sizes_against_their_convolution() -> None:
     written = law.ppf(points)
     for x in np.linspace(0.05, 12.0, 40):
         exact = np.mean(stats.expon.cdf(x - written))
-        assert quote(state, deadline=x).timely == pytest.approx(exact, abs=4e-3)
+        assert quote(state, deadline=x).timely == pytest.approx(exact, abs=2e-3)
     wrong = np.mean(stats.expon.cdf((2.0 - written) / 1.05))
     assert quote(state, deadline=2.0).timely != pytest.approx(wrong, abs=4e-3)
     assert state.works[0, 0]["mean"] == 2.0
@@ -159,17 +159,17 @@ def test_soft_lateness_against_integration(name: str, rule: int, parameter: floa
 # --- waits -------------------------------------------------------------------------------------
 
 
-def test_nodes_keep_means() -> None:
-    """Points of every gamma law of waits have mean 1 and rise; those of sizes the law's mean."""
+def test_slices_keep_means() -> None:
+    """Slices of every gamma law of waits have mean 1 and rise; points of sizes the law's mean."""
     table = wait_table()
-    np.testing.assert_allclose(table.mean(axis=1), 1.0, rtol=1e-12)
     assert (np.diff(table, axis=1) > 0).all()
     for shape in (0.01, 0.5, 1.0, 1.3, 7.0, 4000.0, 1e5, 1e12):
-        nodes = [wait_node(table, shape, j) for j in range(WAIT_NODES)]
-        assert np.mean(nodes) == pytest.approx(1.0, rel=1e-12)
+        ends = np.array([wait_end(table, wait_place(shape), j) for j in range(SLICES + 1)])
+        assert SHARES @ (ends[1:] + ends[:-1]) / 2 == pytest.approx(1.0, rel=1e-12)
     for law, _, _ in SIZES.values():
-        assert works(law).nodes[0, 0].mean() == pytest.approx(law.mean, rel=3e-4)
-    assert works(w.LogNormal(1.0, 3.0)).nodes[0, 0].mean() == pytest.approx(1.0, rel=3e-3)
+        assert works(law).nodes[0, 0].mean() == pytest.approx(law.mean, rel=1e-12)
+    for heavy in (w.LogNormal(1.0, 3.0), w.LogNormal(1.0, 10.0), w.Gamma(1.0, 4.0)):
+        assert works(heavy).nodes[0, 0].mean() == pytest.approx(1.0, rel=1e-12)
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5, 30])
@@ -181,10 +181,10 @@ def test_observed_wait_behind_exponential_tasks(ahead: int) -> None:
     wait: dict[str, Any] = {"chance": 1.0, "wait": float(ahead), "shape": float(ahead)}
     deadlines = (np.arange(600) + 0.5) / 600 * (4.0 * ahead + 12.0)
     got = np.array([quote(ONE, **wait, deadline=d).timely for d in deadlines])
-    assert np.abs(got - special.gammainc(ahead + 1, deadlines)).max() < 0.03
+    assert np.abs(got - special.gammainc(ahead + 1, deadlines)).max() < 0.005
     integral = (1.0 - got).mean() * (4.0 * ahead + 12.0)
     assert integral == pytest.approx(ahead + 1.0, rel=2e-3)
-    assert quote(ONE, **wait).time == ahead + 1.0
+    assert quote(ONE, **wait).time == pytest.approx(ahead + 1.0, rel=1e-12)
     slow = {**wait, "wait": 1.05 * ahead}
     late = [1.0 - quote(ONE, **slow, deadline=d).timely for d in deadlines]
     assert np.mean(late) * (4.0 * ahead + 12.0) != pytest.approx(ahead + 1.0, rel=2e-3)
@@ -201,17 +201,16 @@ def test_impatient_tasks_behind_exponential_tasks(ahead: int) -> None:
     got = [quote(ONE, **wait, patience=p, deadline=p + 2.0) for p in patiences]
     served = special.gammainc(ahead, patiences)
     stay = ahead * special.gammainc(ahead + 1, patiences) + patiences * (1.0 - served)
-    assert np.abs([g.served for g in got] - served).max() < 0.04
+    assert np.abs([g.served for g in got] - served).max() < 0.01
     assert np.mean([g.served for g in got] - served) == pytest.approx(0.0, abs=1e-3)
-    # What is on the wrong side of the patience is at most a sixteenth of the tasks.
-    assert np.abs([g.time for g in got] - (stay + 1.5 * served)).max() < (1.5 + ahead) * 0.04
+    assert np.abs([g.time for g in got] - (stay + 1.5 * served)).max() < (1.5 + ahead) * 0.01
     assert np.mean([g.time for g in got]) == pytest.approx(np.mean(stay + 1.5 * served), rel=3e-3)
     for g in got:
         assert g.timely <= g.served + 1e-12
     with_all = quote(ONE, **wait, patience=1e9)
     assert [with_all.served, with_all.time] == pytest.approx([1.0, ahead + 1.5])
     none = quote(ONE, **wait, patience=1e-9, deadline=3.0)
-    assert list(none) == pytest.approx([0.0, 0.0, 0.0, 0.0, 1e-9, 0.0])
+    assert list(none[:6]) == pytest.approx([0.0, 0.0, 0.0, 0.0, 1e-9, 0.0], abs=1e-8)
 
 
 @pytest.mark.parametrize(("servers", "load"), [(1, 0.8), (4, 0.8), (10, 0.95)])
@@ -231,20 +230,68 @@ def test_average_law_of_many_servers(servers: int, load: float) -> None:
             both = 1.0 - (theta * math.exp(-d) - math.exp(-theta * d)) / (theta - 1.0)
         exact = (1.0 - chance) * (1.0 - math.exp(-d)) + chance * both
         got = quote(ONE, chance=chance, wait=1.0 / theta, deadline=d)
-        assert got.timely == pytest.approx(exact, abs=0.03 * chance)
+        assert got.timely == pytest.approx(exact, abs=0.005 * chance)
     assert quote(ONE, chance=chance, wait=1.0 / theta).time == pytest.approx(1.0 + chance / theta)
 
 
 @pytest.mark.parametrize("shape", [0.0, 0.3, 1.7, 100.0, 1e12])
 def test_any_shape_of_wait(shape: float) -> None:
-    """Gamma waits of any shape before constant service: E[T] exact, law within a node."""
+    """Gamma waits of any shape before constant service: E[T] exact, law within 0.01."""
     state = works(w.Constant(value=1.0))
     shape = max(shape, 2.0**-4)
     for d in np.linspace(1.05, 9.0, 40):
         got = quote(state, chance=1.0, wait=2.0, shape=shape, deadline=d)
         exact = special.gammainc(shape, (d - 1.0) * shape / 2.0) if shape < 1e9 else d >= 3.0
-        assert got.timely == pytest.approx(float(exact), abs=1 / WAIT_NODES)
+        assert got.timely == pytest.approx(float(exact), abs=0.01)
         assert got.time == pytest.approx(3.0)
+
+
+# --- refunds for lateness ----------------------------------------------------------------------
+
+
+@every_size
+def test_the_work_of_those_on_time(name: str) -> None:
+    """E[w·1{on time}] against integration, at once and after a wait; independence is off."""
+    law, exact, _ = SIZES[name]
+    state = works(law)
+    size = exact.ppf((np.arange(20_000) + 0.5) / 20_000)
+    waits = stats.gamma(2.5, scale=0.4).ppf((np.arange(500) + 0.5) / 500)
+    apart = []
+    for slack in (0.3, 0.8, 1.5, 3.0):
+        got = [
+            timely_work(chance, 1.0, 2.5, slack, 2.0, INF, state.works[0, 0], state.rows,
+                        state.waits) for chance in (0.0, 1.0)
+        ]  # fmt: skip
+        reach = np.concatenate([[0.0], np.cumsum(size)]) / len(size)
+        by_then = np.maximum(2.0 * (slack - waits), 0.0)
+        alone, after = (reach[np.searchsorted(size, x)] for x in (2.0 * slack, by_then))
+        assert got[0] == pytest.approx(alone, abs=2e-3)
+        assert got[1] == pytest.approx(after.mean(), abs=4e-3)
+        apart.append(abs(after.mean() - quote(state, chance=1.0, wait=1.0, shape=2.5, rate=2.0,
+                                              deadline=slack).timely))  # fmt: skip
+    assert max(apart) > 0.02
+
+
+@pytest.mark.parametrize("slots", ["unlimited", 1])
+def test_refunds_for_lateness_go_to_the_large_tasks(slots: Any) -> None:
+    """What is quoted is what is paid on average, priced by tokens and given back when late.
+
+    Exponential work of mean 1 s, due within 1 s: those on time pay a quarter of what they would
+    if lateness did not depend on size. The mean of utility − surplus over 30,000 tasks has a
+    standard error of 0.003 (0.004 in one queue, where the errors of neighbours go together);
+    five of them are a false alarm in 10⁶, and the gap without the correlation is 0.18.
+    """
+    task = w.TaskClass("k", w.Poisson(0.5), output_tokens=w.Exponential(100.0), value=1.0,
+                       deadline=1.0, outside_option=False)  # fmt: skip
+    seller = w.Seller("s", accuracy=1.0, speed=100.0, slots=slots, refund_late=1.0,
+                      price=w.per_mtok(0.0, 5000.0))  # fmt: skip
+    rows = told([task], seller, until=60_000.0)
+    gap = rows["utility"] - rows["surplus"]
+    assert len(rows) > 29_000
+    assert abs(gap.mean()) < 5 * 0.004
+    if slots == "unlimited":
+        on_time = 1.0 - math.exp(-1.0)
+        assert rows["utility"] == pytest.approx(on_time - 0.5 * (1.0 - 2.0 * math.exp(-1.0)))
 
 
 finite = st.floats(0.0, 20.0)
@@ -299,11 +346,11 @@ _STATES = {name: works(law) for name, (law, _, _) in SIZES.items()}
 # --- observed quotes of a queue ----------------------------------------------------------------
 
 
-def told(tasks: list[w.TaskClass], seller: w.Seller, until: float = 2.0) -> Any:
+def told(tasks: list[w.TaskClass], seller: w.Seller, until: float = 1e7) -> Any:
     """Return the trade rows of a market with one seller, in order of arrival, once all is done."""
     found: list[Any] = []
     engine = Engine(w.Market(tasks=tasks, sellers=[seller]), 0, keep=found.append)
-    engine.advance(1e7)
+    engine.advance(until)
     engine.flush()
     rows = np.concatenate(found)
     return rows[np.argsort(rows["arrival"], kind="stable")]
@@ -351,12 +398,12 @@ def test_priority_counts_only_those_served_before_me() -> None:
 
 
 def test_shape_of_the_wait_is_that_of_the_work_ahead() -> None:
-    """With n exponential tasks ahead Pr(on time) follows Erlang(n + 1), within the node error."""
+    """With n exponential tasks ahead Pr(on time) follows Erlang(n + 1), within 0.005."""
     task = w.TaskClass("k", w.Replay(times=[i * 1e-6 for i in range(12)]), value=1.0,
                        output_tokens=w.Exponential(1.0), deadline=6.0,
                        outside_option=False)  # fmt: skip
     for n, row in enumerate(told([task], w.Seller("s", accuracy=1.0, speed=1.0))):
-        assert row["utility"] == pytest.approx(special.gammainc(n + 1, 6.0), abs=0.03)
+        assert row["utility"] == pytest.approx(special.gammainc(n + 1, 6.0), abs=0.005)
 
 
 def test_a_promise_is_taken_at_its_word_or_not() -> None:

@@ -18,17 +18,21 @@ import pytest
 
 from walras.analysis.figures import FIGURES
 from walras.analysis.report import render, write_report
+from walras.analysis.report_answer import answer
 from walras.analysis.report_tables import (
-    answer,
     class_numbers,
+    interval,
     key_numbers,
     measured,
     parameters,
     sources,
+    with_error,
 )
 from walras.market.arrivals import Poisson
+from walras.market.demand import Logit, TaskClass
 from walras.market.distributions import Exponential, LogNormal
-from walras.market.spec import Logit, Market, PriceChange, Rates, Seller, TaskClass
+from walras.market.spec import Market, PriceChange
+from walras.market.supply import Rates, Seller
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 
@@ -124,9 +128,36 @@ def test_every_figure_offers_its_data_and_command(html: str, result: Result) -> 
 
 def test_three_sentences_from_the_data(result: Result) -> None:
     said = answer(result, result.summary())
-    assert len(said) == 3
+    assert len(said) == 4
     assert all(sentence.endswith(".") for sentence in said)
-    assert all(task.name in said[0] for task in result.market.tasks)
+    assert said[0].startswith("3 sellers move their prices")
+    assert all(task.name in said[1] for task in result.market.tasks)
+    still = replace(result, prices=result.prices.assign(price=1.0))
+    assert answer(still, result.summary()) == said[1:]
+
+
+def test_doing_without_is_told_where_it_leads(result: Result) -> None:
+    row = {"metric": "share", "unit": "ratio", "se": 0.1, "n": 3}
+    first, second = (task.name for task in result.market.tasks[:2])
+    summary = pd.DataFrame([
+        {**row, "task": t, "offer": o, "value": v}
+        for t, o, v in ((first, "four-o/default", 0.6), (first, "outside", 0.4),
+                        (second, "four-o/default", 0.3), (second, "outside", 0.7))
+    ])  # fmt: skip
+    said = " ".join(answer(result, summary))
+    assert f"four-o is the most chosen offer, in {first} (60%)" in said
+    assert f"doing without is more common than any offer in {second} (70%)" in said
+    assert class_numbers(result.market, summary).head[2] == "did without"
+
+
+def test_errors_have_one_digit_and_values_end_where_they_do() -> None:
+    row = pd.Series({"value": 62_612.0, "se": 6_500.0, "n": 20, "unit": "USD/h"})
+    assert with_error(row) == "60,000 ± 10,000 USD/h"
+    assert with_error(pd.Series({**row, "value": 0.62841, "se": 0.0003, "unit": "s"})) == (
+        "628.4 ± 0.6 ms"
+    )
+    exact = pd.Series({**row, "value": 1.0, "se": 0.0, "unit": "ratio"})
+    assert (with_error(exact), interval(exact)) == ("100%", "")
 
 
 def test_what_was_not_computed_is_absent(result: Result) -> None:
@@ -135,8 +166,8 @@ def test_what_was_not_computed_is_absent(result: Result) -> None:
     labels = [row[0] for row in key_numbers(less).rows]
     assert "welfare" not in labels
     assert "right of those served" in labels
-    assert len(answer(result, less)) == 2
-    assert "surplus" not in class_numbers(result.market, less).head
+    assert len(answer(result, less)) == 3
+    assert not any("surplus" in head for head in class_numbers(result.market, less).head)
     manifest = {"digest": result.digest}
     quiet = replace(
         result, manifest=manifest, trades=result.trades[:0], latencies=result.latencies[:0]
@@ -150,9 +181,7 @@ def test_what_was_not_computed_is_absent(result: Result) -> None:
 def test_intervals_use_students_t() -> None:
     row = {"task": "all", "offer": "all", "metric": "price", "unit": "USD/task"}
     summary = pd.DataFrame([{**row, "value": 10.0, "se": 1.0, "n": 20}])
-    assert key_numbers(summary).rows == [
-        ["mean price of an answer", "10 USD", "7.91 USD to 12.1 USD"]
-    ]
+    assert key_numbers(summary).rows == [["mean price of an answer", "10 USD", "7.91 to 12.1 USD"]]
     alone = summary.assign(n=1, se=float("nan"))
     assert key_numbers(alone).rows[0][2] == ""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,8 @@ def value(
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**63}, "seed is"),
         ({"until": "soon"}, '"soon" is not a duration'),
-        ({"until": 0}, "greater than 0"),
-        ({"warmup": -1}, "greater than or equal to 0"),
+        ({"until": 0}, "until .* is out of range"),
+        ({"warmup": -1}, "warmup -1.* is out of range"),
         ({"until": 100, "warmup": 100}, r"run\.warmup \(100 s\) must be shorter"),
     ],
 )
@@ -158,7 +160,7 @@ def test_a_folder_gives_the_result_back(tmp_path: Path, record: str) -> None:
     assert again.manifest["command"] == "walras run x"
     assert again.market.model_copy(update={"run": market.run}) == market
     names = ["latencies", "trades", "accounts"] + (
-        ["epochs", "sellers"] if record != "summary" else []
+        ["epochs", "sellers", "prices"] if record != "summary" else []
     )
     for name in names:
         a, b = getattr(result, name), getattr(again, name)
@@ -166,6 +168,53 @@ def test_a_folder_gives_the_result_back(tmp_path: Path, record: str) -> None:
         np.testing.assert_array_equal(a.to_numpy().astype(str), b.to_numpy().astype(str))
     assert (folder / "summary.parquet").exists()
     assert again.summary().equals(result.summary())
+
+
+def test_a_result_is_one_line_and_a_small_table() -> None:
+    """Not its tables one after the other; names cannot be markup."""
+    result = w.run(busy_market(), until=200.0, seed=9, reps=2)
+    result = replace(result, market=result.market.model_copy(update={"name": "<b>"}))
+    told = repr(result)
+    assert told.startswith('<Result of "<b>": seed 9, 2 replications, ')
+    assert told.endswith(f" tasks, digest {result.digest[:8]}>")
+    assert len(told) < 100
+    assert str(result) == told
+    page = result._repr_html_()
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    assert len(page) < 10_000
+    assert all(task.name in page for task in result.market.tasks)
+
+
+def test_the_command_of_a_saved_run_repeats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run from Python has none until it is saved; then it runs the folder's own file."""
+    from walras.cli import main
+
+    seed = 2**40 + 5
+    result = w.run(busy_market(), until=100.0, warmup=20.0, seed=seed, reps=2, record="trades")
+    assert result.manifest["command"] == ""
+    result.save(tmp_path / "a run")
+    command = json.loads((tmp_path / "a run" / "manifest.json").read_text())["command"]
+    program, *words = shlex.split(command)
+    assert program == "walras"
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--quiet"]) == 0
+    (again,) = (tmp_path / "runs").iterdir()
+    assert w.Result.load(again).digest == result.digest
+    assert w.Result.load(again).summary().equals(result.summary())
+
+
+def test_a_run_of_a_trace_that_the_folder_cannot_find_has_no_command(tmp_path: Path) -> None:
+    """A relative path was taken from a place that the folder does not know."""
+    (tmp_path / "trace.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n0,1,1\n1,1,1\n")
+    for file, known in (("trace.csv", False), (str(tmp_path / "trace.csv"), True)):
+        ask = w.TaskClass("k", w.Replay(file=file), value=1.0)
+        market = w.Market(tasks=[ask], sellers=[w.Seller("s", accuracy=1.0)])
+        result = w.run(market, until=10.0, base=tmp_path)
+        folder = result.save(tmp_path / "run")
+        assert bool(json.loads((folder / "manifest.json").read_text())["command"]) == known
 
 
 def test_units_are_in_the_files_own_columns(tmp_path: Path) -> None:

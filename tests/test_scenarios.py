@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 import walras as w
+from walras.market.errors import errors_in
 from walras.scenarios import library
-from walras.scenarios.errors import errors_in
 from walras.scenarios.load import Loaded, read
 from walras.scenarios.terms import Terms
 
@@ -198,7 +198,7 @@ def test_short_tasks_are_told_of_the_long_one_ahead() -> None:
 
 
 def test_undercutting_goes_in_cycles() -> None:
-    prices = w.run(w.load("edgeworth"), seed=1).prices()
+    prices = w.run(w.load("edgeworth"), seed=1).prices
     path = prices[prices["seller"] == "north"]["price"].to_numpy()
     jumps = np.diff(path)
     assert path.min() >= 0.2

@@ -121,7 +121,9 @@ def test_shared_part_is_the_log_of_a_positive_stable_law(nest: float) -> None:
 @cache
 def shocks(nest: float, seller: str = "a", effort: str = "low", seed: int = 0) -> Array:
     """Return the shocks, over their scale, of the same N buyers for one offer."""
-    task = w.TaskClass("k", w.Poisson(1000.0), choice=w.Logit(0.25, nest), outside_option=False)
+    task = w.TaskClass(
+        "k", w.Poisson(1000.0), choice=w.Logit(0.25, nest=nest), outside_option=False
+    )
     only = w.Seller(seller, accuracy=1.0, slots="unlimited", speed=1e9, effort={effort: 0})
     found: list[Any] = []
     engine = Engine(w.Market(tasks=[task], sellers=[only]), seed, keep=found.append)
@@ -176,7 +178,7 @@ def test_offers_of_a_seller_are_correlated_by_one_less_nest_squared(nest: float)
 
 def test_a_buyer_keeps_its_taste_when_the_menu_grows() -> None:
     """The taste for a chosen offer is the one it has alone, bit for bit."""
-    task = w.TaskClass("k", w.Poisson(100.0), choice=w.Logit(0.25, 0.5), outside_option=False)
+    task = w.TaskClass("k", w.Poisson(100.0), choice=w.Logit(0.25, nest=0.5), outside_option=False)
     few = {"accuracy": 1.0, "slots": "unlimited", "speed": 1e9}
     sellers = [
         w.Seller("b", effort={"x": 0}, **few),
@@ -216,7 +218,7 @@ def market_of(utilities: dict[str, list[float]], nest: float, **task: Any) -> w.
         for name, us in utilities.items()
     ]  # fmt: skip
     demand = w.TaskClass("k", w.Poisson(1000.0), output_tokens=0, value=2.0,
-                         choice=w.Logit(SCALE, nest), **task)  # fmt: skip
+                         choice=w.Logit(SCALE, nest=nest), **task)  # fmt: skip
     return w.Market(tasks=[demand], sellers=sellers)
 
 

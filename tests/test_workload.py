@@ -22,7 +22,7 @@ from scipy import linalg, stats
 import walras as w
 from walras.market import build, workload
 from walras.market.engine import Engine
-from walras.market.workload import read_trace, seconds_of
+from walras.market.trace import read_trace, seconds_of
 
 steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]
@@ -237,7 +237,7 @@ def mixed() -> list[w.TaskClass]:
     return [
         w.TaskClass("poisson", w.Poisson(3.0), **laws),
         w.TaskClass("mmpp", w.MMPP([1.0, 9.0], [2.0, 1.0]), **laws),
-        w.TaskClass("diurnal", w.Diurnal(2.0, 1.0, 20.0), **laws),
+        w.TaskClass("diurnal", w.Diurnal(2.0, amplitude=1.0, period=20.0), **laws),
         w.TaskClass("batch", w.Batch(1.0, 2.5, spread="geometric"), **laws),
         w.TaskClass("replay", trace, **{**laws, "output_tokens": "replay"}),
     ]
@@ -381,18 +381,30 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> Non
     ("stamp", "seconds"),
     [("12.5", 12.5), ("1e3", 1000.0), ("1970-01-01 00:00:10", 10.0),
      ("1970-01-01 00:01:00.25", 60.25), ("1970-01-02T00:00:00.0000001", 86400.0000001),
-     ("2023-11-16 18:17:03.9799600", 1700158623.97996), ("1970-01-03", 172800.0)],
+     ("2023-11-16 18:17:03.9799600", 1700158623.97996), ("1970-01-03", 172800.0),
+     ("1970-01-01T00:00:10Z", 10.0), ("1970-01-01T01:00:10.5+01:00", 10.5),
+     ("1969-12-31 19:00:10,25-05:00", 10.25), ("19700101T000010.1234567Z", 10.1234567)],
 )  # fmt: skip
 def test_recorded_times_are_read(stamp: str, seconds: float) -> None:
-    """Seconds, or timestamps with up to any number of decimals, taken as UTC."""
-    assert seconds_of(stamp) == pytest.approx(seconds, abs=1e-6)
+    """Seconds, or ISO 8601 timestamps with any number of decimals; UTC without an offset."""
+    assert seconds_of(stamp)[0] == pytest.approx(seconds, abs=1e-6)
 
 
-@pytest.mark.parametrize("stamp", ["", "yesterday", "2023-13-01 00:00:00", "2023-11-16 18:17:03.x"])
+@pytest.mark.parametrize("stamp", ["", "yesterday", "2023-13-01 00:00:00", "2023-11-16 18:17:03.x",
+                                   "2023-11-16 18:17:03+25:00", "10 UTC"])  # fmt: skip
 def test_other_words_are_no_times(stamp: str) -> None:
     """What is no time is refused."""
     with pytest.raises(ValueError, match=r".+"):
         seconds_of(stamp)
+
+
+def test_rows_with_offsets_are_put_in_order_of_time(tmp_path: Path) -> None:
+    """The same instant in two zones is one instant."""
+    rows = (
+        "2025-03-30T01:30:00+01:00,1,1\n2025-03-30T03:30:00+02:00,2,2\n2025-03-30T00:29:59Z,3,3\n"
+    )
+    (tmp_path / "trace.csv").write_text(HEAD + rows)
+    assert read_trace(tmp_path / "trace.csv", COLUMNS)[:2].tolist() == [[0, 1, 3601], [3, 1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -412,6 +424,11 @@ def test_other_words_are_no_times(stamp: str) -> None:
         (HEAD + "1,2," + "3" * 200_000, r"trace\.csv, after line 1: .*field limit"),
         (HEAD.encode("utf-16"), r"trace\.csv, after line 0: .*codec"),
         (HEAD + "1,2,3\n2,\x00,3\n", r"trace\.csv, line 3"),
+        (
+            HEAD + "2023-11-16T18:17:03Z,1,2\n2023-11-16T18:17:04,1,2\n",
+            r"line 3: a timestamp after a timestamp with a UTC offset; all rows must be alike",
+        ),
+        (HEAD + "1,2,3\n2023-11-16,1,2\n", r"line 3: a timestamp after a number of seconds"),
     ],
 )
 def test_bad_traces_are_refused_with_file_and_line(

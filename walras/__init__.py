@@ -16,21 +16,26 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
+    "market.demand": (
+        "TaskClass", "Difficulty", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
+    ),
+    "market.supply": ("Seller", "Rates", "Ability"),
     "market.spec": (
-        "Market", "TaskClass", "Seller", "Rates", "Ability", "Difficulty", "Platform", "Quotes",
-        "Run", "PostedPrice", "ScoringAuction", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
+        "Market", "Platform", "Quotes", "Run", "PostedPrice", "ScoringAuction",
         "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
     ),
     "market.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
     "market.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
     ),
+    "market.errors": ("BadInputError",),
     "market.units": ("usd", "per_mtok", "per_task"),
     "agents.economy": ("Economy",),
-    "market.clock": ("Task", "Outcome", "Ask", "Quote", "Award"),
-    "agents.strategies": ("pricing", "Fixed", "CostPlus", "Undercut", "LoadPricing"),
+    "market.messages": ("Task", "Outcome", "Ask", "Quote", "Award"),
+    "agents.strategies": (
+        "pricing", "Decision", "Fixed", "CostPlus", "Undercut", "LoadPricing",
+    ),
     "scenarios.load": ("load",),
-    "scenarios.errors": ("BadInputError",),
     "scenarios.toml": ("to_toml", "from_toml"),
     "scenarios.run": ("run",),
     "scenarios.result": ("Result",),
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from .agents import testing as testing
     from .agents.economy import Economy as Economy
     from .agents.strategies import CostPlus as CostPlus
+    from .agents.strategies import Decision as Decision
     from .agents.strategies import Fixed as Fixed
     from .agents.strategies import LoadPricing as LoadPricing
     from .agents.strategies import Undercut as Undercut
@@ -55,11 +61,13 @@ if TYPE_CHECKING:
     from .market.arrivals import Diurnal as Diurnal
     from .market.arrivals import Poisson as Poisson
     from .market.arrivals import Replay as Replay
-    from .market.clock import Ask as Ask
-    from .market.clock import Award as Award
-    from .market.clock import Outcome as Outcome
-    from .market.clock import Quote as Quote
-    from .market.clock import Task as Task
+    from .market.demand import Argmax as Argmax
+    from .market.demand import Difficulty as Difficulty
+    from .market.demand import HalfLife as HalfLife
+    from .market.demand import Hard as Hard
+    from .market.demand import Linear as Linear
+    from .market.demand import Logit as Logit
+    from .market.demand import TaskClass as TaskClass
     from .market.distributions import Constant as Constant
     from .market.distributions import Exponential as Exponential
     from .market.distributions import Gamma as Gamma
@@ -67,31 +75,29 @@ if TYPE_CHECKING:
     from .market.distributions import Quantiles as Quantiles
     from .market.distributions import ShareOfValue as ShareOfValue
     from .market.distributions import Uniform as Uniform
-    from .market.spec import Ability as Ability
+    from .market.errors import BadInputError as BadInputError
+    from .market.messages import Ask as Ask
+    from .market.messages import Award as Award
+    from .market.messages import Outcome as Outcome
+    from .market.messages import Quote as Quote
+    from .market.messages import Task as Task
     from .market.spec import AddSlots as AddSlots
-    from .market.spec import Argmax as Argmax
-    from .market.spec import Difficulty as Difficulty
     from .market.spec import Enter as Enter
     from .market.spec import Exit as Exit
-    from .market.spec import HalfLife as HalfLife
-    from .market.spec import Hard as Hard
-    from .market.spec import Linear as Linear
-    from .market.spec import Logit as Logit
     from .market.spec import Market as Market
     from .market.spec import Outage as Outage
     from .market.spec import Platform as Platform
     from .market.spec import PostedPrice as PostedPrice
     from .market.spec import PriceChange as PriceChange
     from .market.spec import Quotes as Quotes
-    from .market.spec import Rates as Rates
     from .market.spec import Run as Run
     from .market.spec import ScoringAuction as ScoringAuction
-    from .market.spec import Seller as Seller
-    from .market.spec import TaskClass as TaskClass
+    from .market.supply import Ability as Ability
+    from .market.supply import Rates as Rates
+    from .market.supply import Seller as Seller
     from .market.units import per_mtok as per_mtok
     from .market.units import per_task as per_task
     from .market.units import usd as usd
-    from .scenarios.errors import BadInputError as BadInputError
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result
     from .scenarios.run import run as run

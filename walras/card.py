@@ -1,4 +1,4 @@
-"""The result card: what a run says, on one screen of a terminal."""
+"""The result card: what a run says, on one screen of a terminal; the report has the rest."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .scenarios.errors import plain
+from .market.errors import plain
 from .scenarios.estimates import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .market.spec import Market
     from .scenarios.result import Result
 
 Row = tuple[str, ...]
-_OFFERS = 3
-_SELLERS = 8
+_ROWS = 24  # lines that task classes and their offers may take: the card fits into 40
+_OFFERS = 3  # offers of a class at most
+_SELLERS = 3
 _SHORTEST = 12  # letters to which names are cut at most
 _GAP = "  "
 
@@ -98,25 +100,27 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
     Args:
         result: a run.
         folder: the run folder, empty if nothing was written.
-        command: the command that repeats it.
+        command: the command that repeats it, empty if there is none.
         width: letters in a line of the terminal.
     """
     figures = Figures(result.summary())
     market = result.market
-    parts: list[RenderableType] = [Text(f"{plain(market.name)}  seed {result.seed}", style="bold")]
+    title = f"{plain(market.name)}  seed {result.seed}"
+    if any(math.isfinite(figure.half) for figure in figures.rows.values()):
+        title += "  (± half the width of a 95% interval)"
+    parts: list[RenderableType] = [Text(title, style="bold")]
     if market.question:
         parts.append(Text(plain(market.question, 400)))
     parts += ["", _classes(figures, [task.name for task in market.tasks], width)]
-    sellers = _sellers(figures, [s.name for s in market.sellers], width)
+    sellers = _sellers(figures, market, width)
     if sellers is not None:
         parts += ["", sellers]
-    parts += ["", *(Text(line) for line in _totals(figures))]
-    if any(math.isfinite(figure.half) for figure in figures.rows.values()):
-        parts.append(Text("±       half the width of a 95% interval"))
+    parts += ["", Text(_totals(figures))]
     parts += [Text(line, style="yellow") for line in _settling(result)]
     if folder:
         parts.append(Text(f"files   {folder}"))
-    parts.append(Text(f"repeat  {command}"))
+    if command:
+        parts.append(Text(f"repeat  {command}"))
     return Group(*parts)
 
 
@@ -132,9 +136,8 @@ def _table(header: Row, rows: list[Row], width: int) -> Text:
         ).rstrip()
         for cells in (header, *rows)
     ]
-    rule = "─" * (sum(widest) + len(_GAP) * (len(header) - 1))
-    text = "\n".join([lines[0], rule, *lines[1:]])
-    return Text(text, no_wrap=True, overflow="ignore")
+    text = Text(no_wrap=True, overflow="ignore")
+    return text.append(lines[0], style="bold").append("".join(f"\n{line}" for line in lines[1:]))
 
 
 def middle(text: str, width: int) -> str:
@@ -151,55 +154,63 @@ def middle(text: str, width: int) -> str:
 
 
 def _classes(figures: Figures, tasks: list[str], width: int) -> Text:
-    """Who wins which task class: a line for the class, below it its offers."""
+    """Who wins which task class: a line for all of the class, below it its most chosen offers."""
+    shown = min(max(_ROWS // len(tasks) - 1, 1), _OFFERS)
     rows: list[Row] = []
-    for task in tasks:
+    for task in tasks[: _ROWS // (1 + shown)]:
         offers = figures.offers(task)
-        rows.append((plain(task, 64), *[""] * 5))
-        for offer in offers[:_OFFERS]:
-            rows.append((
-                f"  {plain(offer, 200)}",
-                figures.told(task, offer, "share", "share", error=True),
-                figures.told(task, offer, "price", "usd"),
-                figures.told(task, offer, "wait", "time"),
-                figures.told(task, offer, "miss_rate", "share"),
-                figures.told(task, offer, "accuracy", "share"),
-            ))  # fmt: skip
-        if len(offers) > _OFFERS:
-            rest = 1 - sum(figures.value(task, offer, "share") for offer in offers[:_OFFERS])
-            others = f"  {len(offers) - _OFFERS} others"
-            rows.append((others, _FORMS["share"](max(rest, 0.0)), "", "", "", ""))
-        if not offers:
-            rows.append(("  no tasks", "", "", "", "", ""))
+        rows.append(_fare(figures, task, "all", plain(task, 64) + ("" if offers else ": no tasks")))
+        rows += [
+            _fare(figures, task, offer, f"  {plain(offer, 200)}") for offer in offers[:shown]
+        ]  # fmt: skip
     header = ("task class, offer", "share", "price USD", "wait", "missed", "right")
-    return _table(header, rows, width)
+    table = _table(header, rows, width)
+    more = len(tasks) - _ROWS // (1 + shown)
+    return table.append(f"\n{more} more classes are in the report") if more > 0 else table
 
 
-def _sellers(figures: Figures, names: list[str], width: int) -> Text | None:
+def _fare(figures: Figures, task: str, offer: str, name: str) -> Row:
+    """How those of a class fare who chose an offer, or all of it, as a row under a name."""
+    return (
+        name,
+        figures.told(task, offer, "share", "share", error=True),
+        figures.told(task, offer, "price", "usd"),
+        figures.told(task, offer, "wait", "time"),
+        figures.told(task, offer, "miss_rate", "share"),
+        figures.told(task, offer, "accuracy", "share"),
+    )
+
+
+def _sellers(figures: Figures, market: Market, width: int) -> Text | None:
     """The busiest sellers; sellers without a capacity limit have no utilisation."""
-    known = [n for n in names if math.isfinite(figures.value("all", n, "utilisation"))]
-    known.sort(key=lambda n: -figures.value("all", n, "utilisation"))
+    load = {s.name: figures.value("all", s.name, "utilisation") for s in market.sellers}
+    limited = [s for s in market.sellers if math.isfinite(load[s.name])]
+    limited.sort(key=lambda s: -load[s.name])
     rows: list[Row] = [
         (
-            plain(name, 64), figures.told("all", name, "utilisation", "share", error=True),
-            figures.told("all", name, "waiting", "usd"), figures.told("all", name, "price", "usd"),
-            figures.rows.get(("all", name, "price"), _Figure()).unit,
+            plain(s.name, 64), figures.told("all", s.name, "utilisation", "share", error=True),
+            figures.told("all", s.name, "waiting", "usd"), *_posted(figures, s.offers),
         )
-        for name in known[:_SELLERS]
+        for s in limited[:_SELLERS]
     ]  # fmt: skip
-    header = ("seller", "utilisation", "waiting", "price", "unit")
+    header = ("busiest sellers", "utilisation", "waiting", "posted", "unit")
     return _table(header, rows, width) if rows else None
 
 
-def _totals(figures: Figures) -> list[str]:
-    """Totals of the market, those that the run has."""
-    out = []
-    for metric, label in (("welfare", "welfare"), ("surplus", "buyers"), ("profit", "sellers")):
-        told = figures.told("all", "all", metric, "usd", error=True)
-        if told:
-            unit = figures.rows["all", "all", metric].unit
-            out.append(f"{label:<8}{told} {unit}".rstrip())
-    return out
+def _posted(figures: Figures, offers: list[str]) -> tuple[str, str]:
+    """What a seller's offers posted on average, from the lowest to the highest, and the unit."""
+    prices = [figures.value("all", offer, "posted_price") for offer in offers]
+    low, high = (_FORMS["usd"](price) for price in (min(prices), max(prices)))
+    unit = figures.rows.get(("all", offers[0], "posted_price"), _Figure()).unit
+    return (low if low == high else f"{low} to {high}"), unit
+
+
+def _totals(figures: Figures) -> str:
+    """What the market is worth per hour, as far as the run has it."""
+    labels = {"welfare": "welfare", "surplus": "buyers", "profit": "sellers"}
+    told = {m: figures.told("all", "all", m, "usd", error=True) for m in labels}
+    known = [f"{label} {told[m]}" for m, label in labels.items() if told[m]]
+    return f"{', '.join(known)} USD/h" if known else ""
 
 
 def _settling(result: Result) -> list[str]:

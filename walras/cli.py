@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from . import terminal
+
 if TYPE_CHECKING:
-    from .scenarios.errors import Problem
     from .scenarios.load import Loaded
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
 """Exit codes besides 0: bad input, some runs failed, interrupted."""
-_MOST_WARNINGS = 5
 
 
 class _State:
@@ -39,7 +39,7 @@ class _Group(TyperGroup):
             problems = getattr(error, "problems", None)
             if _State.debug or problems is None:
                 raise
-            _show(problems)
+            terminal.show(problems)
             raise typer.Exit(BAD_INPUT) from None
 
 
@@ -80,7 +80,7 @@ def _options(
 def run_command(
     target: Target,
     sets: Sets = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
     reps: Annotated[int, typer.Option(min=1, max=100_000, help="Replications.")] = 1,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
     record: Annotated[
@@ -94,7 +94,7 @@ def run_command(
     options = {"seed": seed, "reps": reps, "out": str(out), "record": record}
     command = _command(target, sets or [], options)
     if not quiet:
-        _warn(loaded, target)
+        terminal.warn(loaded.problems, target)
     from . import running
 
     folder = out / running.folder_name(loaded, seed, reps, record)
@@ -107,26 +107,29 @@ def run_command(
     except KeyboardInterrupt:
         whole = running.stamp(folder) not in (None, before)
         said = f"the run is in {folder}" if whole else "nothing was written"
-        _tell(f"interrupted; {said}. To repeat:\n  {command}")
+        terminal.tell(f"interrupted; {said}. To repeat:\n  {command}")
         raise typer.Exit(INTERRUPTED) from None
     except (running.RunFailedError, OSError) as error:
         if _State.debug:
             raise
-        _tell(f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}")
+        terminal.tell(
+            f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}"
+        )
         raise typer.Exit(BAD_INPUT if isinstance(error, OSError) else FAILED) from None
     if json:
         from .card import as_data
 
-        _print_json(as_data(result, str(folder), command))
+        terminal.print_json(as_data(result, str(folder), command))
     elif not quiet:
         from .card import card
 
-        console = _console()
-        console.print(card(result, str(folder), command, console.width))
+        out_to = terminal.console()
+        out_to.print(card(result, str(folder), command, out_to.width))
     if wrong is not None:
         if _State.debug:
             raise wrong
-        _tell(f"error: the report could not be made: {_told(wrong)}; the tables are in {folder}")
+        why = terminal.one_line(wrong)
+        terminal.tell(f"error: the report could not be made: {why}; the tables are in {folder}")
         raise typer.Exit(FAILED)
 
 
@@ -146,11 +149,11 @@ def list_command(
     else:
         rows = listing.figures() if what == "figures" else listing.scenarios()
     if json:
-        _print_json(rows)
+        terminal.print_json(rows)
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
-        _print(f"{row['name']:<{width}}  {row['about']}".rstrip())
+        typer.echo(f"{row['name']:<{width}}  {row['about']}".rstrip())
 
 
 @app.command("validate")
@@ -163,7 +166,7 @@ def validate_command(
     quiet: Quiet = False,
 ) -> None:
     """Check scenarios: all errors and warnings at once."""
-    from .scenarios.errors import errors_in
+    from .market.errors import errors_in
     from .scenarios.load import read
 
     wrong, found = False, []
@@ -173,14 +176,16 @@ def validate_command(
         wrong |= bool(errors)
         found += loaded.problems
         if not json:
-            _show(errors if quiet else loaded.problems)
+            terminal.show(errors if quiet else loaded.problems)
         if loaded.market is not None and not (json or quiet):
             market = loaded.market
-            classes = _count(market.tasks, "task class", "task classes")
-            sellers = _count(market.sellers, "seller")
-            _print(f"{file}: fine, {classes}, {sellers}, {_count(market.offers, 'offer')}")
+            classes = terminal.count(market.tasks, "task class", "task classes")
+            sellers = terminal.count(market.sellers, "seller")
+            typer.echo(
+                f"{file}: fine, {classes}, {sellers}, {terminal.count(market.offers, 'offer')}"
+            )
     if json:
-        _print_json([p.as_dict() for p in found])
+        terminal.print_json([p.as_dict() for p in found])
     if wrong:
         raise typer.Exit(BAD_INPUT)
 
@@ -201,16 +206,16 @@ def explain_command(
 
     found = listing.figure(field) or explain(field)
     if json:
-        _print_json(found if isinstance(found, str) else [asdict(e) for e in found])
+        terminal.print_json(found if isinstance(found, str) else [asdict(e) for e in found])
     elif isinstance(found, str):
-        _print(found)
+        typer.echo(found)
     else:
         for item in found:
             facts = asdict(item)
-            _print(f"{facts.pop('field')}: {facts.pop('meaning')}")
+            typer.echo(f"{facts.pop('field')}: {facts.pop('meaning')}")
             for name, text in facts.items():
                 if text:
-                    _print(f"  {name:<8} {text}")
+                    typer.echo(f"  {name:<8} {text}")
 
 
 # --- shared ------------------------------------------------------------------------------------
@@ -239,57 +244,6 @@ def _reason(error: Exception, folder: Path) -> str:
     if isinstance(error, OSError):
         return f"{folder} cannot be written: {error.strerror or error}"
     return f"the run failed: {error}"
-
-
-def _told(error: Exception) -> str:
-    """Return an error on one line."""
-    from .scenarios.errors import plain
-
-    return plain(f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0], 200)
-
-
-def _count(items: Sequence[object], one: str, many: str = "") -> str:
-    return f"{len(items)} {one if len(items) == 1 else many or one + 's'}"
-
-
-def _warn(loaded: Loaded, target: str) -> None:
-    _show(loaded.problems[:_MOST_WARNINGS])
-    more = len(loaded.problems) - _MOST_WARNINGS
-    if more > 0:
-        _tell(f"and {more} more warnings: {shlex.join(['walras', 'validate', target])}")
-
-
-def _console(*, stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False, markup=False)
-
-
-def _show(problems: Sequence[Problem]) -> None:
-    """Print problems on standard error, coloured on a terminal."""
-    from .scenarios.errors import ordered, styled
-
-    if not problems:
-        return
-    from rich.text import Text
-
-    console = _console(stderr=True)
-    for problem in ordered(problems):
-        console.print(Text.assemble(*styled(problem)))
-
-
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print(text: str) -> None:
-    typer.echo(text)
-
-
-def _print_json(data: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(data, allow_nan=False, indent=1))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

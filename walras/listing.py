@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 
 from .card import duration
+from .market.errors import plain
 from .scenarios import library
-from .scenarios.errors import plain
 
 Rows = list[dict[str, str]]
 

@@ -6,7 +6,7 @@ argument). A model's scores become item-response abilities in `fit`.
 """
 
 from .data import Assumption, Catalogue, Fact, Model, Rate, Skill, catalogues, load, sellers
-from .fit import Ability, Fit, class_accuracy
+from .fit import Ability, Fit, accuracy_at
 from .provenance import explain, sources_table
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "Model",
     "Rate",
     "Skill",
+    "accuracy_at",
     "catalogues",
-    "class_accuracy",
     "explain",
     "load",
     "sellers",

@@ -17,10 +17,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
-_NODES = 64  # Gauss-Hermite points: the error at sd 1.5 is far below 1e-9
-_WIDEST = 40.0  # no score of a benchmark needs an ability beyond this, logits
+from ...market import rules
+from ...market.accuracy import ability_for, class_accuracy
+
+_WIDEST = 40.0  # no slope of a benchmark needs a β beyond this, logits
+_STEP = 1e-5  # logits; a central difference over it is right to about ten digits
 _TINY = 1e-13
 
 
@@ -83,45 +85,18 @@ class Scale:
         return math.log1p(tokens / self.e0)
 
 
-@cache
-def _quadrature(sd: float) -> tuple[tuple[float, float], ...]:
-    """Nodes (logits) and weights of the expectation over b ~ N(0, sd)."""
-    if sd == 0:
-        return ((0.0, 1.0),)
-    from numpy.polynomial.hermite_e import hermegauss
-
-    nodes, weights = hermegauss(_NODES)
-    total = math.fsum(weights)
-    return tuple((sd * float(x), float(w) / total) for x, w in zip(nodes, weights, strict=True))
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
-
-
-def mean_logistic(x: float, sd: float) -> tuple[float, float]:
-    """E[logistic(x − b)] over b ~ N(0, sd), and its derivative in x.
-
-    Example:
-        >>> mean_logistic(0.0, 1.5)[0]
-        0.5
-    """
-    shares = [(w, _logistic(x - b)) for b, w in _quadrature(sd)]
-    return math.fsum(w * p for w, p in shares), math.fsum(w * p * (1 - p) for w, p in shares)
-
-
-def class_accuracy(
+def accuracy_at(
     ability: Ability, tokens: float, e0: float, *, mean: float = 0.0, sd: float
 ) -> float:
     """Accuracy expected in a class of tasks with difficulty N(mean, sd), a probability.
 
     Example:
         >>> guess = Ability(theta=-99.0, beta=0.0, tau=0.0, floor=0.25, ceiling=0.99)
-        >>> round(class_accuracy(guess, 0, 1000, sd=1.5), 6)
+        >>> round(accuracy_at(guess, 0, 1000, sd=1.5), 6)
         0.25
     """
-    x = ability.theta + ability.beta * math.log1p(tokens / e0) + ability.tau - mean
-    return ability.floor + (ability.ceiling - ability.floor) * mean_logistic(x, sd)[0]
+    x = rules.ability(ability.theta, ability.beta, ability.tau, tokens, e0)
+    return class_accuracy(ability.floor, ability.ceiling, x, mean, sd)
 
 
 def latent(score: float, scale: Scale) -> float:
@@ -139,23 +114,16 @@ def latent(score: float, scale: Scale) -> float:
         raise ValueError(
             f"score {score:g} is not between floor {scale.floor:g} and ceiling {scale.ceiling:g}"
         )
-    low, high, x = -_WIDEST, _WIDEST, 0.0
-    for _ in range(200):  # Newton, kept inside a bracket that shrinks
-        value, slope = mean_logistic(x, scale.sd)
-        if abs(value - share) < _TINY:
-            break
-        low, high = (x, high) if value < share else (low, x)
-        step = x - (value - share) / slope if slope > 0 else low
-        x = step if low < step < high else (low + high) / 2
-    return x
+    return ability_for(share, 0.0, scale.sd)
 
 
 def _local_slope(x: float, beta: float, tokens: float, scale: Scale) -> float:
     """Slope of the class accuracy A at x: d logit(A) / d ln(tokens)."""
-    share, derivative = mean_logistic(x, scale.sd)
-    width = scale.ceiling - scale.floor
-    a = scale.floor + width * share
-    return beta * tokens / (tokens + scale.e0) * width * derivative / (a * (1 - a))
+    below, a, above = (
+        class_accuracy(scale.floor, scale.ceiling, x + h, 0.0, scale.sd) for h in (-_STEP, 0, _STEP)
+    )
+    steepness = (above - below) / (2 * _STEP)
+    return beta * tokens / (tokens + scale.e0) * steepness / (a * (1 - a))
 
 
 def _beta_from(x: float, tokens: float, scale: Scale) -> float:
@@ -202,7 +170,7 @@ def fit(scores: Mapping[str, float], tokens: Mapping[str, float], scale: Scale) 
     Example:
         >>> scale = Scale(floor=0.0, ceiling=1.0, sd=1.5, e0=1000.0, slope=0.2)
         >>> found = fit({"none": 0.6, "deep": 0.7}, {"none": 0, "deep": 5000}, scale)
-        >>> round(class_accuracy(found.ability, 5000, 1000, sd=1.5), 9)
+        >>> round(accuracy_at(found.ability, 5000, 1000, sd=1.5), 9)
         0.7
     """
     points = [(scale.z(tokens[effort]), latent(score, scale)) for effort, score in scores.items()]
@@ -233,7 +201,7 @@ def fit(scores: Mapping[str, float], tokens: Mapping[str, float], scale: Scale) 
         theta = x - beta * z
     ability = Ability(theta, beta, 0.0, scale.floor, scale.ceiling)
     residuals = {
-        effort: class_accuracy(ability, tokens[effort], scale.e0, sd=scale.sd) - score
+        effort: accuracy_at(ability, tokens[effort], scale.e0, sd=scale.sd) - score
         for effort, score in scores.items()
     }
     return Fit(ability, how, uses_slope, residuals)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...market.spec import Named
+from ...market.errors import BadInputError, Problem, did_you_mean, shown
+from ...market.supply import Named
 from .cost_plus import CostPlus
 from .fixed import Fixed
 from .load_pricing import LoadPricing
@@ -20,17 +21,19 @@ def strategy_of(named: Named | Strategy | None) -> Strategy | None:
     """Return the strategy that a spec names, or the function it holds.
 
     Raises:
-        ValueError: no strategy has that name, or a parameter is unknown or out of range.
+        BadInputError: no strategy has that name, or a parameter is unknown or out of range.
 
     Example:
-        >>> strategy_of(Named("cost_plus", {"markup": 0.2}))
+        >>> strategy_of(Named("cost_plus", params={"markup": 0.2}))
         CostPlus(markup=0.2)
     """
     if named is None or not isinstance(named, Named):
         return named
     if named.name not in STRATEGIES:
-        known = ", ".join(sorted(STRATEGIES))
-        raise ValueError(f'no strategy is called "{named.name}"; known: {known}')
+        hint = did_you_mean(named.name, STRATEGIES) or f"strategies: {', '.join(STRATEGIES)}"
+        raise BadInputError([
+            Problem("W116", f"{shown(named.name)} is no strategy", field="pricing", hint=hint)
+        ])  # fmt: skip
     strategy: Strategy = STRATEGIES[named.name](**named.params)
     return strategy
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...market.fields import Number, Spec, field
-from .view import Me, Rival
+from .view import Decision, Me, Rival
 
 
 class Fixed(Spec):
@@ -24,6 +24,6 @@ class Fixed(Spec):
         None, doc="the price; the posted one when absent", unit="USD/Mtok or USD/task", ge=0
     )
 
-    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> float:
+    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> Decision:
         """Return the fixed price."""
-        return me.price if self.price is None else self.price
+        return Decision(me.prices if self.price is None else self.price)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...market.fields import Number, Spec, field
-from .view import Me, Rival
+from .view import Decision, Me, Rival
 
 
 class LoadPricing(Spec):
@@ -33,10 +33,14 @@ class LoadPricing(Spec):
                          gt=0, le=10)  # fmt: skip
     cap: Number = field(10.0, doc="highest price as a multiple of the first", unit="ratio", ge=1)
 
-    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> float:
-        """Return the price moved by the load; unchanged where capacity has no limit."""
+    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> Decision:
+        """Return each effort's price moved by the load; as it is where capacity has no limit."""
         if math.isinf(me.slots) or math.isnan(me.utilisation):
-            return me.price
+            return Decision(me.prices)
         load = me.utilisation + me.waiting / me.slots
-        price = me.price * math.exp(min(self.gain * (load - self.target), 5.0))
-        return min(max(price, me.unit_cost), max(self.cap * me.first_price, me.unit_cost))
+        factor = math.exp(min(self.gain * (load - self.target), 5.0))
+        highest = max(self.cap * me.first_price, me.unit_cost)
+        return Decision({
+            effort: min(max(price * factor, me.unit_cost), highest)
+            for effort, price in me.prices.items()
+        })  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import StrictBool
 
 from ...market.fields import Number, Spec, field
-from .view import Me, Rival
+from .view import Decision, Me, Rival
 
 
 class Undercut(Spec):
@@ -21,7 +21,7 @@ class Undercut(Spec):
 
     A rival prices in the same unit (both per token or both per task). With relenting, a price
     that would leave less than `floor` of mark-up jumps back to the top: the first price, or
-    `top` times unit cost. Without, it stays at unit cost.
+    `top` times unit cost. Without, it stays at that floor. All effort levels are priced alike.
 
     Example:
         >>> Undercut(relent=False).floor
@@ -37,16 +37,16 @@ class Undercut(Spec):
         unit="ratio", gt=1,
     )  # fmt: skip
 
-    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> float:
-        """Return the next price of the cycle."""
+    def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> Decision:
+        """Return the next price of the cycle; without a rival to undercut, prices stay."""
         posted = [r.price for r in rivals if r.by_token == me.by_token]
         if not posted:
-            return me.price
+            return Decision(me.prices)
         price = min(posted) - me.tick
         floor = me.unit_cost * (1.0 + self.floor)
         if price >= floor:
-            return price
+            return Decision(price)
         if not self.relent:
-            return max(floor, me.unit_cost)
+            return Decision(floor)
         top = me.first_price if self.top is None else self.top * me.unit_cost
-        return max(top, floor)
+        return Decision(max(top, floor))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,14 +21,15 @@ import numpy as np
 class Me:
     """A seller's own view of itself. Prices in the unit of the lever, times in seconds.
 
-    `unit_cost` is the lever at which a sale just covers its marginal cost and the commission;
-    counts and money are since the last decision.
+    `unit_cost` is the lever at which a sale just covers its marginal cost and the commission,
+    effort levels taken together; counts and money are since the last decision.
     """
 
     name: str
     owner: str
     now: float
-    price: float
+    prices: Mapping[str, float]
+    """Posted price of each effort level, on offer or not."""
     first_price: float
     unit_cost: float
     tick: float
@@ -46,6 +47,12 @@ class Me:
     profit: float
     period: float
 
+    @property
+    def price(self) -> float:
+        """The seller's price; where effort levels are priced apart, the lowest on offer."""
+        on_offer = [price for effort, price in self.prices.items() if self.efforts[effort]]
+        return min(on_offer or self.prices.values())
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -53,13 +60,23 @@ class Rival:
 
     name: str
     owner: str
-    price: float
+    prices: Mapping[str, float]
+    """Posted price of each effort level on offer, one or more."""
     by_token: bool
+
+    @property
+    def price(self) -> float:
+        """Its price; where effort levels are priced apart, the lowest."""
+        return min(self.prices.values())
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A new price, for the seller or per effort level, and which levels to offer (None: as is)."""
+    """What to charge and what to offer.
+
+    `price` is one for all effort levels or one per level, where levels left out keep theirs;
+    `efforts` are the levels on the market from now on (None: as they are).
+    """
 
     price: float | Mapping[str, float]
     efforts: Sequence[str] | None = None
@@ -96,46 +113,32 @@ def checked(decision: object, me: Me) -> Decision:
         ValueError: a price is not a finite number of 0 or more, or an effort is unknown.
 
     Example:
-        >>> me = Me(
-        ...     "a",
-        ...     "a",
-        ...     0.0,
-        ...     2.0,
-        ...     2.0,
-        ...     1.0,
-        ...     0.1,
-        ...     True,
-        ...     {"low": True},
-        ...     1.0,
-        ...     0,
-        ...     0,
-        ...     0.0,
-        ...     0,
-        ...     0,
-        ...     0.0,
-        ...     0.0,
-        ...     600.0,
-        ... )
-        >>> checked(1.5, me)
+        >>> from walras.agents.testing import ME
+        >>> checked(1.5, ME)
         Decision(price=1.5, efforts=None)
     """
+    who = f'the strategy of "{me.name}"'
     if not isinstance(decision, Decision):
-        if isinstance(decision, bool) or not isinstance(decision, (int, float, np.number)):
-            raise ValueError(f'the strategy of "{me.name}" answered {decision!r}, not a price')
-        decision = Decision(float(decision))
-    prices: Mapping[str, Any] = {"": decision.price}
-    if isinstance(decision.price, Mapping):
-        prices = decision.price
-    for effort, price in prices.items():
-        if not (isinstance(price, (int, float, np.number)) and 0 <= price < math.inf):
+        if not _is_number(decision):
+            raise ValueError(f"{who} answered {decision!r}, not a price; {_MEND}")
+        decision = Decision(float(decision))  # type: ignore[arg-type]
+    price = decision.price
+    for one in price.values() if isinstance(price, Mapping) else (price,):
+        if not (_is_number(one) and 0 <= one < math.inf):
             unit = "USD/Mtok" if me.by_token else "USD/task"
             raise ValueError(
-                f'the strategy of "{me.name}" answered the price {price!r}; '
-                f"it must be 0 or more, in {unit}"
+                f"{who} answered the price {one!r}; it must be a finite number of 0 or more, "
+                f"in {unit}, such as max(me.unit_cost, …)"
             )
-        if effort and effort not in me.efforts:
-            raise ValueError(f'the strategy of "{me.name}" priced the unknown effort "{effort}"')
-    for effort in decision.efforts or ():
+    for effort in (*(price if isinstance(price, Mapping) else ()), *(decision.efforts or ())):
         if effort not in me.efforts:
-            raise ValueError(f'the strategy of "{me.name}" offers the unknown effort "{effort}"')
+            known = ", ".join(me.efforts)
+            raise ValueError(f"{who} names the unknown effort {effort!r}; known: {known}")
     return decision
+
+
+_MEND = "return a number, or walras.Decision(price={effort: number, …}) to price efforts apart"
+
+
+def _is_number(x: object) -> bool:
+    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool)

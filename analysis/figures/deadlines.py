@@ -22,7 +22,7 @@ from .frames import (
     steady,
 )
 from .notation import clock, duration, percent, time_ticks
-from .template import INK, end_labels, escape, label, rgba, room_for, titled
+from .template import GRID, INK, end_labels, escape, label, rgba, room_for, titled
 
 _OFFERS = 5  # offers drawn per task class
 _ROW = 19  # px per offer
@@ -144,7 +144,7 @@ def _draw_sojourns(figure: go.Figure, result: Result, rows: _Rows) -> None:
     )  # fmt: skip
     for name, first, _ in rows.headings:
         figure.add_annotation(text=f"<b>{label(name)}</b>", x=0, xref="x domain", xanchor="right",
-                              y=first - 1, yref="y", showarrow=False, xshift=-8)  # fmt: skip
+                              y=first - 1, yref="y", showarrow=False, xshift=-1)  # fmt: skip
 
 
 def _ends(table: pd.DataFrame, result: Result) -> tuple[float, float]:
@@ -164,10 +164,10 @@ def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
             continue
         ends = [first - 0.6, last + 0.6]
         if high > 1.001 * low:
-            figure.add_trace(go.Scatter(
-                x=np.array([low, high, high, low], np.float32), y=np.repeat(ends, 2), mode="lines",
-                fill="toself", fillcolor="rgba(0,0,0,0.10)", line={"width": 0}, hoverinfo="skip",
-            ), row=1, col=1)  # fmt: skip
+            figure.add_shape(
+                type="rect", x0=low, x1=high, y0=ends[0], y1=ends[1], layer="below",
+                fillcolor=GRID, line={"width": 0}, row=1, col=1,
+            )  # fmt: skip
         figure.add_trace(go.Scatter(
             x=np.array([middle, middle], np.float32), y=ends, mode="lines",
             line={"color": INK, "width": 2, "dash": "solid" if high <= 1.001 * low else "dash"},
@@ -209,17 +209,24 @@ def finding(result: Result) -> str:
     table = data(result)
     bound = table[table["deadline"].notna() & table["missed"].notna()]
     if bound.empty:
-        return "How long do answers take, and how busy are the sellers?"
+        return _typical(result)
     late = (bound["missed"] * bound["served"]).groupby(bound["task"]).sum()
     share = late / bound.groupby("task")["served"].sum()
     if share.max() == 0:
         return "No answer comes late"
     worst = str(share.idxmax())
-    total = late.sum() / bound["served"].sum()
-    return (
-        f"{percent(float(total))} of answers with a deadline come late, "
-        f"most in {worst} ({percent(float(share.max()))})"
-    )
+    total = percent(float(late.sum() / bound["served"].sum()))
+    text = f"{total.replace('<', 'Under ')} of answers with a deadline come late"
+    return text if len(share) == 1 else f"{text}, most in {worst} ({percent(float(share.max()))})"
+
+
+def _typical(result: Result) -> str:
+    """Say how long answers take where none has a deadline."""
+    bins = named(result.latencies).groupby(["low", "high"])["count"].sum().reset_index()
+    if bins.empty:
+        return "How long do answers take, and how busy are the sellers?"
+    half, most = (duration(_quantile(bins, q)) for q in (0.5, 0.95))
+    return f"Half of the answers take up to {half}, 95% of them up to {most}"
 
 
 def caption(result: Result) -> str:

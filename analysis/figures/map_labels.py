@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,11 @@ from scipy import ndimage
 from .template import HEIGHT, INK, WIDTH, label, plain, text_width
 
 Floats = NDArray[np.float64]
-_Area = tuple[float, float, float, float]  # left, right, low, high, px
+Area = tuple[float, float, float, float]
+"""Left, right, low and high end of a rectangle."""
 MARGIN = {"l": 76, "r": 190, "b": 60}
 """Margins of the map, px; labels are placed for its nominal size."""
+_TALL = 12.0  # half the height of a name with its margin, px
 
 
 def _note(text: str, x: float, y: float, **more: object) -> dict[str, object]:
@@ -53,16 +56,15 @@ def region_labels(
 
 
 def class_labels(
-    boxes: list[tuple[str, tuple[float, float, float, float]]],
-    x: tuple[float, float], y: tuple[float, float],
-) -> list[dict[str, object]]:  # fmt: skip
+    boxes: list[tuple[str, Area]], x: tuple[float, float], y: tuple[float, float]
+) -> list[dict[str, object]]:
     """Put each class's name by its tasks, clear of other names and other classes' tasks.
 
-    A name stands above its tasks, centred or to a side, whichever takes it least far away; a line
-    leads from a name that had to move up to its tasks.
+    A name stands above its tasks, else beside or below them; where all of that is taken, higher
+    up with a line that leads to its tasks.
 
     Args:
-        boxes: name of each class, and left, right, low and high end of its tasks, decades.
+        boxes: name of each class, and the ends of its tasks, decades.
         x: range of the horizontal axis, decades.
         y: range of the vertical axis, decades.
     """
@@ -73,34 +75,70 @@ def class_labels(
                 (low - y[0]) * per_y, (top - y[0]) * per_y))
         for name, (left, right, low, top) in boxes
     ]  # fmt: skip
-    names: list[_Area] = []
+    frame = ((x[1] - x[0]) * per_x, (y[1] - y[0]) * per_y)
+    names: list[Area] = []
     notes = []
     for name, area in sorted(areas, key=lambda a: a[1][3]):
         half = text_width(plain(label(name)), 13) / 2 + 4
-        others = names + [a for n, a in areas if n != name]
-        middle, top, widest = (area[0] + area[1]) / 2, area[3] + 12, (x[1] - x[0]) * per_x
-        best = (math.inf, middle, top)
-        beside = (middle - half, middle + half, area[0], area[1], area[0] - half, area[1] + half)
-        for wanted in (middle, *beside):
-            centre = min(max(wanted, half), widest - half)
-            up = top
-            while any(_meet((centre - half, centre + half, up - 9, up + 9), a) for a in others):
-                up += 6
-            # To stand aside counts as much as a step up, so that a name is aside only for a gain.
-            best = min(best, (up - top + 7 * (wanted != middle), centre, up))
-        _, centre, up = best
-        names.append((centre - half, centre + half, up - 9, up + 9))
+        taken = names + [a for n, a in areas if n != name]
+        place, aloft = _place(area, half, taken, frame)
+        names.append(_around(place, half))
         look: dict[str, object] = {"font": {"size": 13, "color": INK}}
-        if up - top > 18:
+        if aloft:
+            middle = (area[0] + area[1]) / 2
             look |= {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK,
-                     "ax": centre - middle, "ay": area[3] - up}  # fmt: skip
-            centre, up = middle, area[3]
-        notes.append(_note(f"<b>{label(name)}</b>", centre / per_x + x[0], up / per_y + y[0],
-                           **look))  # fmt: skip
+                     "ax": place.x - middle, "ay": area[3] - place.up}  # fmt: skip
+            place = _Place(middle, area[3])
+        notes.append(_note(
+            f"<b>{label(name)}</b>", place.x / per_x + x[0], place.up / per_y + y[0],
+            xanchor=place.anchor, xshift=place.shift, **look,
+        ))  # fmt: skip
     return notes
 
 
-def _meet(one: _Area, other: _Area) -> bool:
+@dataclass(frozen=True)
+class _Place:
+    """Where a name is held, px: at its middle or at the end that stands by its tasks.
+
+    It is held by that end so that it stays there on a wider page.
+    """
+
+    x: float
+    up: float
+    anchor: str = "center"
+    shift: float = 0.0
+
+
+def _place(
+    area: Area, half: float, taken: list[Area], frame: tuple[float, float]
+) -> tuple[_Place, bool]:
+    """Return the place of a name, and whether it is up and away from its tasks."""
+    left, right, low, top = area
+    above = top + _TALL
+    nearest = min(max((left + right) / 2, half), frame[0] - half)
+    places = [_Place(nearest, above), _Place(right, above, "right"), _Place(left, above, "left")]
+    heights = [float(h) for h in np.arange(top - _TALL, low, -_TALL)]
+    sides = [p for h in heights
+             for p in (_Place(right, h, "left", 4.0), _Place(left, h, "right", -4.0))]  # fmt: skip
+    # Beside another class as well, a name would be taken for that one's.
+    sides.sort(key=lambda p: any(a[0] <= p.x <= a[1] and a[2] < p.up < a[3] for a in taken))
+    for place in [*places, *sides, _Place(nearest, low - _TALL)]:
+        box = _around(place, half)
+        inside = box[0] >= 0 and box[1] <= frame[0] and box[2] >= 0 and box[3] <= frame[1]
+        if inside and not any(meet(box, a) for a in taken):
+            return place, False
+    while any(meet(_around(_Place(nearest, above), half), a) for a in taken):
+        above += _TALL / 2
+    return _Place(nearest, above), True
+
+
+def _around(place: _Place, half: float) -> Area:
+    middle = place.x + place.shift + {"left": half, "center": 0.0, "right": -half}[place.anchor]
+    return middle - half, middle + half, place.up - _TALL + 3, place.up + _TALL - 3
+
+
+def meet(one: Area, other: Area) -> bool:
+    """Tell whether two rectangles overlap."""
     return (
         one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,19 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from ...scenarios.result import Result
+from .contours import best_offers, indifference
 from .frames import effort_ranks, seller_colours, seller_order, short_names, symbol
-from .map_labels import region_labels
+from .map_labels import Area, region_labels
 from .notation import percent
 from .plane import CELL, Plane, cells
-from .template import INK, OUTSIDE, escape, label, rgba
-from .utility import Terms, best_offers, indifference, utility_lines
+from .template import INK, MUTED, OUTSIDE, escape, label, rgba
+from .utility import Terms, utility_lines
 
-_DOTS = {True: 2400, False: 700}  # dots of the overview and of one class
+_DOTS = {True: 1200, False: 700}  # dots of the overview and of one class
 _LEGEND = 12  # sellers named in the legend
-_LINES = 3  # lines of a class, one above the other, that the overview can show
+_OTHERS = "others"
+_PALE = "#d9d9d9"
+_LINES = 4  # lines of a class, one above the other, that the overview can show
 _GRID = (140, 110)  # deadlines and values on which utilities are compared
 NONE_HALF = CELL  # half the width of the column of tasks without deadline
 
@@ -46,14 +50,15 @@ def shading(plane: Plane, style: Style) -> list[go.BaseTraceType]:
     x = np.unique(np.concatenate([table["x0"], table["x1"]]).round(6))
     y = np.unique(np.concatenate([table["y0"], table["y1"]]).round(6))
     # Tiles around a single deadline lie off the grid: they cover what they overlap of its cells.
-    apart = (table["x0"] / CELL - (table["x0"] / CELL).round()).abs() > 1e-6
-    table = table.assign(apart=apart).sort_values("apart", kind="stable", ignore_index=True)
+    sides = table[["x0", "x1", "y0"]] / CELL
+    off = (sides - sides.round()).abs() > 1e-6
+    table = table.assign(apart=(off["x0"] & off["x1"]) | off["y0"])
+    table = table.sort_values("apart", kind="stable", ignore_index=True)
     owner = np.full((len(y) - 1, len(x) - 1), -1)
-    bottom, left, right = (
-        np.searchsorted(edges, table[c].round(6)) for edges, c in ((y, "y0"), (x, "x0"), (x, "x1"))
-    )
+    left, right = (np.searchsorted(x, table[c].round(6)) for c in ("x0", "x1"))
+    low, top = (np.searchsorted(y, table[c].round(6)) for c in ("y0", "y1"))
     for k in range(len(table)):
-        owner[bottom[k], left[k] : right[k]] = k
+        owner[low[k] : top[k], left[k] : right[k]] = k
     share = table["share"].to_numpy(np.float32)
     said = np.array([
         f"{style.name(o)} is chosen for {percent(s)} of {n} tasks here"
@@ -74,25 +79,32 @@ def shading(plane: Plane, style: Style) -> list[go.BaseTraceType]:
 
 
 def dots(plane: Plane, style: Style, *, overview: bool) -> list[go.BaseTraceType]:
-    """Draw tasks, one trace per seller chosen, the same quota of every class."""
+    """Draw tasks, one trace per seller chosen, the same quota of every class.
+
+    The sellers that win a cell or are chosen most are named in the legend; the rest are pale.
+    """
     tasks = plane.tasks
     quota = _DOTS[overview] // tasks["task"].nunique()
     rank, size = tasks.groupby("task").cumcount(), tasks.groupby("task")["x"].transform("size")
     # Every class shows its quota, taken evenly over its tasks in their order of arrival.
     tasks = tasks[(rank + 1) * quota // size > rank * quota // size]
-    named = set(tasks["seller"].value_counts().index[:_LEGEND])
+    winners = set(cells(plane)["seller"])
+    counts = tasks["seller"].value_counts()
+    named = sorted(counts.index, key=lambda s: (s not in winners, -counts[s]))[:_LEGEND]
+    tasks = tasks.assign(shown=tasks["seller"].where(tasks["seller"].isin(named), _OTHERS))
+    names = {"": "did without", _OTHERS: "others"}
     traces = []
-    for seller in style.order:
-        rows = tasks[tasks["seller"] == seller]
+    for seller in [_OTHERS, *style.order]:
+        rows = tasks[tasks["shown"] == seller]
         if rows.empty:
             continue
         rows = pd.concat([rows.iloc[:1].assign(x=math.nan, offer=""), rows])  # the legend's circle
         traces.append(go.Scatter(
             x=(10.0 ** rows["x"]).astype(np.float32), y=(10.0 ** rows["y"]).astype(np.float32),
-            mode="markers", name=label(seller) if seller else "did without",
-            showlegend=seller in named,
-            marker={"color": style.colours[seller], "size": 5, "opacity": 0.85,
-                    "line": {"width": 0.4, "color": "white"},
+            mode="markers", name=names.get(seller) or label(seller),
+            legendrank=1000 + (seller == _OTHERS),
+            marker={"color": style.colours.get(seller, _PALE), "size": 4.5, "opacity": 0.9,
+                    "line": {"width": 0.4, "color": MUTED if seller == _OTHERS else "white"},
                     "symbol": [symbol(style.ranks.get(o, 0)) for o in rows["offer"]]},
             customdata=[f"{escape(t)}: {style.name(o)}"
                         for t, o in zip(rows["task"], rows["offer"], strict=True)],
@@ -101,8 +113,20 @@ def dots(plane: Plane, style: Style, *, overview: bool) -> list[go.BaseTraceType
     return traces
 
 
+def outlines(areas: Iterable[Area]) -> list[go.BaseTraceType]:
+    """Draw the outline of each class's tasks: where classes overlap, it tells them apart."""
+    corners = [
+        point for left, right, low, top in areas
+        for point in ((left, low), (left, top), (right, top), (right, low), (left, low),
+                      (math.nan, math.nan))
+    ]  # fmt: skip
+    x, y = (10.0 ** np.array(corners).T).astype(np.float32)
+    return [go.Scatter(x=x, y=y, mode="lines", line={"color": MUTED, "width": 1},
+                       showlegend=False, hoverinfo="skip")]  # fmt: skip
+
+
 def indifference_lines(
-    known: Terms | None, none: float, box: tuple[float, float, float, float],
+    known: Terms | None, none: float, box: Area,
     style: Style | None = None,
 ) -> tuple[list[go.BaseTraceType], list[dict[str, object]]]:  # fmt: skip
     """Draw a class's indifference lines inside a box; with a style, name the regions too."""

@@ -57,10 +57,21 @@ def duration(time: float) -> str:
         >>> duration(0.25), duration(90.0), duration(7200.0)
         ('250 ms', '1.5 min', '2 h')
     """
-    for unit, size in (("d", 172800.0), ("h", 5400.0), ("min", 90.0), ("s", 1.0)):
-        if time >= size:
-            return f"{number(time / _UNITS[unit])} {unit}"
-    return f"{number(1000 * time)} ms" if time > 0 else "0 s"
+    size, unit = time_unit(time)
+    return f"{number(time / size)} {unit}"
+
+
+def time_unit(time: float) -> tuple[float, str]:
+    """Return the unit a person would tell a time in: its size (s) and its name.
+
+    Example:
+        >>> time_unit(7200.0)
+        (3600.0, 'h')
+    """
+    for unit, least in (("d", 172800.0), ("h", 5400.0), ("min", 90.0), ("s", 1.0)):
+        if time >= least:
+            return _UNITS[unit], unit
+    return (0.001, "ms") if time > 0 else (1.0, "s")
 
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -83,16 +94,29 @@ def time_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Return ticks for a logarithmic axis of seconds, in units people use, with their labels.
 
     Example:
-        >>> time_ticks(0.5, 100.0)
-        ([1.0, 10.0, 60.0], ['1 s', '10 s', '1 min'])
+        >>> time_ticks(0.5, 1000.0)
+        ([1.0, 10.0, 60.0, 600.0], ['1 s', '10 s', '1 min', '10 min'])
+        >>> time_ticks(250.0, 2000.0)[1]
+        ['5 min', '10 min', '20 min', '30 min']
     """
     ticks = {
         0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s", 60.0: "1 min",
         600.0: "10 min", 3600.0: "1 h", 36000.0: "10 h", 259200.0: "3 d", 2592000.0: "30 d",
     }  # fmt: skip
     kept = [t for t in ticks if low <= t <= high]
-    if len(kept) < 2:
-        finer = [m * 10.0**e for e in range(-4, 9) for m in (1, 2, 5)]
-        kept = [t for t in finer if low <= t <= high]
-        return kept, [duration(t) for t in kept]
-    return kept, [ticks[t] for t in kept]
+    if len(kept) >= 4:
+        return kept, [ticks[t] for t in kept]
+    for steps in ((1, 3, 10, 30), (1, 2, 5, 10, 20, 30)):
+        finer = {m * size for size in _UNITS.values() for m in steps}
+        finer |= {m * 10.0**e for e in range(-4, 0) for m in steps if m < 10}
+        kept = sorted(t for t in finer if low <= t <= high and not 10 * 3600 < t < 86400)
+        if len(kept) >= 4:
+            break
+    return kept, [_in_its_unit(t) for t in kept]
+
+
+def _in_its_unit(time: float) -> str:
+    for unit in ("d", "h", "min", "s"):
+        if time >= _UNITS[unit]:
+            return f"{number(time / _UNITS[unit])} {unit}"
+    return duration(time)

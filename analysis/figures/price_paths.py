@@ -13,9 +13,10 @@ from .frames import (
     named,
     seller_colours,
     seller_order,
+    short_names,
     steady,
 )
-from .notation import clock, number, percent
+from .notation import clock, duration, number
 from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled
 
 _UNITS = ("USD/Mtok", "USD/task")
@@ -24,13 +25,13 @@ _RARE = 0.001  # share of the tasks served below which a price that stays is not
 
 
 def data(result: Result) -> pd.DataFrame:
-    """Return one row per seller and time, with quantiles of the price over replications.
+    """Return one row per posted price and time, with quantiles over replications.
 
-    Columns: seller, start (s), price_unit, low (10%), median, high (90%) and marginal_cost, all
-    four in that unit.
+    Columns: path (the seller, or its offer where efforts are ever priced apart), seller, start
+    (s), price_unit, low (10%), median, high (90%) and marginal_cost, all four in that unit.
     """
-    prices = named(result.prices())
-    grouped = prices.groupby(["seller", "start", "price_unit"], sort=False)["price"]
+    prices = _paths(result)
+    grouped = prices.groupby(["path", "seller", "start", "price_unit"], sort=False)["price"]
     out = grouped.quantile(np.array([0.1, 0.5, 0.9])).unstack()
     out.columns = ["low", "median", "high"]
     out = out.reset_index()
@@ -38,6 +39,17 @@ def data(result: Result) -> pd.DataFrame:
     out.attrs["units"] = {"start": "s", **dict.fromkeys(
         ("low", "median", "high", "marginal_cost"), "price_unit")}  # fmt: skip
     return out
+
+
+def _paths(result: Result) -> pd.DataFrame:
+    """Return the prices that were posted, those of a seller's efforts once where all are alike."""
+    prices = named(result.prices)
+    posted = prices.groupby(["seller", "rep", "epoch"], sort=False)["price"]
+    apart = (posted.transform("max") > posted.transform("min")).groupby(prices["seller"])
+    prices["path"] = prices["seller"].where(
+        ~apart.transform("any"), prices["offer"].map(short_names(result.market))
+    )
+    return prices.drop_duplicates(["path", "rep", "epoch"])
 
 
 def _marginal_costs(result: Result) -> dict[str, float]:
@@ -57,22 +69,24 @@ def build(result: Result) -> go.Figure:
     for row, unit in enumerate(units, start=1):
         rows = table[table["price_unit"] == unit]
         with_cost = [s for s in main if (rows["seller"] == s).any()][:MAIN_SELLERS]
-        for seller, path in rows.groupby("seller", sort=False):
-            traces = _path(str(seller), path, main.get(str(seller)), per, result.reps)
-            if seller in with_cost:
-                traces += _cost(str(seller), path, main[str(seller)], per)
-            figure.add_traces(traces, rows=row, cols=1)
+        for name, path in rows.groupby("path", sort=False):
+            colour = main.get(str(path["seller"].iloc[0]))
+            figure.add_traces(_path(str(name), path, colour, per, result.reps), rows=row, cols=1)
+        for seller in with_cost:
+            path = rows[rows["seller"] == seller]
+            figure.add_traces(_cost(seller, path, main[seller], per), rows=row, cols=1)
         low, high = _range(rows, with_cost)
         figure.update_yaxes(type="log", range=[low, high], row=row, col=1,
                             title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
-        last = rows.sort_values("start").groupby("seller", sort=False).tail(1)
+        last = rows.sort_values("start").groupby("path", sort=False).tail(1)
         last = last[last["seller"].isin(main)]
-        labels = [(label(s), np.log10(p), main[s]) for s, p in
-                  zip(last["seller"], last["median"], strict=True)]  # fmt: skip
+        labels = [(label(name), np.log10(p), main[s]) for name, s, p in
+                  zip(last["path"], last["seller"], last["median"], strict=True)]  # fmt: skip
         end_labels(figure, labels, row, (low, high), HEIGHT / len(units) - 90)
     figure.update_xaxes(title_text=f"time ({unit_of_time})", row=max(len(units), 1), col=1)
     figure = titled(figure, finding(result))
-    figure.update_layout(margin_r=24 + room_for(map(label, main)), showlegend=False)
+    shown = table.loc[table["seller"].isin(main), "path"].unique()
+    figure.update_layout(margin_r=24 + room_for(map(label, shown)), showlegend=False)
     return figure
 
 
@@ -90,18 +104,23 @@ def _drawn(result: Result) -> pd.DataFrame:
 
 def _main(result: Result, table: pd.DataFrame) -> dict[str, str]:
     """Return the sellers drawn in colour: those whose price moves first, then the busiest."""
-    spread = table.groupby("seller")["median"].agg(lambda p: p.max() / p.min() - 1)
+    spread = _swing(table).groupby(level="seller").max()
     order = [s for s in seller_order(result) if s in spread.index]
     order = sorted(order, key=lambda s: spread[s] <= 1e-9)[:_NAMED]
     colours = seller_colours(result)
     return {s: colours[s] for s in order}
 
 
+def _swing(table: pd.DataFrame) -> pd.Series:
+    """Return by how much each path moves between its low and its high, by path and seller."""
+    return table.groupby(["path", "seller"])["median"].agg(lambda p: p.max() / p.min() - 1)
+
+
 def _path(
-    seller: str, path: pd.DataFrame, colour: str | None, per: float, reps: int
+    name: str, path: pd.DataFrame, colour: str | None, per: float, reps: int
 ) -> list[go.Scatter]:
     x = (path["start"] / per).to_numpy(np.float32)
-    name = escape(seller)
+    name = escape(name)
     if colour is None:
         return [go.Scatter(x=x, y=path["median"].to_numpy(np.float32), mode="lines", name=name,
                            line={"color": "#c4c4c4", "width": 1, "shape": "hv"})]  # fmt: skip
@@ -154,20 +173,40 @@ def _ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
 
 
 def finding(result: Result) -> str:
-    """Say in one sentence how prices moved."""
+    """Say in one sentence how prices moved, and whether they still do at the end."""
     table = steady(result, data(result))
     table = table[table["median"] > 0]
     if table.empty:
         return "How do prices move?"
-    swing = table.groupby("seller")["median"].agg(lambda p: p.max() / p.min() - 1)
+    swing = _swing(table)
     moving = swing[swing > 1e-9]
     if moving.empty:
         return "Prices are posted once and stay"
-    who = str(moving.idxmax())
-    some = f"{len(moving)} sellers move their prices, most of all"
-    if len(moving) == 1:
+    who = str(moving.sort_values(kind="stable").index[-1][0])
+    movers = moving.index.unique("seller")
+    path = table[table["path"] == who]
+    some = f"{len(movers)} sellers move their prices, most of all"
+    if len(movers) == 1:
         some = "One seller moves its price:"
-    return f"{some} {who}, by {percent(float(moving.max()))} between its low and its high"
+    between = f"between {number(path['median'].min())} and {number(path['median'].max())}"
+    return f"{some} {who}, {between} {path['price_unit'].iloc[0]}; {_until(table)}"
+
+
+def _until(table: pd.DataFrame) -> str:
+    """Say when the last price changes; a change in the last tenth of the run is at its end."""
+    ordered = table.sort_values("start", kind="stable")
+    before = ordered.groupby("path")["median"].shift()
+    last = float(ordered.loc[before.notna() & (ordered["median"] != before), "start"].max())
+    end = float(ordered["start"].max())
+    return (
+        "they still move at the end" if last > 0.9 * end else f"none changes after {duration(last)}"
+    )
+
+
+def moves(result: Result) -> bool:
+    """Tell whether any price changes after the warm-up."""
+    swing = _swing(steady(result, data(result)).query("median > 0"))
+    return bool((swing > 1e-9).any())
 
 
 def caption(result: Result) -> str:
@@ -181,8 +220,8 @@ def caption(result: Result) -> str:
         some = f"{', '.join(rare[:6])}{' and others' if len(rare) > 6 else ''}"
         out = f" Left out, as they keep their price and serve under 0.1% of tasks: {some}."
     return (
-        f"{middle} of each seller{fan}, on a logarithmic scale; dotted: the marginal cost (of an "
-        "output token, or of a task) of those that move their price or serve most. Sellers in grey "
-        "keep their price and serve less; the data name them. A price of zero cannot be drawn on "
-        f"this scale.{out}"
+        f"{middle} of each seller, or of each of its offers where efforts are priced apart{fan}, "
+        "on a logarithmic scale; dotted: the marginal cost (of an output token, or of a task) of "
+        "those that move their price or serve most. Sellers in grey keep their price and serve "
+        f"less; the data name them. A price of zero cannot be drawn on this scale.{out}"
     )

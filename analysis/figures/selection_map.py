@@ -9,17 +9,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ...market.spec import TaskClass
+from ...market.demand import TaskClass
 from ...scenarios.result import Result
-from .frames import (
-    OUTSIDE_OFFER,
-    short_names,
-    steady,
-)
-from .map_labels import MARGIN, class_labels
-from .map_layers import NONE_HALF, Style, dots, indifference_lines, shading
+from .frames import OUTSIDE_OFFER, short_names, steady
+from .map_labels import MARGIN, Area, class_labels, meet
+from .map_layers import NONE_HALF, Style, dots, indifference_lines, outlines, shading
 from .notation import number, percent, time_ticks
-from .plane import CELL, Plane, cells, lay_out, valued_trades
+from .plane import CELL, LEAST, Plane, cells, lay_out, valued_trades
 from .template import HEIGHT, MUTED, label, titled
 from .utility import Terms, terms
 
@@ -73,7 +69,7 @@ def build(result: Result) -> go.Figure:
     style = Style(result)
     classes = [t for t in result.market.tasks if (trades["task"] == t.name).any()]
     known = {task.name: terms(result, task, trades) for task in classes}
-    views = [_overview(result, known, trades, style)]
+    views = [_overview(known, trades, style)]
     if len(classes) > 1:
         views += [_class_view(task, known[task.name], trades, style) for task in classes]
     figure = go.Figure()
@@ -100,11 +96,13 @@ def finding(result: Result) -> str:
         return "Which seller is chosen for which deadline and stakes?"
     names = short_names(result.market)
     count = leaders["offer"].nunique()
-    plural = "offer leads" if count == 1 else "different offers lead"
     top = leaders.iloc[0]
-    win = f"{names.get(top['offer'], top['offer'])} in {top['task']} ({percent(top['share'])})"
-    scope = "the one task class" if len(leaders) == 1 else f"the {len(leaders)} task classes"
-    return f"{count} {plural} in {scope}; the surest win is {win}"
+    who, share = names.get(top["offer"], top["offer"]), percent(top["share"])
+    if len(leaders) == 1:
+        return f"{who} is chosen most, for {share} of tasks"
+    plural = "One offer leads" if count == 1 else f"{count} different offers lead"
+    win = f"the surest win is {who} in {top['task']} ({share})"
+    return f"{plural} in the {len(leaders)} task classes; {win}"
 
 
 def _leaders(result: Result) -> pd.DataFrame:
@@ -124,35 +122,32 @@ def caption(result: Result) -> str:
     sample = "" if whole else f" It is drawn from a sample of {len(result.trades):,} tasks."
     return (
         "Dots are tasks, as many of each class where there are enough, coloured by the seller "
-        "chosen; their shape tells the effort (circle: least). "
-        "Cells are coloured by the offer most often chosen there, the stronger the larger its "
-        "share. Lines are where a buyer is indifferent between the two best offers at this run's "
-        "mean prices and waits, taste apart; abilities differ by skill, so a line holds for its "
-        "class: pick one in the menu to see its lines over the whole plane, with loss scaled "
-        "with the stakes. Where more than three lines of a class would stack up, the view of all "
-        "classes leaves them out. Tasks of a class that share one deadline are spread over a tile "
-        f"centred on it, those that share one value over their cell.{sample}"
+        "chosen; their shape tells the effort (circle: least). Cells are coloured by the offer "
+        "most often chosen there, the stronger the larger its share; thin frames enclose the "
+        "cells of one class. Black lines are where a buyer is indifferent between the two best "
+        "offers at this run's mean prices and waits, taste apart. They hold for one class, so "
+        "the view of all draws them only where no other class overlaps and few would stack up; "
+        "the menu shows each class with its lines over the whole plane. Tasks of a class that "
+        f"share one deadline or one value are spread over a tile centred on it.{sample}"
     )
 
 
 # --- views -------------------------------------------------------------------------------------
 
 
-def _overview(
-    result: Result, known: dict[str, Terms | None], trades: pd.DataFrame, style: Style
-) -> _View:
+def _overview(known: dict[str, Terms | None], trades: pd.DataFrame, style: Style) -> _View:
     plane = lay_out(trades)
     x, y = _ranges(plane, pad=CELL)
-    boxes, lines = [], []
-    for task in result.market.tasks:
-        rows = plane.tasks[plane.tasks["task"] == task.name]
-        if rows.empty:
-            continue
-        box = _box(rows, plane)
-        boxes.append((task.name, box))
-        lines += indifference_lines(known[task.name], plane.none, box)[0]
+    boxes = [
+        (str(task), _box(rows, plane)) for task, rows in plane.tasks.groupby("task", sort=False)
+    ]
+    lines = []
+    for task, box in boxes:
+        if not any(meet(box, other) for name, other in boxes if name != task):
+            lines += indifference_lines(known[task], plane.none, box)[0]
     y = (y[0], y[1] + 0.06 * (y[1] - y[0]))  # room for the names of the classes
-    traces = [*shading(plane, style), *lines, *dots(plane, style, overview=True)]
+    frames = outlines(box for _, box in boxes)
+    traces = [*shading(plane, style), *frames, *dots(plane, style, overview=True), *lines]
     return _View("all classes", traces, class_labels(boxes, x, y), x, y, plane.none)
 
 
@@ -173,20 +168,23 @@ def _class_view(task: TaskClass, known: Terms | None, trades: pd.DataFrame, styl
 
 
 def _ranges(plane: Plane, pad: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    left = plane.x[0] - pad if len(plane.x) else plane.none - 1.0
-    right = plane.x[-1] + pad if len(plane.x) else plane.none + 1.0
+    ends = NONE_HALF + CELL / 2
+    left = plane.x[0] - pad if len(plane.x) else plane.none - ends
+    right = plane.x[-1] + pad if len(plane.x) else plane.none
     if not math.isnan(plane.none):
-        right = max(right, plane.none + NONE_HALF + CELL / 2)
+        right = max(right, plane.none + ends)
     return (float(left), float(right)), (float(plane.y[0] - pad), float(plane.y[-1] + pad))
 
 
-def _box(rows: pd.DataFrame, plane: Plane) -> tuple[float, float, float, float]:
-    """Return the part of the plane where a class's tasks lie: left, right, low, high."""
+def _box(rows: pd.DataFrame, plane: Plane) -> Area:
+    """Return the part of the plane that a class's cells fill; a lone task does not stretch it."""
     if rows["deadline"].isna().all():
         left, right = plane.none - NONE_HALF, plane.none + NONE_HALF
     else:
-        left, right = rows.loc[rows["deadline"].notna(), "x"].quantile([0.0, 1.0])
-    return float(left), float(right), float(rows["y"].min()), float(rows["y"].max())
+        left, right = rows["left"].min(), rows["right"].max()
+    sizes = rows.groupby([rows["left"].fillna(left), "low"]).size()
+    drawn = sizes.index[sizes >= min(LEAST, sizes.max())].get_level_values("low")
+    return float(left), float(right), float(drawn.min()), float(drawn.max() + CELL)
 
 
 # --- axes and menu -----------------------------------------------------------------------------

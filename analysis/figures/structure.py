@@ -14,6 +14,7 @@ from .frames import (
     named,
     seller_colours,
     seller_order,
+    steady,
 )
 from .notation import clock, number
 from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled
@@ -67,6 +68,8 @@ def build(result: Result) -> go.Figure:
                             row=row, col=1)  # fmt: skip
     _concentration(figure, table, per)
     _marks(figure, result, per)
+    starts = table["start"] / per
+    figure.update_xaxes(range=[starts.min(), starts.max()])  # names of marks would stretch it
     figure.update_xaxes(title_text=f"time ({unit})", row=len(heights), col=1)
     figure = titled(figure, finding(result), height=round(sum(heights) + _AROUND))
     figure.update_layout(
@@ -127,36 +130,43 @@ def _concentration(figure: go.Figure, table: pd.DataFrame, per: float) -> None:
     hhi = table.groupby("start")[[f"hhi_{what}" for what in shared]].first()
     x = (hhi.index.to_numpy() / per).astype(np.float32)
     labels = []
-    looks = {"served": ("by tasks", "solid"), "revenue": ("by revenue", "dash")}
+    looks = {"served": ("by tasks", INK), "revenue": ("by revenue", OUTSIDE)}
     for what in shared:
-        column, (by, dash) = f"hhi_{what}", looks[what]
+        column, (by, colour) = f"hhi_{what}", looks[what]
         figure.add_trace(go.Scatter(
             x=x, y=hhi[column].to_numpy(np.float32), mode="lines", name=f"HHI {by}",
-            line={"color": INK, "width": 1.6, "dash": dash},
+            line={"color": colour, "width": 1.6},
             hovertemplate="%{y:.2f}<extra>HHI " + by + "</extra>",
         ), row=row, col=1)  # fmt: skip
         known = hhi[column].dropna()
         if len(known):
-            labels.append((f"HHI {by}", float(known.iloc[-_last(known) :].mean()), INK))
+            labels.append((f"HHI {by}", float(known.iloc[-_last(known) :].mean()), colour))
     figure.update_yaxes(range=[0, 1], title_text="HHI", row=row, col=1)
     end_labels(figure, labels, row, (0.0, 1.0), 0.8 * _HHI)
 
 
 def _marks(figure: go.Figure, result: Result, per: float) -> None:
     """Mark entries and exits by vertical lines through all panels, named above the first."""
-    marks = entries_and_exits(result.market)
-    marks = [m for m in marks if m[0] <= result.market.run.until]
-    for i, (at, what, seller) in enumerate(marks[:12]):
+    until = result.market.run.until
+    for i, (at, what, seller) in enumerate(_marked(result)):
+        side = "left" if at < 0.1 * until else "right" if at > 0.9 * until else "center"
         figure.add_vline(x=at / per, line={"color": INK, "width": 1, "dash": "dot"})
         figure.add_annotation(
             text=f"{label(seller)} {what}", x=at / per, xref="x", y=1, yref="y domain",
-            yanchor="bottom", yshift=1 + 14 * (i % 2), showarrow=False, font={"size": 11},
+            yanchor="bottom", xanchor=side, yshift=1 + 14 * (i % 2), showarrow=False,
+            font={"size": 11},
         )  # fmt: skip
+
+
+def _marked(result: Result) -> list[tuple[float, str, str]]:
+    """Return the first entries and exits; who enters in the first epoch was there all along."""
+    market = result.market
+    return [m for m in entries_and_exits(market) if market.epoch <= m[0] <= market.run.until][:12]
 
 
 def finding(result: Result) -> str:
     """Say in one sentence how concentrated the market is."""
-    table = data(result)
+    table = steady(result, data(result))
     totals = table.groupby("owner")[["served", "revenue"]].sum()
     if totals["served"].sum() == 0:
         return "How is the market shared?"
@@ -173,8 +183,9 @@ def caption(result: Result) -> str:
     """Explain how to read the figure."""
     mean = " (mean over replications)" if result.reps > 1 else ""
     revenue = " and of revenue" if "revenue" in _shared(data(result)) else ""
+    marks = " Dotted lines: a seller enters or exits." if _marked(result) else ""
     return (
         f"Shares of tasks served{revenue} in each epoch{mean}, the whole run, warm-up "
         "included; small sellers are merged into “others”. HHI is the sum of squared shares over "
-        "owners: 1 is monopoly, 1/n is n equal owners. Dotted lines: a seller enters or exits."
+        f"owners: 1 is monopoly, 1/n is n equal owners.{marks}"
     )

@@ -21,14 +21,17 @@ OUTSIDE = "#9a9a9a"
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "cross", "x", "hexagon")
 FONT = "Inter, 'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
-WIDTH, HEIGHT = 1000, 600
-"""Nominal size of a figure, px; label placement assumes this width."""
+WIDTH, HEIGHT = 800, 600
+"""Nominal size of a figure, px: labels placed for it have room on a wider page, too."""
 CONFIG = {
     "displaylogo": False, "responsive": True, "plotlyServerURL": "",
     "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
 }  # fmt: skip
 """Settings of Plotly on a page: none of its buttons sends data anywhere."""
-_TITLE_WIDTH = 100
+HEAD = 40
+"""Height that a title of one line takes above a drawing, px."""
+_TITLE_WIDTH = 88
+_TEXT = 13  # px of a drawing's text
 _LONGEST = 36
 _LETTER = 0.56  # mean width of a letter over the font size, for label placement
 
@@ -43,9 +46,9 @@ def _axis() -> dict[str, object]:
 
 TEMPLATE = go.layout.Template(
     layout={
-        "font": {"family": FONT, "size": 13, "color": INK},
-        "title": {"font": {"size": 16}, "x": 0, "xref": "paper", "xanchor": "left",
-                  "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12, "b": 12}},
+        "font": {"family": FONT, "size": _TEXT, "color": INK},
+        "title": {"font": {"size": 16}, "x": 0, "xref": "container", "xanchor": "left",
+                  "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12, "b": 12, "l": 8}},
         "colorway": list(OKABE_ITO),
         "paper_bgcolor": "white", "plot_bgcolor": "white",
         "margin": {"l": 64, "r": 24, "t": 56, "b": 56},
@@ -125,24 +128,42 @@ def titled(figure: go.Figure, title: str, *, height: int = HEIGHT) -> go.Figure:
 def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -> go.Figure:
     """Return a copy for print: without title, `width` × `height` inches, text of `points` pt.
 
-    One inch is 96 px and one point 96/72 px in CSS, whose pixels Plotly draws in.
+    One inch is 96 px and one point 96/72 px in CSS, whose pixels Plotly draws in. Margins, lines
+    and marks shrink with the text, so that what has room on the screen has it on paper.
 
     Example:
         >>> small = paper(go.Figure(), 3.5, 2.5, points=9.0)
-        >>> small.layout.width, small.layout.font.size
-        (336, 12)
+        >>> small.layout.width, small.layout.template.layout.font.size
+        (336, 12.0)
     """
-    copy = go.Figure(figure)
-    size = round(points * 96 / 72)
-    copy.update_layout(
-        width=round(width * 96), height=round(height * 96), font_size=size, title_text="",
-        margin_t=3 * size, legend_font_size=size,
-    )  # fmt: skip
+    copy = go.Figure(figure).update_layout(template=TEMPLATE, title_text="")
     copy.layout.updatemenus = []
-    copy.update_annotations(font_size=size)
-    copy.for_each_xaxis(lambda axis: axis.update(tickfont_size=size))
-    copy.for_each_yaxis(lambda axis: axis.update(tickfont_size=size))
-    return copy
+    copy.layout.margin.t = max((copy.layout.margin.t or HEAD) - HEAD, 16)
+    scaled = go.Figure(_scaled(copy.to_dict(), points * 96 / 72 / _TEXT))
+    return scaled.update_layout(width=round(width * 96), height=round(height * 96))
+
+
+_PIXELS = {
+    "annotations": ("ax", "ay", "xshift", "yshift", "arrowwidth", "standoff", "borderpad"),
+    "font": ("size",), "tickfont": ("size",), "marker": ("size",), "line": ("width",),
+    "margin": ("l", "r", "t", "b"), "title": ("standoff",), "xaxis": ("ticklen",),
+    "yaxis": ("ticklen",),
+}  # fmt: skip
+"""What is measured in pixels: keys by the key of the object they stand in."""
+
+
+def _scaled(node: object, by: float, inside: str = "") -> object:
+    """Return a part of a figure with its pixels multiplied."""
+    if isinstance(node, list | tuple):
+        return [_scaled(item, by, inside) for item in node]
+    if not isinstance(node, dict):
+        return node
+    pixels = _PIXELS.get(inside.rstrip("0123456789"), ())
+    return {
+        key: round(by * value, 2) if key in pixels and isinstance(value, int | float)
+        else _scaled(value, by, key)
+        for key, value in node.items()
+    }  # fmt: skip
 
 
 def _mix(colour: str, other: str, share: float) -> str:

@@ -120,7 +120,7 @@ def _named(order: list[str], shares: pd.Series) -> set[str]:
     found = set()
     for i, part in enumerate(parts):
         beside = parts[max(i - 1, 0) : i] + parts[i + 1 : i + 2]
-        if part >= _LEAST or all(part + other >= 4 * _LEAST for other in beside):
+        if part >= _LEAST or all(part + other >= 2 * _LEAST for other in beside):
             found.add(order[i])
     return found
 

@@ -31,7 +31,7 @@ chat = w.TaskClass(
 market = w.Market(tasks=[chat], sellers=sellers, run=w.Run(until="12 h", epoch="5 min"))
 result = w.run(market, seed=1)
 
-for seller, prices in result.prices().groupby("seller", observed=True)["price"]:
+for seller, prices in result.prices.groupby("seller", observed=True)["price"]:
     print(f"{seller}: {prices.min():.2f} to {prices.max():.2f}, mean {prices.mean():.2f} USD/Mtok")
 w.plot.price_paths(result).write_html(OUT)
 print(f"figure: {OUT}")

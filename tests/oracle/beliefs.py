@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from walras.market.demand import HalfLife, Linear, TaskClass
 from walras.market.distributions import Constant, ShareOfValue
-from walras.market.quotes import expect
-from walras.market.spec import HalfLife, Linear, Market, ScoringAuction, TaskClass
+from walras.market.quotes import expect, timely_work
+from walras.market.spec import Market, ScoringAuction
 from walras.market.state import State
 
 from .station import LEVELS, Station
@@ -31,6 +32,7 @@ class Outlook(NamedTuple):
     timely: float
     time: float
     kept: float
+    early: float = 0.0
 
 
 def constant(law: Any) -> bool:
@@ -84,10 +86,11 @@ class Beliefs:
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
         self.known: dict[tuple[int, Law], Outlook] = {}
-        self.ask, self.cost = np.zeros(count), np.zeros(count)
+        self.ask, self.cost, self.slope = np.zeros(count), np.zeros(count), np.zeros(count)
         self.shut = np.full(count, -np.inf)  # 0 on the market, −inf off it
-        self.outlook = np.ones((6, count))
+        self.outlook = np.ones((7, count))
         self.fine, self.billed, self.asked = np.zeros(count), np.ones(count), np.zeros(count)
+        self.more = np.zeros(count)
         self.penalty = np.array([t.spec.penalty for t in terms])
         self.base: Any = np.full(count, -np.inf)
         if count <= FEW:
@@ -102,6 +105,10 @@ class Beliefs:
             sizes = self.tokens_in[o], self.billed_out[o]
             self.ask[o] = charge(self.terms[o].price, *sizes)
             self.cost[o] = charge(self.terms[o].cost, *sizes)
+            if not self.auction and self.market.quotes.price == "expected":
+                cell, rates = self.tables.cells[self.k, o], self.terms[o].price
+                self.slope[o] = rates[1] * cell["in_per_work"] + rates[2] * cell["out_per_work"]
+        self.known.clear()
         by_price = self.market.platform.ranking == "price"
         merit = self.ask.tolist() if by_price else [-claim for claim in self.claim]
         self.order = sorted(self.serving, key=lambda o: (merit[o], self.tie_key[o]))
@@ -168,11 +175,19 @@ class Beliefs:
             promise = spec.promise
         cell = st.cells[k, o]
         reach = float(cell["reach"]) if law.rate == cell["full_rate"] else 0.0
-        return Outlook(*expect(
-            law.chance, law.wait, law.shape, self.terms[o].outside, law.rate, patience, deadline,
-            self.rule, self.parameter, promise, st.works[k, o], st.grid, st.rows, st.nodes[k, o],
-            st.waits, st.ahead[cell["table"]], reach,
+        outside, rates = self.terms[o].outside, st.works[k, o]
+        early = 0.0
+        if self.slope[o] and spec.refund_late and deadline < math.inf:
+            early = timely_work(law.chance, law.wait, law.shape, deadline - outside, law.rate,
+                                patience, rates, st.rows, st.waits)  # fmt: skip
+        outlook = Outlook(*expect(
+            law.chance, law.wait, law.shape, outside, law.rate, patience, deadline, self.rule,
+            self.parameter, promise, rates, st.rows, st.nodes[k, o], st.waits,
+            st.ahead[cell["table"]], reach,
         ))  # fmt: skip
+        if early:
+            early -= float(rates["mean"]) * outlook.timely
+        return outlook._replace(early=early)
 
     def billed_share(self, o: int, outlook: Outlook) -> float:
         """Return the expected share of the price that is paid and not refunded."""
@@ -182,6 +197,13 @@ class Beliefs:
         overdue = outlook.served - in_time
         refund = overdue * (right * late + (1.0 - right) * max(late, wrong))
         return outlook.served - (refund + in_time * (1.0 - right) * wrong)
+
+    def beyond(self, o: int, outlook: Outlook) -> float:
+        """Return what is paid beyond ask times billed share: large tasks are the late ones."""
+        spec, right = self.terms[o].spec, float(self.accuracy[o])
+        late, wrong = spec.refund_late, spec.refund_wrong
+        if_late = right * late + (1.0 - right) * max(late, wrong)
+        return float(self.slope[o]) * (if_late - (1.0 - right) * wrong) * outlook.early
 
     # --- worth ----------------------------------------------------------------------------------
 
@@ -215,6 +237,7 @@ class Beliefs:
         fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
         if not self.alike:
             self.outlook[:, o], self.billed[o], self.fine[o] = outlook, billed, fine
+            self.more[o] = self.beyond(o, outlook)
             return
         value = self.spec.value.mean
         delay = self.spec.delay_cost
@@ -225,7 +248,7 @@ class Beliefs:
         self.billed[o], self.asked[o] = billed, ask
         self.base[o] = (
             right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
-            - cost * outlook.time - (ask * billed - fine)
+            - cost * outlook.time - (ask * billed + self.beyond(o, outlook) - fine)
         )  # fmt: skip
 
     def bid(self, cost: float, served: float, fine: float, billed: float) -> float:
@@ -271,10 +294,11 @@ class Beliefs:
                     outlook = self.foresee(o, self.laws[o], deadline, patience)
                     self.outlook[:, o] = outlook
                     self.billed[o] = self.billed_share(o, outlook)
+                    self.more[o] = self.beyond(o, outlook)
             self.fine = self.penalty * (self.outlook[0] - self.outlook[5])
-        _, delta, used, _, time, _ = self.outlook
+        _, delta, used, _, time, _, _ = self.outlook
         right = self.accuracy
-        paid = self.bids(tokens_in, output) * self.billed - self.fine
+        paid = self.bids(tokens_in, output) * self.billed + self.more - self.fine
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
         utility = utility - delay_cost * time - paid + self.shut
         scores: Scores = utility.tolist() if len(utility) <= FEW else utility

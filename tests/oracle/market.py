@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from walras.market.spec import Logit, Market, ScoringAuction
+from walras.market.demand import Logit
+from walras.market.spec import Market, ScoringAuction
 from walras.market.state import State
 
 from .beliefs import FEW, Beliefs, Scores

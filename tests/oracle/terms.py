@@ -55,6 +55,7 @@ class Experience:
         self.memory = memory
         self.weight, self.seen, self.waited, self.wait, self.started = 1.0, 0.0, 0.0, 0.0, 0.0
         self.pace_weight, self.pace_seen, self.pace = 1.0, 0.0, 1.0 / speed
+        self.alone = self.pace
 
     def learn(self, now: float, wait: float, started: bool, pace: float | None) -> None:
         """Add an answer: how long it waited, whether it was served, its seconds per token."""
@@ -68,6 +69,8 @@ class Experience:
             self.pace_weight *= math.exp((self.pace_seen - now) / self.memory)
             self.pace_weight += 1.0
             self.pace_seen = now
+            if abs(pace - self.alone) <= 1e-9 * self.alone:
+                pace = self.alone
             self.pace += (pace - self.pace) / self.pace_weight
 
     def law(self) -> Law:

@@ -1,4 +1,7 @@
-"""From what a validator says to what a person can act on: place, line, unit, range, suggestion."""
+"""From what a validator says to what a person can act on: place, line, unit, range, suggestion.
+
+The same for a value in a scenario file and for one given to a class in Python.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
 from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import Problem, did_you_mean, plain, shown
-from .lines import MAX_DEPTH, Path, line_of
-from .schema import ROOT, Entry, Step, entry_at, every_entry, narrow, step_into
+from .errors import BadInputError, Problem, did_you_mean, plain, shown
+from .schema import Entry, Path, Step, below, descend, narrow, step_into
+from .wording import LONGEST_NAME
 
 _SINGULAR = {"tasks": "task", "sellers": "seller", "events": "event"}
-_LONGEST_NAME = 64  # as in `NAME_PATTERN`
-_MAY_BE_ENDLESS = ("slots", "kappa", "prefill_rate")
 _TYPES = {
     "float": "a number", "int": "a whole number", "bool": "true or false", "string": "a text",
-    "list": "a list", "dict": "a table", "model": "a table",
+    "tuple": "a list", "dict": "a table", "model": "a table",
 }  # fmt: skip
 _TWO_FIELDS = re.compile(r"(\w+)\.(\w+) ")
 _CODES = {
@@ -34,19 +34,21 @@ _CODES = {
 
 @dataclass(frozen=True)
 class Source:
-    """Where a scenario's data comes from, for pointing at places in it.
+    """Where the data of a spec come from, for pointing at places in them.
 
     Attributes:
         data: the data, overrides applied.
-        file: its file name as shown.
+        file: name of the file as shown; of data given in Python what was to be made of them.
         lines: lines of the file by path.
         overrides: overridden places, and the option that did it.
+        python: whether the data were given in Python.
     """
 
     data: Any
     file: str = ""
     lines: dict[Path, int] = field(default_factory=dict)
     overrides: dict[Path, str] = field(default_factory=dict)
+    python: bool = False
 
     def at(self, path: Sequence[Step]) -> Any:
         """Return the value at a path, None where there is none."""
@@ -87,8 +89,13 @@ class Source:
         override = next((o for p, o in self.overrides.items() if path[: len(p)] == p), None)
         return Problem(
             code, message, file=override or self.file,
-            line=None if override else line_of(self.lines, path), field=self.label(path),
+            line=None if override else self.line_of(path), field=self.label(path),
         )  # fmt: skip
+
+    def line_of(self, path: Path) -> int | None:
+        """Return the line of a place, or of the nearest thing around it that has one."""
+        around = (path[:end] for end in range(len(path), 0, -1))
+        return next((self.lines[place] for place in around if place in self.lines), None)
 
     def _item(self, path: Path) -> tuple[str, Path]:
         """Split a path into `task 1 "chat": ` and what comes after."""
@@ -100,7 +107,7 @@ class Source:
 
 
 def _name_of(item: Any) -> str | None:
-    name = item.get("name") if isinstance(item, dict) else None
+    name = item.get("name") if isinstance(item, dict) else getattr(item, "name", None)
     return name if isinstance(name, str) else None
 
 
@@ -110,80 +117,51 @@ def _default(entry: Entry) -> str:
     return ""
 
 
-# --- values no field takes ---------------------------------------------------------------------
+def bad_input(
+    error: ValidationError, kind: type[Any], given: dict[str, Any]
+) -> BadInputError:  # fmt: skip
+    """Return what to raise when an object of a class cannot be made of what was given.
 
-
-def impossible_values(source: Source) -> Iterator[tuple[Path, Problem]]:
-    """Yield every value that no field takes: not finite, beyond 64 bits, a date, too deep."""
-    stack: list[tuple[Path, Any]] = [((), source.data)]
-    while stack:
-        path, value = stack.pop()
-        if len(path) > MAX_DEPTH:
-            yield (
-                path,
-                source.problem("W114", path[:8], f"nested more than {MAX_DEPTH} levels deep"),
-            )
-        elif isinstance(value, dict):
-            stack += [((*path, key), inner) for key, inner in value.items()]
-            yield from _impossible_keys(source, path, value)
-        elif isinstance(value, list):
-            stack += [((*path, i), inner) for i, inner in enumerate(value)]
-        else:
-            code, message = _impossible(value, path)
-            entry = entry_at(path, source.data) if message else None
-            if entry is not None:  # else the key is unknown, which is said elsewhere
-                yield path, source.problem(code, path, message, entry)
-
-
-def _impossible_keys(
-    source: Source, path: Path, table: dict[str, Any]
-) -> Iterator[tuple[Path, Problem]]:
-    for key in table:
-        if not key.isprintable():
-            yield (
-                (*path, key),
-                source.problem("W101", (*path, key), f"`{plain(key)}` holds control characters"),
-            )
-
-
-def _impossible(value: Any, path: Path) -> tuple[str, str]:
-    if isinstance(value, float) and not math.isfinite(value):
-        endless = len(path) == 3 and path[0] == "sellers" and path[2] in _MAY_BE_ENDLESS
-        return ("", "") if endless and value > 0 else ("W108", f"{value} is not a finite number")
-    if isinstance(value, int) and value.bit_length() > 63:
-        return "W103", f"{shown(value)} is beyond 64 bits"
-    if isinstance(value, (date, datetime, time)):
-        return "W102", f"{value} is a date or time of day; times count in seconds from the start"
-    if isinstance(value, str) and "\0" in value:
-        return "W102", f"{shown(value)} holds a NUL character"
-    return "", ""
-
-
-# --- pydantic's errors -------------------------------------------------------------------------
+    Args:
+        error: what pydantic says.
+        kind: the class.
+        given: the values by name.
+    """
+    name = _name_of(given)
+    what = kind.__name__ if name is None else f"{kind.__name__} {shown(name)}"
+    source = Source(given, what, python=True)
+    found: dict[Path, Problem] = {}
+    for path, problem in from_validation(error, source, Entry(path=(), types=(kind,))):
+        found.setdefault(path, problem)
+    return BadInputError(list(found.values()))
 
 
 def from_validation(
-    error: ValidationError, source: Source, root: Entry = ROOT, at: Path = ()
+    error: ValidationError, source: Source, root: Entry, at: Path = ()
 ) -> Iterator[tuple[Path, Problem]]:
     """Yield (place, problem) for each error pydantic found.
 
     Args:
         error: what pydantic says.
-        source: the scenario.
-        root: the entry that was validated, the whole market unless given.
-        at: its place in the scenario.
+        source: the data.
+        root: the entry that was validated.
+        at: its place in the data.
     """
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    around = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
+    for fault in faults:
         if fault["type"] == "callable_type":
             continue  # the alternative to data that only Python code can use
-        below, entry = _place(fault["loc"], source.at(at), root, fault["type"] == "extra_forbidden")
-        path = (*at, *below)
+        if fault["type"] == "too_short" and fault["loc"] in around:
+            continue  # only because entries are wrong
+        rest, entry = _place(fault["loc"], source.at(at), root, fault["type"] == "extra_forbidden")
+        path = (*at, *rest)
         kind = fault["type"]
         if not path:  # fields of the whole market that contradict each other: point at the first
             named = _TWO_FIELDS.match(str(fault.get("ctx", {}).get("error", "")))
             path = named.groups() if named else path
         if kind == "extra_forbidden":
-            yield path, _unknown_key(path, entry, source, root if len(below) == 1 else None)
+            yield path, _unknown_key(path, entry, source, root, at)
         elif kind == "missing" and path[-1] != fault["loc"][-1]:
             # A word for a table that needs more: choice = "logit" lacks choice.scale.
             lacking = ".".join(plain(str(step)) for step in (path[-1], fault["loc"][-1]))
@@ -213,7 +191,7 @@ def _place(loc: Sequence[Step], data: Any, root: Entry, keyed: bool) -> tuple[Pa
         last = i == len(loc) - 1
         if _is_marker(step) and not _has(here, step) and not (last and keyed):
             continue
-        inside = isinstance(here, (dict, list))
+        inside = isinstance(here, (dict, list, tuple))
         if inside and (_has(here, step) or last):
             path, here = (*path, step), (here[step] if _has(here, step) else None)
         entry = step_into(entry, step) if entry is not None else None
@@ -229,18 +207,22 @@ def _is_marker(step: Step) -> bool:
 def _has(here: Any, step: Step) -> bool:
     if isinstance(here, dict):
         return step in here
-    return isinstance(here, list) and isinstance(step, int) and step < len(here)
+    return isinstance(here, (list, tuple)) and isinstance(step, int) and step < len(here)
 
 
 def _unknown_key(
-    path: Path, entry: Entry | None, source: Source, around: Entry | None
+    path: Path, entry: Entry | None, source: Source, root: Entry, at: Path
 ) -> Problem:  # fmt: skip
     key = str(path[-1])
-    around = around or entry_at(path[:-1], source.data)
+    around = descend(root, path[len(at) : -1], source.at(at))
     known = [name for model in (around.models if around else []) for name in model.model_fields]
     hint = did_you_mean(key, known)
     if not hint:
-        homes = {str(e.path[0]) for _, e in every_entry() if e.path[-1] == key and len(e.path) > 1}
+        homes = {
+            str(e.path[0])
+            for _, e in below(root)
+            if e.path[-1] == key and len(e.path) > len(root.path) + 1
+        }
         hint = f"`{key}` belongs to {' or '.join(sorted(homes))}" if homes else ""
     if not hint and 0 < len(known) <= 12:
         hint = f"known keys: {', '.join(known)}"
@@ -253,6 +235,10 @@ def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
     kind, value = fault["type"], source.at(path)
     code, hint = _CODES.get(kind, "W102"), ""
     told = shown(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        code = "W108"
+    elif kind == "float_type" and isinstance(value, int):
+        code = "W103"  # beyond any float
     if kind == "value_error":
         said = plain(str(fault["ctx"]["error"]).replace("`", "'"), 200)
         whole = ".".join(map(str, path))
@@ -267,30 +253,34 @@ def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
         message = f"{shown(word)} is not one of the choices"
     elif code == "W109" and fault["loc"][-1] == "[key]":
         message = f"`{plain(str(path[-1]))}` is not a name"
-    elif code == "W109" and isinstance(value, str) and len(value) > _LONGEST_NAME:
+    elif code == "W109" and isinstance(value, str) and len(value) > LONGEST_NAME:
         message = f"{told} is too long"
     elif code == "W102":
-        message = f"{told} is not {_wanted(kind, entry)}"
+        message = f"{told} is not {_wanted(kind, entry, source.python)}"
     else:
         message = {
             "W103": f"{told} is out of range", "W108": f"{told} is not a finite number",
             "W109": f"{told} is not a name",
-        }.get(code, "is too short" if kind == "too_short" else "is too long")  # fmt: skip
+        }.get(code, "is too long" if value else "is empty")  # fmt: skip
+        message = "is too short" if value and kind == "too_short" else message
     return code, message, hint
 
 
-def _holds_tables(entry: Entry | None) -> bool:
-    inner = step_into(entry, 0) if entry is not None else None
-    return inner is not None and bool(inner.models)
-
-
-def _wanted(kind: str, entry: Entry | None) -> str:
+def _wanted(kind: str, entry: Entry | None, python: bool) -> str:
+    """Say what a value of the wrong type should have been."""
     if entry is not None and "constant" in entry.kinds:
         return "a number or a law"
     if entry is not None and entry.unit == "probability":
         return "a probability"
-    if kind == "list_type" and _holds_tables(entry):
-        return "a list of tables"
+    listed = step_into(entry, 0) if entry is not None and kind == "tuple_type" else None
+    if listed is not None and listed.models:
+        return f"a list of {_classes(listed) if python else 'tables'}"
+    if entry is not None and entry.models and kind.startswith("model_"):
+        return _classes(entry) if python else "a table"
     if kind == "int_from_float":
         return "a whole number"
     return _TYPES.get(kind.split("_", maxsplit=1)[0], "what belongs here")
+
+
+def _classes(entry: Entry) -> str:
+    return " or ".join(model.__name__ for model in entry.models)

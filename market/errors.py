@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, said the way a compiler says it.
+"""What is wrong with a spec or a scenario file, said the way a compiler says it.
 
 Codes never change their meaning; new ones are added at the end. W208, a warm-up as long as the
 run, has become an error of kind W106.
@@ -44,6 +44,7 @@ CODES = {
     "W214": "priorities that no seller honours",
     "W215": "more tasks than can be simulated",
     "W216": "an event after the end of the run",
+    "W217": "a catalogue that is not here",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 
@@ -128,9 +129,9 @@ def shown(value: object) -> str:
         return str(value) if abs(value) < 10**16 else _large(value)
     if isinstance(value, str):
         return f'"{plain(value)}"'
-    if isinstance(value, (dict, list)):
+    if isinstance(value, (dict, list, tuple)):
         return "a table" if isinstance(value, dict) else "a list"
-    return f"{value:g}" if isinstance(value, float) else plain(str(value))
+    return f"{value:g}" if isinstance(value, float) else plain(repr(value))
 
 
 def _large(value: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..market.fields import NAME_PATTERN
-
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}$"
+"""Names of sellers, task classes and efforts: they appear in paths, tables and file names."""
+LONGEST_NAME = 64
 EXAMPLES = {
     "USD/Mtok": "0.60", "USD/task": "0.02", "USD/Mtok or USD/task": "0.60", "USD": "0.02",
     "USD/s": "0.001", "USD/h": "100", "USD/slot-hour": "2.0", "s": '"5 min"', "1/s": "0.01",

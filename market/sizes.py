@@ -1,0 +1,174 @@
+"""Sizes of tasks as quotes need them: moments, and the law of the work that they make.
+
+Work is prefill · input + verbosity · output + thinking. Where one of the two sizes varies and has
+a closed form the law is that one; elsewhere it is tabulated from points with weights, slices of
+probability that get finer towards the upper tail, each at its mean.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from . import work
+from .demand import TaskClass
+from .distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
+from .rng import name_key
+
+Array = NDArray[np.float64]
+_EVEN, _HALVINGS, _INSIDE = 96, 20, 8
+
+
+def quantiles_of(law: Any, p: Array) -> Array:
+    """Return the quantiles of a law at probabilities strictly inside (0, 1), same shape."""
+    if isinstance(law, Constant):
+        return np.full(p.shape, law.value)
+    if isinstance(law, Uniform):
+        return law.low + (law.high - law.low) * p
+    if isinstance(law, Exponential):
+        return -law.mean * np.log1p(-p)
+    if isinstance(law, LogNormal):
+        sigma2 = math.log1p(law.cv**2)
+        return np.exp(math.log(law.mean) - sigma2 / 2 + math.sqrt(sigma2) * special.ndtri(p))
+    if isinstance(law, Gamma):
+        return np.asarray(special.gammaincinv(1 / law.cv**2, p) * law.mean * law.cv**2)
+    return np.interp(p, law.probabilities, law.values)
+
+
+@cache
+def _slices() -> tuple[Array, Array]:
+    """Return (probabilities [slices, inside], weights of the slices), halving towards 0 and 1."""
+    tail = 2.0 ** -np.arange(_HALVINGS, 0, -1) / _EVEN
+    even = np.arange(1, _EVEN) / _EVEN
+    edges = np.concatenate([[0.0], tail, even, 1.0 - tail[::-1], [1.0]])
+    nodes, _ = np.polynomial.legendre.leggauss(_INSIDE)
+    widths = np.diff(edges)
+    return edges[:-1, None] + widths[:, None] * (nodes + 1.0) / 2.0, widths
+
+
+def points_of(law: Any) -> tuple[Array, Array]:
+    """Return (values, weights) of a law: the means of its slices, which keep the law's mean."""
+    if isinstance(law, Constant):
+        return np.array([law.value]), np.ones(1)
+    p, weights = _slices()
+    _, inside = np.polynomial.legendre.leggauss(_INSIDE)
+    values = quantiles_of(law, p) @ inside / 2.0
+    return values * (law.mean / (values @ weights)), weights
+
+
+class Sizes:
+    """Sizes of a class: moments and the law of any linear combination."""
+
+    def __init__(self, task: TaskClass, trace: Array) -> None:
+        """Take the class and its trace, shape [3, rows]; the trace counts only if replayed."""
+        self.input: Any = task.input_tokens
+        self.output: Any = task.output_tokens
+        self.trace = trace
+        self.recorded = isinstance(self.input, Recorded) or isinstance(self.output, Recorded)
+        if self.recorded:
+            self.rows = np.array([self._row(self.input, 1), self._row(self.output, 2)])
+        self.mean_input, self.mean_output = self._mean(self.input, 0), self._mean(self.output, 1)
+
+    def _row(self, law: Any, row: int) -> Array:
+        if isinstance(law, Recorded):
+            return self.trace[row]
+        # A drawn size beside a recorded one: spread its quantiles over the rows by a fixed shuffle.
+        count = self.trace.shape[1]
+        order = np.argsort([int(name_key("row", str(i))) for i in range(count)])
+        return quantiles_of(law, (np.arange(count) + 0.5) / count)[order]
+
+    def _mean(self, law: Any, row: int) -> float:
+        return float(self.rows[row].mean()) if isinstance(law, Recorded) else float(law.mean)
+
+    def covariance(self) -> Array:
+        """Return the covariance matrix of (input, output), tokens²."""
+        if self.recorded:
+            return np.cov(self.rows, bias=True)
+        return np.diag([float(self.input.variance), float(self.output.variance)])
+
+    def points(self, prefill: float, verbosity: float) -> tuple[Array, Array]:
+        """Return (values sorted, weights) of the work, thinking apart."""
+        if self.recorded:
+            values = np.sort(prefill * self.rows[0] + verbosity * self.rows[1])
+            return values, np.full(len(values), 1.0 / len(values))
+        ins, of_ins = points_of(self.input)
+        outs, of_outs = points_of(self.output)
+        values = (prefill * ins[:, None] + verbosity * outs[None, :]).ravel()
+        order = np.argsort(values, kind="stable")
+        return values[order], (of_ins[:, None] * of_outs[None, :]).ravel()[order]
+
+    def alone(self, prefill: float) -> tuple[Any, bool] | None:
+        """Return the law of the size that alone varies, or of output, and whether it is input."""
+        if self.recorded:
+            return None
+        if prefill == 0.0 or self.input.variance == 0.0:
+            return self.output, False
+        return (self.input, True) if self.output.variance == 0.0 else None
+
+
+def fill_work(
+    law: Any, sizes: Sizes, prefill: float, verbosity: float, thinking: float,
+    tables: list[Array],
+) -> Array:  # fmt: skip
+    """Fill one `WORK` record, adding to `tables` where it needs one; return its nodes.
+
+    The nodes, shape [SIZE_NODES], are the means of equally likely slices.
+    """
+    by = np.array([prefill, verbosity])
+    law["mean"] = by @ [sizes.mean_input, sizes.mean_output] + thinking
+    law["variance"] = by @ sizes.covariance() @ by
+    values, weights = sizes.points(prefill, verbosity)
+    alone = sizes.alone(prefill)
+    law["shift"] = thinking
+    if alone is None:
+        middles = np.cumsum(weights) - weights / 2
+        _fill_table(
+            law, np.interp(work.PROBABILITIES, middles, values), float(values @ weights), tables
+        )
+    else:
+        varies, is_input = alone
+        scale, other = (prefill, verbosity) if is_input else (verbosity, prefill)
+        law["shift"] += other * (sizes.mean_output if is_input else sizes.mean_input)
+        _fill_alone(law, varies, scale, tables)
+    return thinking + _slice_means(values, weights)
+
+
+def _fill_alone(law: Any, varies: Any, scale: float, tables: list[Array]) -> None:
+    """Fill the kind and parameters of the law of one size times `scale`, beyond the shift."""
+    if varies.variance == 0.0:
+        law["kind"], law["shift"] = work.FIXED, law["shift"] + scale * varies.mean
+    elif isinstance(varies, Exponential):
+        law["kind"], law["a"] = work.EXPONENTIAL, scale * varies.mean
+    elif isinstance(varies, LogNormal):
+        sigma2 = math.log1p(varies.cv**2)
+        law["kind"], law["b"] = work.LOGNORMAL, math.sqrt(sigma2)
+        law["a"] = math.log(scale * varies.mean) - sigma2 / 2
+    else:
+        p = np.clip(work.PROBABILITIES, 1e-12, 1.0 - 1e-12)
+        _fill_table(law, scale * quantiles_of(varies, p), scale * varies.mean, tables)
+
+
+def _fill_table(law: Any, quantiles: Array, mean: float, tables: list[Array]) -> None:
+    """Add a table of probabilities, quantiles and E[max(x − w, 0)] at them, shape [3, points].
+
+    The last quantile is the one that keeps the mean.
+    """
+    law["kind"], law["row"] = work.TABLE, len(tables)
+    p = work.PROBABILITIES
+    tail = mean - float(np.trapezoid(quantiles[:-1], p[:-1]))
+    quantiles[-1] = max(2.0 * tail / (p[-1] - p[-2]) - quantiles[-2], quantiles[-2])
+    areas = np.concatenate([[0.0], np.cumsum(np.diff(quantiles) * (p[1:] + p[:-1]) / 2)])
+    tables.append(np.array([p, quantiles, areas]))
+
+
+def _slice_means(values: Array, weights: Array) -> Array:
+    """Return the means of SIZE_NODES equally likely slices of a weighted sample, sorted."""
+    reached = np.concatenate([[0.0], np.cumsum(weights)])
+    summed = np.concatenate([[0.0], np.cumsum(values * weights)])
+    edges = np.linspace(0.0, reached[-1], work.SIZE_NODES + 1)
+    return np.diff(np.interp(edges, reached, summed)) * work.SIZE_NODES / reached[-1]

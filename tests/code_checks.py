@@ -1,0 +1,252 @@
+"""Small markets whose outcome is known by hand: each check would notice one slip in the code."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import walras as w
+from walras.market.engine import Engine
+
+# --- markets -----------------------------------------------------------------------------------
+
+
+def at(name: str, times: list[float], size: Any = 1.0, **more: Any) -> w.TaskClass:
+    """Return a captive class that comes at these times, worth 8 each."""
+    fields = {"value": 8.0, "outside_option": False, **more}
+    return w.TaskClass(name, w.Replay(times=times), output_tokens=size, **fields)
+
+
+def one(**more: Any) -> w.Seller:
+    """Return a seller of unit speed that is always right."""
+    return w.Seller(**{"name": "s", "accuracy": 1.0, **more})
+
+
+def rows(
+    tasks: list[w.TaskClass], sellers: list[w.Seller], until: float = 1e6, **market: Any
+) -> Any:
+    """Return all trade rows in order of arrival, ties by class."""
+    engine, found = start(tasks, sellers, **market)
+    engine.advance(until)
+    return finish(engine, found)
+
+
+def start(
+    tasks: list[w.TaskClass], sellers: list[w.Seller], **market: Any
+) -> tuple[Engine, list[Any]]:
+    """Return an engine before its first task and the list that will hold its rows."""
+    found: list[Any] = []
+    return Engine(w.Market(tasks=tasks, sellers=sellers, **market), 0, keep=found.append), found
+
+
+def finish(engine: Engine, found: list[Any]) -> Any:
+    """Return the rows in order of arrival, ties by class."""
+    engine.flush()
+    done = np.concatenate(found)
+    return done[np.lexsort((done["kind"], done["arrival"]))]
+
+
+def same(got: Any, expect: Any) -> None:
+    """Demand equality but for rounding."""
+    np.testing.assert_allclose(np.asarray(got, dtype=float), expect, rtol=1e-9, atol=1e-12)
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+def two_streams_share_the_speed() -> None:
+    """Processor sharing: two tasks of work 1 that come together are done at 2."""
+    done = rows([at("k", [0.0, 0.0])], [one(kappa=1, slots="unlimited")])
+    same(done["finish"], [2.0, 2.0])
+
+
+def waits_are_quoted_in_the_sizes_ahead() -> None:
+    """A chat behind two tasks of 100 expects 201."""
+    done = rows([at("big", [0.0, 1.0], 100.0, delay_cost=1.0, value=0.0),
+                 at("chat", [2.0], 1.0, delay_cost=1.0, value=0.0)], [one()])  # fmt: skip
+    same(-done["utility"], [100.0, 200.0, 201.0])
+
+
+def first_level_goes_first() -> None:
+    """Of two waiting, the one of the better level starts first though it came later."""
+    done = rows([at("low", [0.0, 0.1], priority=1), at("top", [0.2])], [one(discipline="priority")])
+    same(done["start"], [0.0, 2.0, 1.0])
+
+
+def preempted_work_goes_on() -> None:
+    """Pushed out at 0.5 of 1, it ends at 1 + 1 = 2; the better one is served at once."""
+    done = rows([at("low", [0.0], priority=1), at("top", [0.5])],
+                [one(discipline="priority_preemptive")])  # fmt: skip
+    same(done["finish"], [2.0, 1.5])
+
+
+def first_come_first_served() -> None:
+    """Those waiting start in order of arrival."""
+    done = rows([at("k", [0.0, 0.1, 0.2, 0.3])], [one()])
+    same(done["start"], [0.0, 1.0, 2.0, 3.0])
+
+
+def requeued_work_starts_again() -> None:
+    """Stopped at 0.5 of 1 until 2 and sent back to the queue, it ends at 3."""
+    engine, found = start([at("k", [0.0])], [one()])
+    engine.advance(0.5)
+    engine.begin_outage(0, "requeue", 0.5)
+    engine.advance(2.0)
+    engine.end_outage(0, 2.0)
+    engine.advance(10.0)
+    same(finish(engine, found)["finish"], [3.0])
+
+
+def commission_is_rounded_half_even() -> None:
+    """A tenth of 25 and 35 nano-dollars and of 27."""
+    for price, kept in ((25, 2), (35, 4), (27, 3)):
+        done = rows([at("k", [0.0])], [one(price={"task": price * 1e-9})],
+                    platform={"commission": 0.1})  # fmt: skip
+        assert done["commission"].tolist() == [kept]
+
+
+def a_refund_gives_commission_back() -> None:
+    """All refunded: nobody has gained or lost."""
+    wrong = one(accuracy=0.0, refund_wrong=1.0, price={"task": 1.0})
+    engine, found = start([at("k", [0.0])], [wrong], platform={"commission": 0.25})
+    engine.advance(10.0)
+    assert finish(engine, found)["returned"].tolist() == [250_000_000]
+    assert not engine.state.ledger.any()
+
+
+def late_answers_cost_no_loss() -> None:
+    """Wrong, and too late to be used: neither value nor loss."""
+    done = rows([at("k", [0.0], loss=5.0, deadline=0.5)], [one(accuracy=0.0)])
+    same(done["surplus"], [0.0])
+
+
+def leaving_costs_time() -> None:
+    """One that leaves after 2 has lost 2 × 0.5."""
+    done = rows([at("k", [0.0, 0.0], 9.0, patience=2.0, delay_cost=0.5, value=0.0)], [one()])
+    assert sorted(done["status"]) == [0, 2]
+    same(done["surplus"][done["status"] == 2], [-1.0])
+
+
+def on_the_dot_is_on_time() -> None:
+    """An answer exactly at the deadline is worth its value."""
+    done = rows([at("k", [0.5], 2.0, deadline=2.0)], [one()])
+    assert done["late"].tolist() == [0]
+    same(done["surplus"], [8.0])
+    same(done["utility"], [8.0])
+
+
+def completions_come_before_arrivals() -> None:
+    """One that arrives as the slot falls free expects no wait; with a deadline of 1 it buys."""
+    done = rows([at("k", [0.0, 1.0], deadline=1.0, outside_option=True)],
+                [one(price={"task": 1.0})])  # fmt: skip
+    assert done["status"].tolist() == [0, 0]
+
+
+def a_start_comes_before_leaving() -> None:
+    """Patience ends at the very instant a slot falls free: it is served."""
+    done = rows([at("k", [0.0, 0.0], 1.0, patience=1.0)], [one()])
+    assert done["status"].tolist() == [0, 0]
+
+
+def own_offers_are_no_rivals() -> None:
+    """Two offers of one owner: the price is the whole value."""
+    two = [one(name=n, owner="x", cost={"task": c}, slots=9) for n, c in (("a", 1.0), ("b", 2.0))]
+    done = rows([at("k", [0.0], outside_option=True)], two, mechanism="second_score")
+    same(done["price"] * 1e-9, [8.0])
+
+
+def the_runner_up_sets_the_price() -> None:
+    """Costs 1 and 2.5 under a commission of a half: bids 2 and 5, price 5."""
+    two = [one(name=n, cost={"task": c}) for n, c in (("a", 1.0), ("b", 2.5))]
+    done = rows([at("k", [0.0])], two, mechanism="second_score", platform={"commission": 0.5})
+    same(done["price"] * 1e-9, [5.0])
+
+
+def refunds_count_in_the_price() -> None:
+    """Right half the time and else refunded: worth 4, pays (4 − 1)/.5 against a score of 1."""
+    flaky = one(name="a", accuracy=0.5, refund_wrong=1.0, cost={"task": 1.0})
+    done = rows([at("k", [0.0])], [flaky, one(name="b", cost={"task": 7.0})],
+                mechanism="second_score")  # fmt: skip
+    same(done["price"] * 1e-9, [6.0])
+
+
+def captive(menu: dict[str, float], nest: float, count: int = 400) -> Any:
+    """Return the tastes (over their scale) of captive logit buyers for a seller with this menu."""
+    task = at("k", [float(i) for i in range(count)], value=0.0, choice=w.Logit(0.5, nest=nest))
+    return rows([task], [one(slots="unlimited", speed=1e6, effort=menu)])["taste"] / 0.5
+
+
+def tastes_have_mean_zero() -> None:
+    """Mean of 400 Gumbel shocks less Euler's constant: within 6 standard errors, 0.38."""
+    assert abs(captive({"a": 0.0}, 1.0).mean()) < 6.0 * math.pi / math.sqrt(6.0 * 400)
+
+
+def efforts_of_a_seller_are_one_taste() -> None:
+    """At ν = 0.02 two efforts' shocks are the same to ±0.2, and vary over buyers."""
+    x, y = captive({"a": 0.0}, 0.02), captive({"b": 0.0}, 0.02)
+    assert np.abs(x - y).mean() < 0.1
+    assert x.std() > 0.9
+
+
+def ties_are_fair() -> None:
+    """Of 200 ties between two sellers neither wins more than 142 (six standard errors)."""
+    two = [one(name=n, slots="unlimited", speed=1e6) for n in "ab"]
+    wins = np.bincount(rows([at("k", [float(i) for i in range(200)])], two)["offer"], minlength=2)
+    assert wins.max() < 142
+
+
+def the_cheapest_are_shown() -> None:
+    """One offer considered, ranked by price: the cheap one is taken though it is worse."""
+    two = [one(name="a", price={"task": 3.0}), one(name="b", accuracy=0.5, price={"task": 1.0})]
+    done = rows([at("k", [0.0], consideration=1)], two)
+    assert done["offer"].tolist() == [1]
+
+
+def verbosity_is_billed() -> None:
+    """Two tokens written per token asked for, ten of thinking: 2·3 + 10 at 1 USD each."""
+    seller = one(verbosity=2.0, effort={"e": 10.0}, price={"output": 1e6})
+    same(rows([at("k", [0.0], 3.0)], [seller])["price"] * 1e-9, [16.0])
+
+
+def answers_are_right_at_the_tasks_own_difficulty() -> None:
+    """With difficulties spread over ±20 logits, right is whoever's task is easy."""
+    task = at("k", [float(i) for i in range(100)], difficulty={"sd": 20.0})
+    done = rows([task], [one(accuracy={}, ability={"general": w.Ability(0.0)}, speed=1e6)])
+    clear = np.abs(done["difficulty"]) > 7.0
+    assert clear.sum() > 50
+    assert (done["right"][clear] == (done["difficulty"][clear] < 0.0)).all()
+
+
+def old_answers_are_forgotten() -> None:
+    """Average quotes: after a long pause one served without waiting outweighs four that waited."""
+    task = at("k", [0.0] * 5 + [1000.0, 1002.0], delay_cost=1.0, value=0.0)
+    done = rows([task], [one()], quotes={"latency": "average", "memory": 10.0})
+    assert -done["utility"][-1] < 1.01
+
+
+def refunds_lower_the_expected_price() -> None:
+    """Wrong half the time and then refunded: 8 × .5 − 2 × .5."""
+    done = rows([at("k", [0.0])], [one(accuracy=0.5, refund_wrong=1.0, price={"task": 2.0})])
+    same(done["utility"], [3.0])
+
+
+def impatience_is_a_tasks_own_deadline() -> None:
+    """Deadline 1 s after arrival: the second, behind 9 s of work, leaves at 1."""
+    done = rows([at("k", [0.0, 0.0], 9.0, deadline=1.0, patience="deadline")], [one()])
+    same(sorted(done["finish"]), [1.0, 9.0])
+
+
+def refunds_for_lateness_go_to_large_tasks() -> None:
+    """Exponential size of mean 10 s for 1 USD, due in 10 s: 8·(1 − 1/e) − (1 − 2/e)."""
+    late = at("k", [0.0], {"kind": "exponential", "mean": 10.0}, deadline=10.0)
+    done = rows([late], [one(refund_late=1.0, price={"output": 1e5})])
+    same(done["utility"], [8.0 * (1.0 - math.exp(-1.0)) - (1.0 - 2.0 * math.exp(-1.0))])
+
+
+def waits_are_spread_as_the_work_ahead() -> None:
+    """Behind one exponential task of mean 1: Erlang, Pr(T ≤ 1) = 1 − 2/e, within 0.005."""
+    two = at("k", [0.0, 0.0], {"kind": "exponential", "mean": 1.0}, deadline=1.0)
+    quoted = sorted(rows([two], [one()])["utility"] / 8.0)
+    assert abs(quoted[0] - (1.0 - 2.0 / math.e)) < 0.005, quoted
