@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import quotes, tastes, waits, workload
+from . import tastes, waits, workload
 from .arrivals import Closed, Replay
 from .cells import cells_of, tables_ahead
 from .demand import Logit
@@ -26,6 +26,7 @@ from .state import (
     CHANGES,
     CLASS,
     CLOCK,
+    CROWD,
     DEMAND,
     FCFS,
     LATENCY_BINS,
@@ -206,7 +207,8 @@ def build(
         base=np.full((k_count, o_count), -np.inf), stamp=np.full((k_count, o_count), -1, np.int64),
         version=np.zeros(s_count, np.int64), changes=np.zeros(CHANGES, np.int64),
         seller_of=offers["seller"].copy(), taste_keys=offers["taste_key"].copy(),
-        rows=work_rows, nodes=nodes, ahead=np.zeros((1, 5, 1)), alone=np.zeros((1, 1, 4)),
+        rows=work_rows, nodes=nodes, ahead=np.zeros((1, 5, 1)),
+        alone=np.full((k_count, o_count, CROWD, 8), np.nan),
         waits=waits.wait_table(), gumbels=tastes.gumbel_table(),
         stables=np.array([tastes.stable_table(float(c["nest"])) for c in classes]),
         tasks=tasks, events=events, heap=heap, run=np.zeros((s_count, 64), np.int64), free=free,
@@ -216,8 +218,7 @@ def build(
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64),
     )  # fmt: skip
-    ahead = tables_ahead(st)
-    st = st._replace(ahead=ahead, alone=np.full((len(ahead), quotes.CROWD, 4), np.nan))
+    st = st._replace(ahead=tables_ahead(st))
     for o in range(o_count):
         set_asks(st, o)
     set_menu(st, market.platform.ranking)

@@ -79,8 +79,7 @@ def cells_of(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.
 def tables_ahead(st: State) -> NDArray[np.float64]:
     """Tabulate what is left of a value after a wait, where all of a class share a deadline.
 
-    Only for observed queues, at their full rate; constant work, and slots without limit, have an
-    empty table.
+    Only for observed queues, at their full rate, of work that varies.
     """
     tables = [np.zeros((5, quotes.AHEAD + 1))]
     for k, o in np.ndindex(st.cells.shape):
@@ -88,11 +87,7 @@ def tables_ahead(st: State) -> NDArray[np.float64]:
         seller = st.sellers[st.offers[o]["seller"]]
         if not (cell["serves"] and kind["known"] and kind["deadline"]):
             continue
-        if seller["quote"] != OBSERVED:
-            continue
-        cell["table"] = len(tables)
-        tables.append(np.zeros((5, quotes.AHEAD + 1)))
-        if math.isinf(seller["slots"]) or law["kind"] == FIXED:
+        if seller["quote"] != OBSERVED or math.isinf(seller["slots"]) or law["kind"] == FIXED:
             continue
         slack = float(st.laws[k, workload.DEADLINE]["a"] - seller["outside"])
         grace = float(kind["late_parameter"])
@@ -102,7 +97,8 @@ def tables_ahead(st: State) -> NDArray[np.float64]:
         cell["full_rate"] = rules.service_rate(
             float(seller["speed"]), float(seller["kappa"]), int(seller["slots"])
         )
-        cell["reach"] = reach
+        cell["reach"], cell["table"] = reach, len(tables)
+        tables.append(np.zeros((5, quotes.AHEAD + 1)))
         quotes.fill_ahead(
             tables[-1], reach, slack, cell["full_rate"], kind["late_rule"], grace, law, st.rows,
             st.nodes[k, o],

@@ -14,6 +14,7 @@ def set_asks(st: State, o: int) -> None:
     offer, clock = st.offers[o], st.clock[0]
     # Only where a mean task's price stands for the price by tokens does its slope matter.
     sloped = clock["mechanism"] == POSTED_PRICE and clock["exact_price"] == 0
+    st.alone[:, o] = np.nan
     for cell in st.cells[:, o]:
         ins, billed = cell["tokens_in"], cell["billed_out"]
         for what, side in (("ask", "price"), ("cost", "cost")):

@@ -10,8 +10,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .jit import compiled, spliced
-from .quotes import CROWD, expect, timely_work
+from .quotes import expect, timely_work
 from .rules import (
     expected_refund,
     expected_share,
@@ -24,6 +27,7 @@ from .second_score import bid_of
 from .state import (
     AVERAGE,
     CHANGES,
+    CROWD,
     OBSERVED,
     PREEMPTIVE,
     PRIORITY,
@@ -31,7 +35,6 @@ from .state import (
     SECOND_SCORE,
     State,
 )  # fmt: skip
-from .work import left_of_value, work_on_time
 from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
 
 
@@ -91,42 +94,25 @@ def recall(cell: Any) -> None:
 
 
 @compiled
-def _finish(cell: Any, seller: Any) -> None:
+def _bill(cell: Any, seller: Any, early: float) -> None:
     """Work out the share of the price that is expected to be paid, net of refunds.
 
-    Refunds for lateness go to large tasks more than to small: `early`·slope is the price of those
-    on time beyond their share of it, and only their share is not given back (`tilt`).
+    Refunds for lateness go to large tasks more than to small: `early` is the work of those on
+    time beyond their share of it, and only their share of its price is not given back (`tilt`).
     """
     right, late, wrong = cell["accuracy"], seller["refund_late"], seller["refund_wrong"]
     cell["billed"] = cell["served"] - expected_refund(
         cell["served"], cell["timely"], right, late, wrong
     )
     more = expected_share(right, True, late, wrong) - expected_share(right, False, late, wrong)
-    cell["tilt"] = more * cell["early"]
-
-
-@spliced
-def _without_wait(st: State, k: int, o: int, deadline: float) -> None:
-    """Take the cell's expectations of a free slot from memory, by how many streams would run."""
-    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    law, known = st.works[k, o], st.alone[cell["table"], cell["streams"]]
-    if math.isnan(known[0]):
-        slack, rate = deadline - seller["outside"], cell["rate"]
-        known[0], known[1], known[2], _, _ = left_of_value(
-            kind["late_rule"], kind["late_parameter"], slack, rate, law, st.rows, st.nodes[k, o]
-        )
-        known[3] = work_on_time(law, st.rows, slack * rate) - law["mean"] * known[2]
-    cell["served"], cell["kept"] = 1.0, 1.0
-    cell["delta"], cell["used"], cell["timely"], cell["early"] = known
-    cell["time"] = seller["outside"] + law["mean"] / cell["rate"]
-    _finish(cell, seller)
+    cell["tilt"] = more * early
 
 
 @spliced
 def by_law(st: State, k: int, o: int, deadline: float, patience: float, own: int) -> None:
     """Work out the cell's expectations for a deadline and patience, the class's or a task's own."""
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    law = st.works[k, o]
+    law, early = st.works[k, o], 0.0
     if seller["quote"] == PROMISED:
         promise = seller["promise"]
         delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
@@ -136,26 +122,20 @@ def by_law(st: State, k: int, o: int, deadline: float, patience: float, own: int
         cell["time"] = promise
     else:
         promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
-        usual = kind["known"] == 1 and own == 0
-        remembered = usual and cell["table"] > 0 and cell["streams"] < CROWD
-        if remembered and cell["chance"] == 0.0 and math.isinf(promise):
-            _without_wait(st, k, o, deadline)
-            return
-        reach = cell["reach"] if usual and cell["rate"] == cell["full_rate"] else 0.0
+        usual = kind["known"] == 1 and own == 0 and cell["rate"] == cell["full_rate"]
         served, delta, used, timely, time, kept = expect(
             cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
             deadline, kind["late_rule"], kind["late_parameter"], promise, law, st.rows,
-            st.nodes[k, o], st.waits, st.ahead[cell["table"]], reach,
+            st.nodes[k, o], st.waits, st.ahead[cell["table"]], cell["reach"] if usual else 0.0,
         )  # fmt: skip
         cell["served"], cell["delta"], cell["used"] = served, delta, used
         cell["timely"], cell["time"], cell["kept"] = timely, time, kept
-        cell["early"] = 0.0
         if seller["refund_late"] > 0.0 and cell["slope"] != 0.0 and deadline < math.inf:
-            cell["early"] = timely_work(
+            early = timely_work(
                 cell["chance"], cell["wait"], cell["shape"], deadline - seller["outside"],
                 cell["rate"], patience, law, st.rows, st.waits,
             ) - law["mean"] * timely  # fmt: skip
-    _finish(cell, seller)
+    _bill(cell, seller, early)
 
 
 @compiled
@@ -170,9 +150,45 @@ def worth(
     )
 
 
+@compiled
+def remember_alone(known: NDArray[np.float64], cell: Any, base: float) -> None:
+    """Keep what is expected of a free slot and its utility: one row of `st.alone`."""
+    known[0], known[1], known[2], known[3] = base, cell["delta"], cell["used"], cell["timely"]
+    known[4], known[5], known[6] = cell["time"], cell["kept"], cell["billed"]
+    known[7] = cell["tilt"]
+
+
+@compiled
+def recall_alone(known: NDArray[np.float64], cell: Any) -> None:
+    """Take what is expected of a free slot from memory."""
+    cell["served"] = 1.0
+    cell["delta"], cell["used"], cell["timely"] = known[1], known[2], known[3]
+    cell["time"], cell["kept"], cell["billed"] = known[4], known[5], known[6]
+    cell["tilt"] = known[7]
+
+
+@spliced
+def base_of(st: State, k: int, o: int) -> float:
+    """Return the utility of an offer where all buyers of the class agree on it, else 0."""
+    cell, kind, clock = st.cells[k, o], st.classes[k], st.clock[0]
+    seller = st.sellers[st.offers[o]["seller"]]
+    if kind["plain"] == 0:
+        return 0.0
+    value = st.laws[k, VALUE]["a"]
+    delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
+    ask = cell["ask"]
+    if clock["mechanism"] == SECOND_SCORE:
+        ask = bid_of(cell, seller, ask, cell["cost"], clock["bid_cost"], clock["commission"])
+    return worth(cell, seller, ask, value, kind["loss"], delay)
+
+
 @spliced
 def renew(st: State, k: int, o: int) -> None:
-    """Make the quote of one offer to one class anew."""
+    """Make the quote of one offer to one class anew.
+
+    What a free slot promises depends on prices and on how many share the speed alone; it is
+    worked out once for each number of them and forgotten when a price changes (`menu.set_asks`).
+    """
     cell, kind = st.cells[k, o], st.classes[k]
     s = st.offers[o]["seller"]
     seller = st.sellers[s]
@@ -180,12 +196,18 @@ def renew(st: State, k: int, o: int) -> None:
     if seller["listed"] == 0 or seller["down"] > 0 or st.offers[o]["listed"] == 0:
         st.base[k, o] = -math.inf
         return
+    alone = False
     if seller["quote"] == OBSERVED:
         observe(cell, seller, st.queues[s], kind)
+        alone = cell["chance"] == 0.0 and cell["streams"] < CROWD
     elif seller["quote"] == AVERAGE:
         recall(cell)
     st.base[k, o] = 0.0
     if kind["known"] == 0:
+        return
+    if alone and not math.isnan(st.alone[k, o, cell["streams"], 0]):
+        recall_alone(st.alone[k, o, cell["streams"]], cell)
+        st.base[k, o] = st.alone[k, o, cell["streams"], 0]
         return
     deadline, patience = math.inf, math.inf
     if kind["deadline"] == 1:
@@ -195,14 +217,9 @@ def renew(st: State, k: int, o: int) -> None:
     elif kind["patience"] == 2:
         patience = st.laws[k, PATIENCE]["a"]
     by_law(st, k, o, deadline, patience, 0)
-    if kind["plain"] == 1:
-        value = st.laws[k, VALUE]["a"]
-        delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
-        ask = cell["ask"]
-        if st.clock[0]["mechanism"] == SECOND_SCORE:
-            ask = bid_of(cell, seller, ask, cell["cost"], st.clock[0]["bid_cost"],
-                         st.clock[0]["commission"])  # fmt: skip
-        st.base[k, o] = worth(cell, seller, ask, value, kind["loss"], delay)
+    st.base[k, o] = base_of(st, k, o)
+    if alone:
+        remember_alone(st.alone[k, o, cell["streams"]], cell, st.base[k, o])
 
 
 @spliced

@@ -28,8 +28,6 @@ from .work import left_of_value, spare, work_on_time
 
 AHEAD = 128
 """Steps of the table of what is left of a value after a wait."""
-CROWD = 128
-"""Most streams for which what is left of a value without a wait is remembered."""
 _NARROW = 1e-6
 """A slice narrower than this share of the time left is a point."""
 

@@ -26,6 +26,8 @@ FCFS, PRIORITY, PREEMPTIVE = range(3)
 ARGMAX, LOGIT = range(2)
 POSTED_PRICE, SECOND_SCORE = range(2)
 LEVELS = 8
+CROWD = 128
+"""Streams of a seller up to which what a free slot promises is kept."""
 CHANGES = 256
 """How many changes of quotes are remembered, a power of two."""
 LATENCY_BINS = 128
@@ -86,13 +88,12 @@ CELL = np.dtype([
     ("billed", _f), ("weight", _f), ("seen", _f), ("waited", _f), ("wait_sum", _f),
     ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
-    ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("early", _f), ("tilt", _f),
+    ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
-where its rows of `ahead` and `alone` are (0: none), the rate and seconds that `ahead` is for, how
-many streams the quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the
-price by `slope`; `early` is how much more work than their share those on time have, `tilt` that
-times the refund for lateness."""
+where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
+quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the price by
+`slope`; `tilt` is the work that those on time have beyond their share, times their refund if late."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -151,7 +152,7 @@ class State(NamedTuple):
     rows: NDArray[np.float64]  # [laws, 3, P] tabulated work: probabilities, quantiles, areas
     nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens
     ahead: NDArray[np.float64]  # [rows, 5, AHEAD + 1] what is left of a value after a wait
-    alone: NDArray[np.float64]  # [rows, CROWD, 4] the like without a wait, by streams; NaN: unknown
+    alone: NDArray[np.float64]  # [K, O, CROWD, 8] what a free slot promises; NaN: not known yet
     waits: NDArray[np.float64]  # [shapes, SLICES + 1] ends of slices of gamma laws of mean 1
     gumbels: NDArray[np.float64]  # [BINS + 1]
     stables: NDArray[np.float64]  # [K, BINS + 1]

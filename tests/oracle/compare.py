@@ -28,14 +28,18 @@ class Kernel(NamedTuple):
     rows: Any
 
 
-def run_kernel(engine: Engine, events: list[Event], until: float, found: list[Any]) -> Kernel:
-    """Run an engine whose `keep` appends to `found`; agents act when it stands at their time."""
+def run_kernel(engine: Engine, events: list[Event], until: float) -> None:
+    """Run an engine; agents act when it stands at their time."""
     for event in events:
         if event.time < until:
             engine.advance(event.time)
             apply(engine, event)
     engine.advance(until)
     engine.flush()
+
+
+def rows_of(engine: Engine, found: list[Any]) -> Kernel:
+    """Join the rows that an engine has handed out."""
     return Kernel(engine, np.concatenate(found) if found else engine.state.trades[:0])
 
 
@@ -46,7 +50,8 @@ def kernel_and_draws(market: Market, seed: int, until: float) -> tuple[Kernel, D
     engine = Engine(market, seed, keep=found.append, rows=64, block=32, places=16)
     draws = draw_tables(engine, until)
     tables = engine.state._replace(cells=engine.state.cells.copy())
-    return run_kernel(engine, agent_events(market), until, found), draws, tables
+    run_kernel(engine, agent_events(market), until)
+    return rows_of(engine, found), draws, tables
 
 
 def run_oracle(
