@@ -93,7 +93,7 @@ CELL = np.dtype([
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
 quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the price by
-`slope`; `tilt` is the work that those on time have beyond their share, times their refund if late."""
+`slope`; `tilt` is the work of those on time beyond their share, times the refund if late."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
