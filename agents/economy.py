@@ -15,10 +15,10 @@ import numpy as np
 import simpy
 
 from ..market.clock import Clock
-from ..market.demand import TaskClass
 from ..market.engine import Engine
 from ..market.messages import Task
-from ..market.spec import Enter, Event, Exit, Market, Outage, PriceChange
+from ..market.spec.demand import TaskClass
+from ..market.spec.market import Enter, Event, Exit, Market, Outage, PriceChange
 from .seller import Process, SellerAgent
 
 
@@ -70,10 +70,10 @@ class Economy(mesa.Model):
     """A market with its agents, ready to run.
 
     Example:
-        >>> from walras.market.arrivals import Poisson
-        >>> from walras.market.demand import TaskClass
-        >>> from walras.market.spec import Market
-        >>> from walras.market.supply import Seller
+        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.spec.demand import TaskClass
+        >>> from walras.market.spec.market import Market
+        >>> from walras.market.spec.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> economy = Economy(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=3)
         >>> economy.advance(50.0)

@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import tastes, waits, workload
-from .arrivals import Closed, Replay
 from .cells import cells_of, tables_ahead
-from .demand import Logit
-from .distributions import Constant, Quantiles, Recorded, ShareOfValue
 from .menu import set_asks, set_menu
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .sampling import LAW, law_row, quantile_table
-from .spec import Market, ScoringAuction
+from .spec.arrivals import Closed, Replay
+from .spec.demand import Logit
+from .spec.distributions import Constant, Quantiles, Recorded, ShareOfValue
+from .spec.market import Market, ScoringAuction
+from .spec.supply import Rates
 from .state import (
     ARGMAX,
     AVERAGE,
@@ -46,7 +47,6 @@ from .state import (
     State,
     empty_pool,
 )  # fmt: skip
-from .supply import Rates
 
 BLOCK = 4096
 TRADE_ROWS = 65_536

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from . import quotes, rules, workload
 from .accuracy import ability_for, class_accuracy
-from .demand import TaskClass
 from .rules import HALFLIFE, HARD, LINEAR
 from .sizes import Sizes, fill_work
-from .spec import Market
+from .spec.demand import TaskClass
+from .spec.market import Market
+from .spec.supply import Seller
 from .state import CELL, OBSERVED, State
-from .supply import Seller
 from .work import FIXED, SIZE_NODES, WORK
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from . import rng
 from .jit import compiled, spliced
+from .mechanisms.second_score import bid_of
 from .outlook import by_law, catch_up, note_change, worth
 from .rng import hash2
 from .rules import (
     price_of,
 )  # fmt: skip
-from .second_score import bid_of
 from .state import (
     LOGIT,
     SECOND_SCORE,

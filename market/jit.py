@@ -2,7 +2,8 @@
 
 Numba keys its cache by the file that holds a function, not by the files of the functions it
 calls, so an edited rule would go on living inside a cached kernel. The cache folder is therefore
-named after the text of the whole layer: any edit starts a new folder.
+named after the text of the whole layer (less the spec, of which nothing is compiled): any edit
+starts a new folder.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def _cache_root() -> Path:
 def _layer_digest() -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{sys.version_info[:2]}{numba.__version__}".encode())
-    for source in sorted(Path(__file__).resolve().parent.rglob("*.py")):
+    layer = Path(__file__).resolve().parent
+    for source in sorted({*layer.rglob("*.py")} - {*layer.glob("spec/*.py")}):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 

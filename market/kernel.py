@@ -22,11 +22,11 @@ from .choice import (
 )
 from .heaps import withdraw
 from .jit import compiled, spliced
+from .mechanisms.posted_price import pick
+from .mechanisms.second_score import payment, score_to_beat
 from .outcome import do_without, fresh, leave, serve, think
 from .outlook import catch_up, note_change
-from .posted_price import pick
 from .rules import work_tokens
-from .second_score import payment, score_to_beat
 from .service import (
     dequeue,
     end,

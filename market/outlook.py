@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import compiled, spliced
+from .mechanisms.second_score import bid_of
 from .quotes import expect, timely_work
 from .rules import (
     expected_refund,
@@ -23,7 +24,6 @@ from .rules import (
     service_rate,
     wait_ahead,
 )
-from .second_score import bid_of
 from .state import (
     AVERAGE,
     CHANGES,

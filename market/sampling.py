@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import Constant, Exponential, Gamma, LogNormal, Quantiles, Uniform
 from .jit import compiled
 from .rng import hash2, normal_quantile, uniform
+from .spec.distributions import Constant, Exponential, Gamma, LogNormal, Quantiles, Uniform
 
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, GAMMA, QUANTILES, TRACE = range(7)
 _KINDS = {

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from . import work
-from .demand import TaskClass
-from .distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
 from .rng import name_key
+from .spec.demand import TaskClass
+from .spec.distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
 
 Array = NDArray[np.float64]
 _EVEN, _HALVINGS, _INSIDE = 96, 20, 8

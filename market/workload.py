@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import rng
-from .arrivals import MMPP, Batch, Closed, Diurnal, Replay
 from .jit import compiled
 from .rng import hash2, normal_quantile, uniform
 from .sampling import sample
-from .spec import Market
+from .spec.arrivals import MMPP, Batch, Closed, Diurnal, Replay
+from .spec.market import Market
 from .trace import recorded
 
 DRAWS = 7

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..market.errors import Problem, did_you_mean, plain, shown
-from ..market.faults import Source, from_validation
-from ..market.fields import Spec
-from ..market.schema import Entry, Path
+from ..market.spec.errors import Problem, did_you_mean, plain, shown
+from ..market.spec.faults import Source, from_validation
+from ..market.spec.fields import Spec
+from ..market.spec.schema import Entry, Path
 from .lines import MAX_DEPTH
 from .schema import entry_at
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..market.errors import Problem, did_you_mean, plain, shown
-from ..market.faults import Source
-from ..market.schema import Path
+from ..market.spec.errors import Problem, did_you_mean, plain, shown
+from ..market.spec.faults import Source
+from ..market.spec.schema import Path
 
 _KEYS = ("name", "models")
 

@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..market.demand import Logit
-from ..market.distributions import Constant, Quantiles, Uniform
-from ..market.errors import Problem, did_you_mean, ordered, shown
-from ..market.faults import Source
-from ..market.schema import Path
-from ..market.spec import Market, PriceChange, ScoringAuction
-from ..market.supply import Seller
+from ..market.spec.demand import Logit
+from ..market.spec.distributions import Constant, Quantiles, Uniform
+from ..market.spec.errors import Problem, did_you_mean, ordered, shown
+from ..market.spec.faults import Source
+from ..market.spec.market import Market, PriceChange, ScoringAuction
+from ..market.spec.schema import Path
+from ..market.spec.supply import Seller
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
 
@@ -32,10 +32,10 @@ def lint(market: Market, source: Source | None = None) -> list[Problem]:
         source: the file it comes from, to name lines.
 
     Example:
-        >>> from walras.market.demand import TaskClass
-        >>> from walras.market.spec import Market
-        >>> from walras.market.supply import Seller
-        >>> from walras.market.arrivals import Poisson
+        >>> from walras.market.spec.demand import TaskClass
+        >>> from walras.market.spec.market import Market
+        >>> from walras.market.spec.supply import Seller
+        >>> from walras.market.spec.arrivals import Poisson
         >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
         >>> [p.code for p in lint(market)]
         ['W203', 'W213']

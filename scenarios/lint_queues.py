@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from ..market.arrivals import Replay
-from ..market.demand import TaskClass
-from ..market.schema import Path
-from ..market.supply import Seller
+from ..market.spec.arrivals import Replay
+from ..market.spec.demand import TaskClass
+from ..market.spec.schema import Path
+from ..market.spec.supply import Seller
 from .terms import Terms, lightest, open_rate
 
 _MOST_TASKS = 1e10

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agents.economy import Economy
-from ..market.errors import shown
 from ..market.rng import hashed
-from ..market.spec import Market
+from ..market.spec.errors import shown
+from ..market.spec.market import Market
 from .load import load
 from .result import Result
 from .tables import Record, tables
@@ -81,9 +81,9 @@ def run(
         LedgerOverflowError: an account went beyond 4.6e9 USD.
 
     Example:
-        >>> from walras.market.arrivals import Poisson
-        >>> from walras.market.demand import TaskClass
-        >>> from walras.market.supply import Seller
+        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.spec.demand import TaskClass
+        >>> from walras.market.spec.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> result = run(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), until="2 min")
         >>> bool(result.epochs["served"].sum() > 50)

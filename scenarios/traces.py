@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..market.arrivals import Replay
-from ..market.errors import Problem, plain, shown
-from ..market.faults import Source
-from ..market.spec import Market
+from ..market.spec.arrivals import Replay
+from ..market.spec.errors import Problem, plain, shown
+from ..market.spec.faults import Source
+from ..market.spec.market import Market
 from ..market.trace import read_trace
 from .schema import entry_at
 

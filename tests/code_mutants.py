@@ -24,17 +24,16 @@ from walras.market import (
     menu,
     outcome,
     outlook,
-    posted_price,
     quotes,
     rules,
     sampling,
-    second_score,
     service,
     tastes,
     waits,
     work,
     workload,
 )
+from walras.market.mechanisms import posted_price, second_score
 
 from .code_checks import (
     a_refund_gives_commission_back,

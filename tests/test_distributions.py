@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from walras.market.distributions import (
+from walras.market.jit import compiled
+from walras.market.rng import hash2, name_key
+from walras.market.sampling import LAW, gamma_draw, interpolate, law_row, quantile_table, sample
+from walras.market.sizes import quantiles_of
+from walras.market.spec.distributions import (
     Constant,
     Distribution,
     Duration,
@@ -28,10 +32,6 @@ from walras.market.distributions import (
     Quantiles,
     Uniform,
 )
-from walras.market.jit import compiled
-from walras.market.rng import hash2, name_key
-from walras.market.sampling import LAW, gamma_draw, interpolate, law_row, quantile_table, sample
-from walras.market.sizes import quantiles_of
 
 steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]

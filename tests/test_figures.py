@@ -35,12 +35,12 @@ from walras.analysis.figures.template import (
 from walras.analysis.figures.utility import Terms, terms, utility_lines
 from walras.analysis.figures.who_serves import _merged
 from walras.analysis.report import render
-from walras.market.arrivals import Poisson
-from walras.market.demand import TaskClass
-from walras.market.distributions import LogNormal
 from walras.market.rules import HARD
-from walras.market.spec import Market
-from walras.market.supply import Rates, Seller
+from walras.market.spec.arrivals import Poisson
+from walras.market.spec.demand import TaskClass
+from walras.market.spec.distributions import LogNormal
+from walras.market.spec.market import Market
+from walras.market.spec.supply import Rates, Seller
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 

@@ -16,10 +16,10 @@ from scipy import stats
 
 import walras as w
 from walras.market.engine import Engine
+from walras.market.mechanisms.posted_price import pick
+from walras.market.mechanisms.second_score import bid_of, payment, score_to_beat
 from walras.market.outlook import worth
-from walras.market.posted_price import pick
 from walras.market.rng import hash2, name_key
-from walras.market.second_score import bid_of, payment, score_to_beat
 from walras.market.state import CELL, OFFER, SELLER
 
 steady = settings(deadline=None, derandomize=True)

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "market.demand": (
+    "market.spec.demand": (
         "TaskClass", "Difficulty", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
     ),
-    "market.supply": ("Seller", "Rates", "Ability"),
-    "market.spec": (
+    "market.spec.supply": ("Seller", "Rates", "Ability"),
+    "market.spec.market": (
         "Market", "Platform", "Quotes", "Run", "PostedPrice", "ScoringAuction",
         "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
     ),
-    "market.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
-    "market.distributions": (
+    "market.spec.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
+    "market.spec.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
     ),
-    "market.errors": ("BadInputError",),
-    "market.units": ("usd", "per_mtok", "per_task"),
+    "market.spec.errors": ("BadInputError",),
+    "market.spec.units": ("usd", "per_mtok", "per_task"),
     "agents.economy": ("Economy",),
     "market.messages": ("Task", "Outcome", "Ask", "Quote", "Award"),
     "agents.strategies": (
@@ -55,49 +55,49 @@ if TYPE_CHECKING:
     from .agents.strategies import LoadPricing as LoadPricing
     from .agents.strategies import Undercut as Undercut
     from .agents.strategies import pricing as pricing
-    from .market.arrivals import MMPP as MMPP
-    from .market.arrivals import Batch as Batch
-    from .market.arrivals import Closed as Closed
-    from .market.arrivals import Diurnal as Diurnal
-    from .market.arrivals import Poisson as Poisson
-    from .market.arrivals import Replay as Replay
-    from .market.demand import Argmax as Argmax
-    from .market.demand import Difficulty as Difficulty
-    from .market.demand import HalfLife as HalfLife
-    from .market.demand import Hard as Hard
-    from .market.demand import Linear as Linear
-    from .market.demand import Logit as Logit
-    from .market.demand import TaskClass as TaskClass
-    from .market.distributions import Constant as Constant
-    from .market.distributions import Exponential as Exponential
-    from .market.distributions import Gamma as Gamma
-    from .market.distributions import LogNormal as LogNormal
-    from .market.distributions import Quantiles as Quantiles
-    from .market.distributions import ShareOfValue as ShareOfValue
-    from .market.distributions import Uniform as Uniform
-    from .market.errors import BadInputError as BadInputError
     from .market.messages import Ask as Ask
     from .market.messages import Award as Award
     from .market.messages import Outcome as Outcome
     from .market.messages import Quote as Quote
     from .market.messages import Task as Task
-    from .market.spec import AddSlots as AddSlots
-    from .market.spec import Enter as Enter
-    from .market.spec import Exit as Exit
-    from .market.spec import Market as Market
-    from .market.spec import Outage as Outage
-    from .market.spec import Platform as Platform
-    from .market.spec import PostedPrice as PostedPrice
-    from .market.spec import PriceChange as PriceChange
-    from .market.spec import Quotes as Quotes
-    from .market.spec import Run as Run
-    from .market.spec import ScoringAuction as ScoringAuction
-    from .market.supply import Ability as Ability
-    from .market.supply import Rates as Rates
-    from .market.supply import Seller as Seller
-    from .market.units import per_mtok as per_mtok
-    from .market.units import per_task as per_task
-    from .market.units import usd as usd
+    from .market.spec.arrivals import MMPP as MMPP
+    from .market.spec.arrivals import Batch as Batch
+    from .market.spec.arrivals import Closed as Closed
+    from .market.spec.arrivals import Diurnal as Diurnal
+    from .market.spec.arrivals import Poisson as Poisson
+    from .market.spec.arrivals import Replay as Replay
+    from .market.spec.demand import Argmax as Argmax
+    from .market.spec.demand import Difficulty as Difficulty
+    from .market.spec.demand import HalfLife as HalfLife
+    from .market.spec.demand import Hard as Hard
+    from .market.spec.demand import Linear as Linear
+    from .market.spec.demand import Logit as Logit
+    from .market.spec.demand import TaskClass as TaskClass
+    from .market.spec.distributions import Constant as Constant
+    from .market.spec.distributions import Exponential as Exponential
+    from .market.spec.distributions import Gamma as Gamma
+    from .market.spec.distributions import LogNormal as LogNormal
+    from .market.spec.distributions import Quantiles as Quantiles
+    from .market.spec.distributions import ShareOfValue as ShareOfValue
+    from .market.spec.distributions import Uniform as Uniform
+    from .market.spec.errors import BadInputError as BadInputError
+    from .market.spec.market import AddSlots as AddSlots
+    from .market.spec.market import Enter as Enter
+    from .market.spec.market import Exit as Exit
+    from .market.spec.market import Market as Market
+    from .market.spec.market import Outage as Outage
+    from .market.spec.market import Platform as Platform
+    from .market.spec.market import PostedPrice as PostedPrice
+    from .market.spec.market import PriceChange as PriceChange
+    from .market.spec.market import Quotes as Quotes
+    from .market.spec.market import Run as Run
+    from .market.spec.market import ScoringAuction as ScoringAuction
+    from .market.spec.supply import Ability as Ability
+    from .market.spec.supply import Rates as Rates
+    from .market.spec.supply import Seller as Seller
+    from .market.spec.units import per_mtok as per_mtok
+    from .market.spec.units import per_task as per_task
+    from .market.spec.units import usd as usd
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result
     from .scenarios.run import run as run

@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...market.demand import HalfLife, Linear, TaskClass
-from ...market.distributions import ShareOfValue
 from ...market.jit import compiled
 from ...market.rules import (
     HALFLIFE,
@@ -27,7 +25,9 @@ from ...market.rules import (
     service_rate,
     work_tokens,
 )
-from ...market.supply import Seller
+from ...market.spec.demand import HalfLife, Linear, TaskClass
+from ...market.spec.distributions import ShareOfValue
+from ...market.spec.supply import Seller
 from ...scenarios.result import Result
 from ...scenarios.terms import quoted_accuracy
 from .frames import OUTSIDE_OFFER, steady

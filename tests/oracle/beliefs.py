@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from walras.market.demand import HalfLife, Linear, TaskClass
-from walras.market.distributions import Constant, ShareOfValue
 from walras.market.quotes import expect, timely_work
-from walras.market.spec import Market, ScoringAuction
+from walras.market.spec.demand import HalfLife, Linear, TaskClass
+from walras.market.spec.distributions import Constant, ShareOfValue
+from walras.market.spec.market import Market, ScoringAuction
 from walras.market.state import State
 
 from .station import LEVELS, Station

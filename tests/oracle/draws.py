@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.market import rng, workload
-from walras.market.arrivals import Closed
 from walras.market.engine import Engine
 from walras.market.jit import compiled
 from walras.market.rng import hash2, uniform
 from walras.market.sampling import sample
+from walras.market.spec.arrivals import Closed
 from walras.market.state import DEMAND, LOGIT
 from walras.market.tastes import EULER, gumbel, seller_taste
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
-from .rng import hash2
+from ..jit import compiled
+from ..rng import hash2
 
 
 @compiled

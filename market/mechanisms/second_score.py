@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
+from ..jit import compiled
 
 
 @compiled

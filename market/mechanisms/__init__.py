@@ -1,0 +1,1 @@
+"""Mechanisms: who wins a task, and what the winner is paid."""
