@@ -17,8 +17,8 @@ import simpy
 from ..market.clock import Clock
 from ..market.engine import Engine
 from ..market.messages import Task
-from ..market.spec.demand import TaskClass
-from ..market.spec.market import Enter, Event, Exit, Market, Outage, PriceChange
+from ..market.schema.demand import TaskClass
+from ..market.schema.market import Enter, Event, Exit, Market, Outage, PriceChange
 from .seller import Process, SellerAgent
 
 
@@ -70,10 +70,10 @@ class Economy(mesa.Model):
     """A market with its agents, ready to run.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.market import Market
-        >>> from walras.market.spec.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> economy = Economy(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=3)
         >>> economy.advance(50.0)

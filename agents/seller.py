@@ -12,8 +12,8 @@ import simpy
 
 from ..market.clock import Clock
 from ..market.rng import name_key, uniform
-from ..market.spec.market import AddSlots, Outage
-from ..market.spec.supply import Seller
+from ..market.schema.market import AddSlots, Outage
+from ..market.schema.supply import Seller
 from .strategies import Decision, Me, Rival, Strategy, checked, strategy_of
 
 Process = Generator[simpy.Event, Any, None]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..agents import catalogue as models
-from ..market.spec.market import Market
+from ..market.schema.market import Market
 from ..scenarios.estimates import Estimate
 from ..scenarios.schema import entry_at
 from .figures.frames import OUTSIDE_OFFER, short_names

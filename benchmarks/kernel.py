@@ -24,7 +24,7 @@ from tests.oracle.compare import Kernel, difference, rows_of, run_kernel
 from tests.oracle.draws import Draws, draw_tables
 from tests.oracle.market import Simulation
 from walras.market.engine import Engine
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 
 SEED = 1
 LOAD = 0.7

@@ -16,11 +16,11 @@ from .menu import set_asks, set_menu
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .sampling import LAW, law_row, quantile_table
-from .spec.arrivals import Closed, Replay
-from .spec.demand import Logit
-from .spec.distributions import Constant, Quantiles, Recorded, ShareOfValue
-from .spec.market import Market, ScoringAuction
-from .spec.supply import Rates
+from .schema.arrivals import Closed, Replay
+from .schema.demand import Logit
+from .schema.distributions import Constant, Quantiles, Recorded, ShareOfValue
+from .schema.market import Market, ScoringAuction
+from .schema.supply import Rates
 from .state import (
     ARGMAX,
     AVERAGE,

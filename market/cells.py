@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from . import quotes, rules, workload
 from .accuracy import ability_for, class_accuracy
 from .rules import HALFLIFE, HARD, LINEAR
+from .schema.demand import TaskClass
+from .schema.market import Market
+from .schema.supply import Seller
 from .sizes import Sizes, fill_work
-from .spec.demand import TaskClass
-from .spec.market import Market
-from .spec.supply import Seller
 from .state import CELL, OBSERVED, State
 from .work import FIXED, SIZE_NODES, WORK
 

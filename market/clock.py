@@ -32,10 +32,10 @@ class Clock(simpy.Environment):
     """SimPy's clock over an engine; `step` clears the market to the time of the next event.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.market import Market
-        >>> from walras.market.spec.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> market = Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)])
         >>> clock = Clock(Engine(market, seed=1))

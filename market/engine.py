@@ -15,8 +15,8 @@ import numpy as np
 from . import build, kernel, workload
 from .menu import set_asks, set_menu
 from .outlook import note_change
+from .schema.market import Market
 from .service import expect_completion
-from .spec.market import Market
 from .state import (
     FLUSH,
     GROW,
@@ -35,9 +35,9 @@ class Engine:
     """A running market without agents: arrays, workload and what has been recorded.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> engine = Engine(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), seed=1)
         >>> reason = engine.advance(100.0)

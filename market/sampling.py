@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .jit import compiled
 from .rng import hash2, normal_quantile, uniform
-from .spec.distributions import Constant, Exponential, Gamma, LogNormal, Quantiles, Uniform
+from .schema.distributions import Constant, Exponential, Gamma, LogNormal, Quantiles, Uniform
 
 CONSTANT, UNIFORM, EXPONENTIAL, LOGNORMAL, GAMMA, QUANTILES, TRACE = range(7)
 _KINDS = {

@@ -17,8 +17,8 @@ from scipy import special
 
 from . import work
 from .rng import name_key
-from .spec.demand import TaskClass
-from .spec.distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
+from .schema.demand import TaskClass
+from .schema.distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
 
 Array = NDArray[np.float64]
 _EVEN, _HALVINGS, _INSIDE = 96, 20, 8

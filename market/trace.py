@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .spec.arrivals import Replay
+from .schema.arrivals import Replay
 
 _FARTHEST = 1e15
 """Recorded times beyond this many seconds have lost their fractions, and may overflow."""

@@ -18,8 +18,8 @@ from . import rng
 from .jit import compiled
 from .rng import hash2, normal_quantile, uniform
 from .sampling import sample
-from .spec.arrivals import MMPP, Batch, Closed, Diurnal, Replay
-from .spec.market import Market
+from .schema.arrivals import MMPP, Batch, Closed, Diurnal, Replay
+from .schema.market import Market
 from .trace import recorded
 
 DRAWS = 7

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..market.spec.errors import Problem, did_you_mean, plain, shown
-from ..market.spec.faults import Source, from_validation
-from ..market.spec.fields import Spec
-from ..market.spec.schema import Entry, Path
+from ..market.schema.entries import Entry, Path
+from ..market.schema.errors import Problem, did_you_mean, plain, shown
+from ..market.schema.faults import Source, from_validation
+from ..market.schema.fields import Spec
 from .lines import MAX_DEPTH
 from .schema import entry_at
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..market.spec.errors import Problem, did_you_mean, plain, shown
-from ..market.spec.faults import Source
-from ..market.spec.schema import Path
+from ..market.schema.entries import Path
+from ..market.schema.errors import Problem, did_you_mean, plain, shown
+from ..market.schema.faults import Source
 
 _KEYS = ("name", "models")
 

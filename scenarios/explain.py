@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..agents import catalogue
-from ..market.spec.errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
-from ..market.spec.schema import Entry, fields_of
+from ..market.schema.entries import Entry, fields_of
+from ..market.schema.errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
 from .lint import RULES
 from .schema import every_entry
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ..market.spec.schema import Path, Step
+from ..market.schema.entries import Path, Step
 
 MAX_DEPTH = 32
 """Deepest nesting of tables and lists that a scenario may have."""

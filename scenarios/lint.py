@@ -9,13 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..market.spec.demand import Logit
-from ..market.spec.distributions import Constant, Quantiles, Uniform
-from ..market.spec.errors import Problem, did_you_mean, ordered, shown
-from ..market.spec.faults import Source
-from ..market.spec.market import Market, PriceChange, ScoringAuction
-from ..market.spec.schema import Path
-from ..market.spec.supply import Seller
+from ..market.schema.demand import Logit
+from ..market.schema.distributions import Constant, Quantiles, Uniform
+from ..market.schema.entries import Path
+from ..market.schema.errors import Problem, did_you_mean, ordered, shown
+from ..market.schema.faults import Source
+from ..market.schema.market import Market, PriceChange, ScoringAuction
+from ..market.schema.supply import Seller
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
 
@@ -32,10 +32,10 @@ def lint(market: Market, source: Source | None = None) -> list[Problem]:
         source: the file it comes from, to name lines.
 
     Example:
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.market import Market
-        >>> from walras.market.spec.supply import Seller
-        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
         >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
         >>> [p.code for p in lint(market)]
         ['W203', 'W213']

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from ..market.spec.arrivals import Replay
-from ..market.spec.demand import TaskClass
-from ..market.spec.schema import Path
-from ..market.spec.supply import Seller
+from ..market.schema.arrivals import Replay
+from ..market.schema.demand import TaskClass
+from ..market.schema.entries import Path
+from ..market.schema.supply import Seller
 from .terms import Terms, lightest, open_rate
 
 _MOST_TASKS = 1e10

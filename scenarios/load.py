@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..market.spec.errors import BadInputError, Problem, did_you_mean, errors_in, ordered, plain
-from ..market.spec.faults import Source, from_validation
-from ..market.spec.market import Market
-from ..market.spec.schema import Path
-from ..market.spec.wording import NAME_PATTERN
+from ..market.schema.entries import Path
+from ..market.schema.errors import BadInputError, Problem, did_you_mean, errors_in, ordered, plain
+from ..market.schema.faults import Source, from_validation
+from ..market.schema.market import Market
+from ..market.schema.wording import NAME_PATTERN
 from . import library
 from .checks import check_contents, impossible_values
 from .expand import expand

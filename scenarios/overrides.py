@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..market.spec.errors import BadInputError, Problem, did_you_mean, plain
-from ..market.spec.schema import Entry, Path, Step
+from ..market.schema.entries import Entry, Path, Step
+from ..market.schema.errors import BadInputError, Problem, did_you_mean, plain
 from .lines import TooDeepError, find_lines
 from .schema import entry_at
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..market.spec.market import Market
+from ..market.schema.market import Market
 from .estimates import Warmup, detect_warmup
 from .toml import from_toml, to_toml
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..agents.economy import Economy
 from ..market.rng import hashed
-from ..market.spec.errors import shown
-from ..market.spec.market import Market
+from ..market.schema.errors import shown
+from ..market.schema.market import Market
 from .load import load
 from .result import Result
 from .tables import Record, tables
@@ -81,9 +81,9 @@ def run(
         LedgerOverflowError: an account went beyond 4.6e9 USD.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> result = run(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]), until="2 min")
         >>> bool(result.epochs["served"].sum() > 50)

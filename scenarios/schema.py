@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..market.spec.market import Market
-from ..market.spec.schema import Entry, Step, below, descend
+from ..market.schema.entries import Entry, Step, below, descend
+from ..market.schema.market import Market
 
 ROOT = Entry(path=(), types=(Market,))
 

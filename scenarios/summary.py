@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..market.spec.market import Market
+from ..market.schema.market import Market
 from .estimates import Estimate, batch_means, replications
 from .tables import COUNTS, MONEY, OUTSIDE, SUMS
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..market.clock import STATUS
-from ..market.spec.market import Market
+from ..market.schema.market import Market
 from ..market.state import BINS_PER_OCTAVE, FIRST_OCTAVE, LATENCY_BINS
 
 OUTSIDE = "outside"

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..market import rules
-from ..market.spec.arrivals import Closed, Replay
-from ..market.spec.demand import TaskClass
-from ..market.spec.distributions import Recorded
-from ..market.spec.market import AddSlots, Market
-from ..market.spec.supply import Rates, Seller
+from ..market.schema.arrivals import Closed, Replay
+from ..market.schema.demand import TaskClass
+from ..market.schema.distributions import Recorded
+from ..market.schema.market import AddSlots, Market
+from ..market.schema.supply import Rates, Seller
 
 F = TypeVar("F", bound=Callable[..., Any])
 _NODES = 21

@@ -7,9 +7,9 @@ from typing import Any
 
 import tomli_w
 
-from ..market.spec.errors import BadInputError, Problem
-from ..market.spec.fields import Spec
-from ..market.spec.market import Market
+from ..market.schema.errors import BadInputError, Problem
+from ..market.schema.fields import Spec
+from ..market.schema.market import Market
 from .load import check
 
 
@@ -27,10 +27,10 @@ def to_toml(market: Market, *, resolved: bool = True) -> str:
         ValueError: the market holds a Python function, which a file cannot.
 
     Example:
-        >>> from walras.market.spec.demand import TaskClass
-        >>> from walras.market.spec.market import Market
-        >>> from walras.market.spec.supply import Seller
-        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
         >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
         >>> from_toml(to_toml(market)) == market
         True

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
-from ..market.spec.arrivals import Replay
-from ..market.spec.errors import Problem, plain, shown
-from ..market.spec.faults import Source
-from ..market.spec.market import Market
+from ..market.schema.arrivals import Replay
+from ..market.schema.errors import Problem, plain, shown
+from ..market.schema.faults import Source
+from ..market.schema.market import Market
 from ..market.trace import read_trace
 from .schema import entry_at
 

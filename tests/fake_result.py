@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator, default_rng
 
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 from walras.scenarios.result import Result
 
 UNTIL, EPOCH, WARMUP = 86400.0, 864.0, 8640.0

@@ -25,7 +25,7 @@ from walras.agents.catalogue import (
     sources_table,
 )
 from walras.agents.catalogue.fit import Scale, fit, latent
-from walras.market.spec.supply import Seller
+from walras.market.schema.supply import Seller
 
 SKILLS = {
     "translation", "coding_short", "coding_long", "science", "facts", "tools", "writing", "chat",

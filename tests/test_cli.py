@@ -25,7 +25,7 @@ from rich.console import Console
 import walras
 from walras import card as cards
 from walras import cli, running, terminal
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 from walras.scenarios.load import load
 from walras.scenarios.result import Result
 from walras.scenarios.run import run as simulate

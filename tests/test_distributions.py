@@ -21,8 +21,7 @@ from scipy import stats
 from walras.market.jit import compiled
 from walras.market.rng import hash2, name_key
 from walras.market.sampling import LAW, gamma_draw, interpolate, law_row, quantile_table, sample
-from walras.market.sizes import quantiles_of
-from walras.market.spec.distributions import (
+from walras.market.schema.distributions import (
     Constant,
     Distribution,
     Duration,
@@ -32,6 +31,7 @@ from walras.market.spec.distributions import (
     Quantiles,
     Uniform,
 )
+from walras.market.sizes import quantiles_of
 
 steady = settings(deadline=None, derandomize=True)
 Array = NDArray[np.float64]

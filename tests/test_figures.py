@@ -36,11 +36,11 @@ from walras.analysis.figures.utility import Terms, terms, utility_lines
 from walras.analysis.figures.who_serves import _merged
 from walras.analysis.report import render
 from walras.market.rules import HARD
-from walras.market.spec.arrivals import Poisson
-from walras.market.spec.demand import TaskClass
-from walras.market.spec.distributions import LogNormal
-from walras.market.spec.market import Market
-from walras.market.spec.supply import Rates, Seller
+from walras.market.schema.arrivals import Poisson
+from walras.market.schema.demand import TaskClass
+from walras.market.schema.distributions import LogNormal
+from walras.market.schema.market import Market
+from walras.market.schema.supply import Rates, Seller
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 

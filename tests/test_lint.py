@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from walras.market.spec.errors import CODES
-from walras.market.spec.market import Market
+from walras.market.schema.errors import CODES
+from walras.market.schema.market import Market
 from walras.scenarios.lint import RULES, lint
 from walras.scenarios.terms import Terms
 

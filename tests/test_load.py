@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import walras as w
-from walras.market.spec.arrivals import Poisson
-from walras.market.spec.demand import Logit, TaskClass
-from walras.market.spec.errors import CODES, BadInputError, errors_in, render
-from walras.market.spec.market import Market
-from walras.market.spec.supply import Seller
+from walras.market.schema.arrivals import Poisson
+from walras.market.schema.demand import Logit, TaskClass
+from walras.market.schema.errors import CODES, BadInputError, errors_in, render
+from walras.market.schema.market import Market
+from walras.market.schema.supply import Seller
 from walras.scenarios import library
 from walras.scenarios.lines import TooDeepError, find_lines
 from walras.scenarios.load import MAX_BYTES, Loaded, check, load, read

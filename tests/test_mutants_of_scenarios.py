@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from walras.cli import main
-from walras.market.spec.errors import CODES, Problem, errors_in, render
+from walras.market.schema.errors import CODES, Problem, errors_in, render
 from walras.scenarios.load import Loaded, check
 from walras.scenarios.schema import every_entry
 
@@ -117,10 +117,10 @@ def test_mutants_on_the_command_line(
 
 WHOLE = [
     *(f"scenarios/{n}" for n in ("load", "lint", "lint_queues", "checks", "expand", "traces")),
-    "scenarios/lines", "market/spec/errors", "market/spec/faults",
+    "scenarios/lines", "market/schema/errors", "market/schema/faults",
 ]  # fmt: skip
 PARTLY = [
-    f"market/spec/{n}"
+    f"market/schema/{n}"
     for n in ("fields", "arrivals", "distributions", "demand", "supply", "market")
 ]
 
@@ -148,7 +148,7 @@ import coverage
 measured = coverage.Coverage(branch=True, data_file=None, include=sys.argv[2:], config_file=False)
 measured.start()
 from tests.mutants import CORPUS, mutants
-from walras.market.spec.errors import render
+from walras.market.schema.errors import render
 from walras.scenarios.load import check, load, read
 for path in sorted((CORPUS / "bad").glob("*.toml")):
     render(read(path).problems)
@@ -186,8 +186,8 @@ def test_mutants_and_corpus_reach_the_validation() -> None:
     missing = []
     for name, content in report.items():
         path = Path(name)
-        partly = f"market/spec/{path.stem}" in PARTLY and path.parent.name == "spec"
-        wanted = validators(ROOT / "market" / "spec" / path.name) if partly else None
+        partly = f"market/schema/{path.stem}" in PARTLY and path.parent.name == "schema"
+        wanted = validators(ROOT / "market" / "schema" / path.name) if partly else None
         for function, part in content["functions"].items():
             if wanted is None or function in wanted:
                 total += part["summary"]["num_branches"]

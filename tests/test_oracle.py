@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 
 from .oracle.beliefs import Beliefs
 from .oracle.calendar import RANKS

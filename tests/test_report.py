@@ -28,11 +28,11 @@ from walras.analysis.report_tables import (
     sources,
     with_error,
 )
-from walras.market.spec.arrivals import Poisson
-from walras.market.spec.demand import Logit, TaskClass
-from walras.market.spec.distributions import Exponential, LogNormal
-from walras.market.spec.market import Market, PriceChange
-from walras.market.spec.supply import Rates, Seller
+from walras.market.schema.arrivals import Poisson
+from walras.market.schema.demand import Logit, TaskClass
+from walras.market.schema.distributions import Exponential, LogNormal
+from walras.market.schema.market import Market, PriceChange
+from walras.market.schema.supply import Rates, Seller
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import walras as w
-from walras.market.spec.errors import errors_in
+from walras.market.schema.errors import errors_in
 from walras.scenarios import library
 from walras.scenarios.load import Loaded, read
 from walras.scenarios.terms import Terms

@@ -14,7 +14,7 @@ import walras as w
 from walras.agents.economy import Economy
 from walras.agents.strategies import STRATEGIES, Decision, Me, Rival, checked, strategy_of
 from walras.agents.testing import check_strategy
-from walras.market.spec.supply import Named
+from walras.market.schema.supply import Named
 
 ME = Me(
     name="me", owner="me", now=0.0, prices={"low": 2.0, "high": 2.0}, first_price=3.0,

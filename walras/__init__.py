@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "market.spec.demand": (
+    "market.schema.demand": (
         "TaskClass", "Difficulty", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
     ),
-    "market.spec.supply": ("Seller", "Rates", "Ability"),
-    "market.spec.market": (
+    "market.schema.supply": ("Seller", "Rates", "Ability"),
+    "market.schema.market": (
         "Market", "Platform", "Quotes", "Run", "PostedPrice", "ScoringAuction",
         "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
     ),
-    "market.spec.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
-    "market.spec.distributions": (
+    "market.schema.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
+    "market.schema.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
     ),
-    "market.spec.errors": ("BadInputError",),
-    "market.spec.units": ("usd", "per_mtok", "per_task"),
+    "market.schema.errors": ("BadInputError",),
+    "market.schema.units": ("usd", "per_mtok", "per_task"),
     "agents.economy": ("Economy",),
     "market.messages": ("Task", "Outcome", "Ask", "Quote", "Award"),
     "agents.strategies": (
@@ -60,44 +60,44 @@ if TYPE_CHECKING:
     from .market.messages import Outcome as Outcome
     from .market.messages import Quote as Quote
     from .market.messages import Task as Task
-    from .market.spec.arrivals import MMPP as MMPP
-    from .market.spec.arrivals import Batch as Batch
-    from .market.spec.arrivals import Closed as Closed
-    from .market.spec.arrivals import Diurnal as Diurnal
-    from .market.spec.arrivals import Poisson as Poisson
-    from .market.spec.arrivals import Replay as Replay
-    from .market.spec.demand import Argmax as Argmax
-    from .market.spec.demand import Difficulty as Difficulty
-    from .market.spec.demand import HalfLife as HalfLife
-    from .market.spec.demand import Hard as Hard
-    from .market.spec.demand import Linear as Linear
-    from .market.spec.demand import Logit as Logit
-    from .market.spec.demand import TaskClass as TaskClass
-    from .market.spec.distributions import Constant as Constant
-    from .market.spec.distributions import Exponential as Exponential
-    from .market.spec.distributions import Gamma as Gamma
-    from .market.spec.distributions import LogNormal as LogNormal
-    from .market.spec.distributions import Quantiles as Quantiles
-    from .market.spec.distributions import ShareOfValue as ShareOfValue
-    from .market.spec.distributions import Uniform as Uniform
-    from .market.spec.errors import BadInputError as BadInputError
-    from .market.spec.market import AddSlots as AddSlots
-    from .market.spec.market import Enter as Enter
-    from .market.spec.market import Exit as Exit
-    from .market.spec.market import Market as Market
-    from .market.spec.market import Outage as Outage
-    from .market.spec.market import Platform as Platform
-    from .market.spec.market import PostedPrice as PostedPrice
-    from .market.spec.market import PriceChange as PriceChange
-    from .market.spec.market import Quotes as Quotes
-    from .market.spec.market import Run as Run
-    from .market.spec.market import ScoringAuction as ScoringAuction
-    from .market.spec.supply import Ability as Ability
-    from .market.spec.supply import Rates as Rates
-    from .market.spec.supply import Seller as Seller
-    from .market.spec.units import per_mtok as per_mtok
-    from .market.spec.units import per_task as per_task
-    from .market.spec.units import usd as usd
+    from .market.schema.arrivals import MMPP as MMPP
+    from .market.schema.arrivals import Batch as Batch
+    from .market.schema.arrivals import Closed as Closed
+    from .market.schema.arrivals import Diurnal as Diurnal
+    from .market.schema.arrivals import Poisson as Poisson
+    from .market.schema.arrivals import Replay as Replay
+    from .market.schema.demand import Argmax as Argmax
+    from .market.schema.demand import Difficulty as Difficulty
+    from .market.schema.demand import HalfLife as HalfLife
+    from .market.schema.demand import Hard as Hard
+    from .market.schema.demand import Linear as Linear
+    from .market.schema.demand import Logit as Logit
+    from .market.schema.demand import TaskClass as TaskClass
+    from .market.schema.distributions import Constant as Constant
+    from .market.schema.distributions import Exponential as Exponential
+    from .market.schema.distributions import Gamma as Gamma
+    from .market.schema.distributions import LogNormal as LogNormal
+    from .market.schema.distributions import Quantiles as Quantiles
+    from .market.schema.distributions import ShareOfValue as ShareOfValue
+    from .market.schema.distributions import Uniform as Uniform
+    from .market.schema.errors import BadInputError as BadInputError
+    from .market.schema.market import AddSlots as AddSlots
+    from .market.schema.market import Enter as Enter
+    from .market.schema.market import Exit as Exit
+    from .market.schema.market import Market as Market
+    from .market.schema.market import Outage as Outage
+    from .market.schema.market import Platform as Platform
+    from .market.schema.market import PostedPrice as PostedPrice
+    from .market.schema.market import PriceChange as PriceChange
+    from .market.schema.market import Quotes as Quotes
+    from .market.schema.market import Run as Run
+    from .market.schema.market import ScoringAuction as ScoringAuction
+    from .market.schema.supply import Ability as Ability
+    from .market.schema.supply import Rates as Rates
+    from .market.schema.supply import Seller as Seller
+    from .market.schema.units import per_mtok as per_mtok
+    from .market.schema.units import per_task as per_task
+    from .market.schema.units import usd as usd
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result
     from .scenarios.run import run as run

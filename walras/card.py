@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .market.spec.errors import plain
+from .market.schema.errors import plain
 from .scenarios.estimates import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .market.spec.market import Market
+    from .market.schema.market import Market
     from .scenarios.result import Result
 
 Row = tuple[str, ...]

@@ -166,7 +166,7 @@ def validate_command(
     quiet: Quiet = False,
 ) -> None:
     """Check scenarios: all errors and warnings at once."""
-    from .market.spec.errors import errors_in
+    from .market.schema.errors import errors_in
     from .scenarios.load import read
 
     wrong, found = False, []

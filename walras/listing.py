@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from .card import duration
-from .market.spec.errors import plain
+from .market.schema.errors import plain
 from .scenarios import library
 
 Rows = list[dict[str, str]]

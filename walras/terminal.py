@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from .market.spec.errors import Problem
+    from .market.schema.errors import Problem
 
 _MOST_WARNINGS = 5
 
@@ -27,7 +27,7 @@ def console(*, stderr: bool = False) -> Any:
 
 def show(problems: Sequence[Problem]) -> None:
     """Print problems on standard error, coloured on a terminal."""
-    from .market.spec.errors import ordered, styled
+    from .market.schema.errors import ordered, styled
 
     if not problems:
         return
@@ -58,7 +58,7 @@ def print_json(data: Any) -> None:
 
 def one_line(error: Exception) -> str:
     """Return an error on one line."""
-    from .market.spec.errors import plain
+    from .market.schema.errors import plain
 
     return plain(f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0], 200)
 

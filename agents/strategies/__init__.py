@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...market.spec.errors import BadInputError, Problem, did_you_mean, shown
-from ...market.spec.supply import Named
+from ...market.schema.errors import BadInputError, Problem, did_you_mean, shown
+from ...market.schema.supply import Named
 from .cost_plus import CostPlus
 from .fixed import Fixed
 from .load_pricing import LoadPricing

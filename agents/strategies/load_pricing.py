@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...market.spec.fields import Number, Spec, field
+from ...market.schema.fields import Number, Spec, field
 from .view import Decision, Me, Rival
 
 

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from ...market.spec.market import Enter, Exit, Market
+from ...market.schema.market import Enter, Exit, Market
 from ...scenarios.result import Result
 from .template import SYMBOLS, palette
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ...market.spec.demand import TaskClass
+from ...market.schema.demand import TaskClass
 from ...scenarios.result import Result
 from .frames import OUTSIDE_OFFER, short_names, steady
 from .map_labels import MARGIN, Area, class_labels, meet

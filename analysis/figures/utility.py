@@ -25,9 +25,9 @@ from ...market.rules import (
     service_rate,
     work_tokens,
 )
-from ...market.spec.demand import HalfLife, Linear, TaskClass
-from ...market.spec.distributions import ShareOfValue
-from ...market.spec.supply import Seller
+from ...market.schema.demand import HalfLife, Linear, TaskClass
+from ...market.schema.distributions import ShareOfValue
+from ...market.schema.supply import Seller
 from ...scenarios.result import Result
 from ...scenarios.terms import quoted_accuracy
 from .frames import OUTSIDE_OFFER, steady

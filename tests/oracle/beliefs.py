@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.market.quotes import expect, timely_work
-from walras.market.spec.demand import HalfLife, Linear, TaskClass
-from walras.market.spec.distributions import Constant, ShareOfValue
-from walras.market.spec.market import Market, ScoringAuction
+from walras.market.schema.demand import HalfLife, Linear, TaskClass
+from walras.market.schema.distributions import Constant, ShareOfValue
+from walras.market.schema.market import Market, ScoringAuction
 from walras.market.state import State
 
 from .station import LEVELS, Station

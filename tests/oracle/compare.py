@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.market.engine import Engine
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 from walras.market.state import RUNNING, WAITING
 
 from .calendar import RANKS

@@ -14,7 +14,7 @@ from walras.market.engine import Engine
 from walras.market.jit import compiled
 from walras.market.rng import hash2, uniform
 from walras.market.sampling import sample
-from walras.market.spec.arrivals import Closed
+from walras.market.schema.arrivals import Closed
 from walras.market.state import DEMAND, LOGIT
 from walras.market.tastes import EULER, gumbel, seller_taste
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from walras.market.engine import Engine
-from walras.market.spec.market import AddSlots, Enter, Exit, Market, Outage, PriceChange
+from walras.market.schema.market import AddSlots, Enter, Exit, Market, Outage, PriceChange
 
 
 class Event(NamedTuple):

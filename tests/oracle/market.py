@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from walras.market.spec.demand import Logit
-from walras.market.spec.market import Market, ScoringAuction
+from walras.market.schema.demand import Logit
+from walras.market.schema.market import Market, ScoringAuction
 from walras.market.state import State
 
 from .beliefs import FEW, Beliefs, Scores

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 
 Random = np.random.Generator
 Data = dict[str, Any]

@@ -9,7 +9,7 @@ from heapq import heapify, heappop, heappush
 
 import simpy
 
-from walras.market.spec.supply import Seller
+from walras.market.schema.supply import Seller
 
 from .calendar import COMPLETION, RENEGE, Calendar
 from .task import Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from walras.market.spec.market import Market
+from walras.market.schema.market import Market
 
 
 class Law(NamedTuple):

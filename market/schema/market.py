@@ -149,7 +149,7 @@ class Market(Spec):
     """A market: tasks, sellers, a mechanism, and what buyers know.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.schema.arrivals import Poisson
         >>> ask = TaskClass("chat", arrivals=Poisson(0.5), value=1.0)
         >>> market = Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)])
         >>> market.mechanism.kind, market.offers

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from .entries import Entry, Path, Step, below, descend, narrow, step_into
 from .errors import BadInputError, Problem, did_you_mean, plain, shown
-from .schema import Entry, Path, Step, below, descend, narrow, step_into
 from .wording import LONGEST_NAME
 
 _SINGULAR = {"tasks": "task", "sellers": "seller", "events": "event"}

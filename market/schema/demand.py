@@ -73,7 +73,7 @@ class TaskClass(Spec):
     """A class of tasks that buyers bring: how many, how large, worth what, due when.
 
     Example:
-        >>> from walras.market.spec.arrivals import Poisson
+        >>> from walras.market.schema.arrivals import Poisson
         >>> TaskClass("chat", arrivals=Poisson(2.0), value=0.02, deadline="10 s").deadline.mean
         10.0
     """
