@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import math
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,13 +81,17 @@ class Result:
     def settling(self) -> Warmup | None:
         """Return where the number of tasks in the system seems to settle (MSER-5), in epochs.
 
+        Sellers who are never full do not count if any can be: nobody's delay depends on theirs.
+
         None where there is no steady state to look for: arrivals that change with the time of
         day or follow a recording, scheduled events, or epochs that were not kept.
         """
         moving = any(t.arrivals.kind in ("diurnal", "replay") for t in self.market.tasks)
         if moving or self.market.events or self.sellers.empty:
             return None
-        load = self.sellers.assign(tasks=self.sellers["running"] + self.sellers["waiting"])
+        full = [s.name for s in self.market.sellers if math.isfinite(s.slots)]
+        load = self.sellers[self.sellers["seller"].isin(full)] if full else self.sellers
+        load = load.assign(tasks=load["running"] + load["waiting"])
         by_epoch = load.groupby(["rep", "epoch"])["tasks"].sum()
         return detect_warmup(by_epoch.groupby("epoch").mean().to_numpy())
 

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from .market.schema.errors import Problem
 
-_MOST_WARNINGS = 5
+_MOST_WARNINGS = 2
 
 
 def console(*, stderr: bool = False) -> Any:
