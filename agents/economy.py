@@ -6,6 +6,7 @@ the market between two of its events is cleared by the kernel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from ..market.clock import Clock
 from ..market.engine import Engine
 from ..market.messages import Task
 from ..market.schema.demand import TaskClass
+from ..market.schema.errors import shown
+from ..market.schema.fields import whole
 from ..market.schema.market import Enter, Event, Exit, Market, Outage, PriceChange
 from .seller import Process, SellerAgent
 
@@ -86,7 +89,15 @@ class Economy(mesa.Model):
         share: float | Sequence[float] = 1.0, base: Path = Path(),
         keep: Callable[[Any], None] | None = None,
     ) -> None:  # fmt: skip
-        """Build the state and the agents; the arguments are those of `Engine`."""
+        """Build the state and the agents; the arguments are those of `Engine`.
+
+        Raises:
+            TypeError: market is not a `Market`.
+            ValueError: the seed is no whole number from 0 to 2⁶³ − 1.
+        """
+        if not isinstance(market, Market):
+            raise TypeError(f"market is {shown(market)}; give a Market, such as walras.load makes")
+        seed = whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
         super().__init__(rng=np.random.default_rng(0))
         self.market = market
         self.seed = seed
@@ -119,7 +130,13 @@ class Economy(mesa.Model):
         return self.clock.submit(task)
 
     def advance(self, until: float) -> None:
-        """Run clock and market to a time, seconds; completions at that instant included."""
+        """Run clock and market to a time, seconds; completions at that instant included.
+
+        Raises:
+            ValueError: the time has passed or is not finite.
+        """
+        if not self.clock.now <= until < math.inf:
+            raise ValueError(f"until is {until}; it must be finite and not before {self.clock.now}")
         if until > self.clock.now:
             self.clock.run(until=until)
 

@@ -13,7 +13,7 @@ import simpy
 from ..market.clock import Clock
 from ..market.rng import name_key, uniform
 from ..market.schema.market import AddSlots, Outage
-from ..market.schema.supply import Seller
+from ..market.schema.supply import HIGHEST_PRICE, Seller
 from .strategies import Decision, Me, Rival, Strategy, checked, strategy_of
 
 Process = Generator[simpy.Event, Any, None]
@@ -35,6 +35,7 @@ class SellerAgent(mesa.Agent):
         self.offers = dict(zip(spec.effort, range(first, first + len(spec.effort)), strict=True))
         self.prices = dict.fromkeys(spec.effort, spec.price.lever)
         """The lever of each effort level: USD/Mtok of output, or USD/task."""
+        self._posted, self._since = dict.fromkeys(spec.effort, 0.0), 0.0
         self._strategy = strategy_of(spec.pricing)
         self._decisions = 0
         self._before: dict[str, float] = {}
@@ -62,11 +63,30 @@ class SellerAgent(mesa.Agent):
         self.engine.list_seller(self.index, is_open, self.clock.now)
 
     def set_prices(self, price: float | Mapping[str, float]) -> None:
-        """Post a new price (USD/Mtok of output, or USD/task) for all effort levels, or by level."""
+        """Post a new price (USD/Mtok of output, or USD/task) for all effort levels, or by level.
+
+        Raises:
+            ValueError: a price is not a number from 0 to a million USD.
+        """
         new = price if isinstance(price, Mapping) else dict.fromkeys(self.offers, price)
+        for lever in new.values():
+            if not 0 <= lever <= HIGHEST_PRICE:
+                raise ValueError(
+                    f'the price of "{self.spec.name}" is {lever}; '
+                    f"it must be from 0 to {HIGHEST_PRICE:,.0f} USD"
+                )
+        self.posted()
         for effort, lever in new.items():
             self.prices[effort] = float(lever)
             self.engine.set_price(self.offers[effort], price=float(lever))
+
+    def posted(self) -> list[float]:
+        """Return the integral of each effort level's price over time so far, lever · seconds."""
+        now = self.clock.now
+        for effort, price in self.prices.items():
+            self._posted[effort] += price * (now - self._since)
+        self._since = now
+        return list(self._posted.values())
 
     def on_offer(self) -> list[str]:
         """Return the effort levels that are on the market; none while the seller is closed."""
@@ -153,9 +173,8 @@ class SellerAgent(mesa.Agent):
         """
         posted, by_token = self.spec.price, self.spec.price.by_token
         cost, units, else_charged = 0.0, 0.0, 0.0
-        for k, task in enumerate(self.market.tasks):
-            rate = self.market.arrival_rate(task)
-            weight = rate if math.isfinite(rate) else 1.0
+        for k in range(len(self.market.tasks)):
+            weight = self.engine.arrival_rate(k)
             for cell in self.engine.state.cells[k, list(self.offers.values())]:
                 if not cell["serves"]:
                     continue

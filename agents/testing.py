@@ -56,7 +56,7 @@ def _plain(decision: Decision) -> Decision:
 def check_strategy(strategy: Strategy) -> None:
     """Check that a pricing strategy behaves in every situation a market can put it in.
 
-    It must answer a finite price of 0 or more (or a `Decision` with known efforts) whether or
+    It must answer a price from 0 to a million USD (or a `Decision` with known efforts) whether or
     not it has rivals, sales, limited slots, costs; and answer the same when the same situations
     come again in another order with the same generator, so that runs can be repeated.
 

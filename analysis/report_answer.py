@@ -21,6 +21,8 @@ def answer(result: Result, summary: pd.DataFrame) -> list[str]:
 
 
 def _prices(result: Result) -> str:
+    if result.prices.empty:  # a run that kept summaries only
+        return ""
     return f"{price_paths.finding(result)}." if price_paths.moves(result) else ""
 
 

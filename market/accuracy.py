@@ -5,34 +5,40 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 
 from . import rules
 
-_HERMITE = 64
+_REACH = 8.5
+"""Standard deviations on either side of the mean beyond which 2e-17 of all tasks lie."""
 
 
 @cache
-def _hermite() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.polynomial.hermite.hermgauss(_HERMITE)
+def _grid(sd: float) -> list[tuple[float, float]]:
+    """Return (difficulty less its mean, weight) at even steps across a normal law.
+
+    The trapezoid rule errs by e^(−2π·width/step), width the distance of the integrand from its
+    nearest pole (π/sd for the logistic): the step makes that 1e-15 for every sd.
+    """
+    steps = math.ceil(2.0 * _REACH / min(0.5, 0.55 / sd))
+    z = [(2.0 * i / steps - 1.0) * _REACH for i in range(steps + 1)]
+    weights = [math.exp(-0.5 * x * x) for x in z]
+    total = math.fsum(weights)
+    return [(sd * x, weight / total) for x, weight in zip(z, weights, strict=True)]
 
 
 def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: float) -> float:
-    """Return E over b ~ N(mean, sd) of the accuracy rule, by Gauss–Hermite quadrature.
+    """Return E over b ~ N(mean, sd) of the accuracy rule, to 1e-14.
 
     Example:
-        >>> class_accuracy(0.0, 1.0, 0.0, 0.0, 2.0)
+        >>> round(class_accuracy(0.0, 1.0, 0.0, 0.0, 2.0), 14)
         0.5
     """
     if sd == 0.0:
         return rules.accuracy(floor, ceiling, skill, mean)
-    points, weights = _hermite()
-    values = [
-        rules.accuracy(floor, ceiling, skill, mean + math.sqrt(2.0) * sd * float(x)) for x in points
-    ]
-    return float(np.dot(weights, values) / math.sqrt(math.pi))
+    return math.fsum(
+        weight * rules.accuracy(floor, ceiling, skill, mean + b) for b, weight in _grid(sd)
+    )
 
 
 def ability_for(accuracy: float, mean: float, sd: float) -> float:

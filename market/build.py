@@ -47,6 +47,7 @@ from .state import (
     State,
     empty_pool,
 )  # fmt: skip
+from .work import WORK
 
 BLOCK = 4096
 TRADE_ROWS = 65_536
@@ -203,7 +204,7 @@ def build(
     st = State(
         clock=clock, classes=classes, laws=laws, tables=quantile_table(quantile_laws),
         menu=np.zeros((k_count, o_count), np.int64), offers=offers, sellers=sellers,
-        queues=np.zeros((s_count, LEVELS), QUEUE), cells=cells, works=works,
+        queues=np.zeros((s_count, LEVELS), QUEUE), cells=cells, works=works, told=np.zeros(1, WORK),
         base=np.full((k_count, o_count), -np.inf), stamp=np.full((k_count, o_count), -1, np.int64),
         version=np.zeros(s_count, np.int64), changes=np.zeros(CHANGES, np.int64),
         seller_of=offers["seller"].copy(), taste_keys=offers["taste_key"].copy(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +12,10 @@ from .jit import compiled, spliced
 from .mechanisms.second_score import bid_of
 from .outlook import by_law, catch_up, note_change, worth
 from .rng import hash2
-from .rules import (
-    price_of,
-)  # fmt: skip
-from .state import (
-    LOGIT,
-    SECOND_SCORE,
-    State,
-)  # fmt: skip
+from .rules import price_of, work_tokens
+from .state import LOGIT, SECOND_SCORE, State
 from .tastes import EULER, gumbel, seller_taste
+from .work import FIXED
 
 
 @spliced
@@ -57,14 +53,29 @@ def ask_for(st: State, k: int, o: int, i: int) -> float:
 def utility_for(st: State, k: int, o: int, i: int) -> float:
     """Return the expected utility of an open offer to one task, taste apart."""
     task, kind = st.tasks[i], st.classes[k]
-    if kind["known"] == 0 or task["own"] == 1:
-        by_law(st, k, o, task["deadline"], task["patience"], task["own"])
-        st.stamp[k, o] = -1  # the next task asks for the class's quote
-        note_change(st, st.offers[o]["seller"])
+    if st.clock[0]["exact_price"] == 1:
+        by_law(st, k, o, task["deadline"], task["patience"], False, told_work(st, o, i))
+    elif kind["known"] == 0 or task["own"] == 1:
+        by_law(st, k, o, task["deadline"], task["patience"], False, st.works[k, o])
+        if kind["known"] == 1:
+            st.stamp[k, o] = -1  # the next task asks for the class's quote
+            note_change(st, st.offers[o]["seller"])
     return worth(
         st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
         kind["loss"], task["delay_cost"],
     )  # fmt: skip
+
+
+@spliced
+def told_work(st: State, o: int, i: int) -> Any:
+    """Return the work of task i at an offer as a law: who is told its price knows its tokens."""
+    law, task, offer = st.told[0], st.tasks[i], st.offers[o]
+    work = work_tokens(
+        task["input"], task["output"], offer["thinking"], st.sellers[offer["seller"]]["prefill"],
+        offer["verbosity"],
+    )  # fmt: skip
+    law["kind"], law["shift"], law["mean"] = FIXED, work, work
+    return law
 
 
 @compiled

@@ -7,7 +7,6 @@ so a million tasks can clear between two events, and every process sees the mark
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from heapq import heappush
 from typing import Any
 
@@ -19,9 +18,10 @@ from simpy.events import NORMAL, URGENT
 from . import kernel, workload
 from .choice import ask_for, taste_for
 from .engine import Engine
-from .messages import CHANGEABLE, Ask, Award, Outcome, Quote, Rule, Task
+from .messages import Ask, Changes, Outcome, Quote, Rule, Task, awarded, name_of
 from .outcome import fresh
 from .rng import SUBMIT, hashed
+from .schema.fields import whole
 from .service import announce
 from .state import BALKED, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 
@@ -54,6 +54,7 @@ class Clock(simpy.Environment):
         self.rules: dict[int, Rule] = {}
         """Python rules by class index: a mechanism or a buyer's choice."""
         self._watched: dict[int, simpy.Event] = {}
+        self._submitted: set[int] = set()
         market = engine.market
         self._offers = market.offers
         self._kinds = [task.name for task in market.tasks]
@@ -102,17 +103,19 @@ class Clock(simpy.Environment):
         """Bring a task to the market now; the event fires with its `Outcome` at the answer.
 
         Raises:
-            ValueError: the class, the offer or a changed field is unknown or out of range.
+            ValueError: the class, the offer or a changed field is unknown or out of range, or a
+                task of this kind, parent and child has been submitted before.
         """
         k = _index(self._kinds, task.kind, "task class")
         pinned = -1 if task.offer is None else _index(self._offers, task.offer, "offer")
-        _check(task.changes)
+        changes = Changes(**task.changes)
+        changed = {name: getattr(changes, name) for name in changes.model_fields_set}
+        id_ = self._new_id(k, task)
         engine = self.engine
         engine.make_place()
         st = engine.state
         kind = st.classes[k]
         with np.errstate(over="ignore"):
-            id_ = hashed(kind["key"], SUBMIT, task.parent, task.child)
             drawn_by = np.uint64(task.parent) if task.same else id_
             st.clock[0]["free"] -= 1
             i = int(st.free[st.clock[0]["free"]])
@@ -120,17 +123,39 @@ class Clock(simpy.Environment):
             workload.draw(st.tasks, i, k, drawn_by, self.now, kind, st.laws[k], st.tables)
             place = st.tasks[i]
             place["id"], place["watched"] = id_, 1
-            if "value" in task.changes and kind["delay_share"]:
+            if kind["recorded_in"] or kind["recorded_out"]:
+                tokens_in, tokens_out = engine.recorded_sizes(k, drawn_by)
+                place["input"] = tokens_in if kind["recorded_in"] else place["input"]
+                place["output"] = tokens_out if kind["recorded_out"] else place["output"]
+            if "deadline" in changed and kind["patience"] == 1:  # it waits as long as it is due
+                place["patience"] = changed["deadline"]
+            if "value" in changed and kind["delay_share"]:
                 share = float(st.laws[k, workload.DELAY_COST]["a"])
-                place["delay_cost"] = share * task.changes["value"]
-            for name, value in task.changes.items():
+                place["delay_cost"] = share * changed["value"]
+            for name, value in changed.items():
                 place[name] = value
-            place["own"] = int(bool(task.changes))
+            place["own"] = int(bool(changed))
             place["pinned"] = pinned
             announce(st, i, self.now)
         event = self.event()
         self._watched[i] = event
         return event
+
+    def _new_id(self, k: int, task: Task) -> np.uint64:
+        """Return the id of a submitted task; two with one id would share tastes and answers."""
+        parent, child = (
+            whole(name, getattr(task, name), 0, 2**64 - 1, "2^64 − 1")
+            for name in ("parent", "child")
+        )
+        with np.errstate(over="ignore"):
+            id_ = hashed(self.engine.state.classes[k]["key"], SUBMIT, parent, child)
+        if int(id_) in self._submitted:
+            raise ValueError(
+                f'a task "{task.kind}" with parent {parent} and child {child} has been submitted '
+                "before; give each task, and each attempt at one, a child number of its own"
+            )
+        self._submitted.add(int(id_))
+        return id_
 
     def deliver(self) -> None:
         """Fire the events of watched tasks that have ended, each at the time of its answer."""
@@ -164,7 +189,8 @@ class Clock(simpy.Environment):
         """Ask the class's Python rule and carry out what it says.
 
         Raises:
-            ValueError: the rule names an offer that is not on show, or a price that is none.
+            ValueError: the rule answered what is no award, names an offer that is not on show,
+                or a price that is none.
         """
         st = self.engine.state
         clock = st.clock[0]
@@ -183,21 +209,22 @@ class Clock(simpy.Environment):
             loss=float(st.classes[k]["loss"]), delay_cost=float(task["delay_cost"]),
             deadline=float(task["deadline"]),
         )  # fmt: skip
-        answer = self.rules[k](ask, [quote for _, quote in quotes.values()])
-        award = Award(answer) if isinstance(answer, str) else answer
+        rule = self.rules[k]
+        award = awarded(rule(ask, [quote for _, quote in quotes.values()]), rule)
         with np.errstate(over="ignore"):
             if award is None:
                 kernel.decide(st, i, -1, math.nan, 0.0)
                 return
             if award.offer not in quotes:
-                raise ValueError(f'the rule chose "{award.offer}", which is not on show')
+                raise ValueError(
+                    f'the rule `{name_of(rule)}` chose "{award.offer}", which is not on show; '
+                    f"on show: {', '.join(quotes) or 'nothing'}"
+                )
             o, quote = quotes[award.offer]
             if award.price is None:
                 kernel.decide(st, i, o, math.nan, quote.utility)
                 return
             price = float(award.price)
-            if not 0 <= price < math.inf:
-                raise ValueError(f"the rule's price is {award.price}; it must be 0 USD or more")
             # What the buyer expects at the price agreed, not at the price that was posted.
             dearer = (price - quote.ask) * float(st.cells[k, o]["billed"])
             kernel.decide(st, i, o, price, quote.utility - dearer)
@@ -222,14 +249,3 @@ def _index(names: list[str], name: str, what: str) -> int:
     if name not in names:
         raise ValueError(f'unknown {what} "{name}"; known: {", ".join(names[:20])}')
     return names.index(name)
-
-
-def _check(changes: Mapping[str, float]) -> None:
-    """Refuse changes to a submitted task that no task could have."""
-    for name, value in changes.items():
-        if name not in CHANGEABLE:
-            raise ValueError(f"unknown field {name}; fields are {', '.join(CHANGEABLE)}")
-        if math.isnan(value) or (name != "difficulty" and value < 0):
-            raise ValueError(f"{name} is {value}; it must be 0 or more")
-        if math.isinf(value) and name not in ("deadline", "patience"):
-            raise ValueError(f"{name} is {value}; it must be finite")

@@ -15,6 +15,8 @@ import numpy as np
 from . import build, kernel, workload
 from .menu import set_asks, set_menu
 from .outlook import note_change
+from .rng import ROW, hash2, hashed
+from .schema.arrivals import Replay
 from .schema.market import Market
 from .service import expect_completion
 from .state import (
@@ -57,6 +59,7 @@ class Engine:
         )
         self._keep = keep
         self._held = self.state.block[:0].copy()
+        self._row_of: dict[int, dict[int, int]] = {}
         closed = [k for k, s in enumerate(self._sources) if s["kind"] == workload.NONE]
         with np.errstate(over="ignore"):
             for k in closed:
@@ -140,6 +143,31 @@ class Engine:
         free[old : old + count] = st.free[:count]
         st.clock[0]["free"] = old + count
         self.state = st._replace(tasks=tasks, events=events, heap=heap, free=free)
+
+    def arrival_rate(self, k: int) -> float:
+        """Return the arrivals of a class, tasks/s; of a recorded one, as in the time simulated."""
+        source, until = self._sources[k], self.market.run.until
+        if not isinstance(self.market.tasks[k].arrivals, Replay):
+            return self.market.arrival_rate(self.market.tasks[k])
+        times = self._trace[0, source["first"] : source["first"] + source["length"]]
+        return max(int(np.searchsorted(times, until)), 1) / until
+
+    def recorded_sizes(self, k: int, id_: np.uint64) -> tuple[float, float]:
+        """Return the recorded (input, output) tokens of a task: its own row, or a keyed one.
+
+        A task of the recording has the row it came with; any other draws one by its id.
+        """
+        source = self._sources[k]
+        first, length = int(source["first"]), int(source["length"])
+        if k not in self._row_of:
+            mix: Any = getattr(hash2, "py_func", hash2)  # over arrays it runs as NumPy
+            with np.errstate(over="ignore"):
+                ids = mix(source["key"], np.arange(length, dtype=np.uint64))
+            self._row_of[k] = {int(x): row for row, x in enumerate(ids)}
+        row = self._row_of[k].get(int(id_))
+        if row is None:
+            row = int(hashed(id_, ROW)) % length
+        return float(self._trace[1, first + row]), float(self._trace[2, first + row])
 
     # --- what agents may do; `now` is the clock's time ------------------------------------------
 

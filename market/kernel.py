@@ -124,11 +124,11 @@ def clear(st: State, i: int) -> bool:
     winner, score = st.shown[place], st.score[place]
     if st.clock[0]["mechanism"] == SECOND_SCORE:
         beat = score_to_beat(st.score, st.shown, count, outside, winner, st.offers)
-        bid = ask_for(st, k, winner, i)
-        price = (
-            bid if math.isinf(beat) else payment(bid, score, beat, st.cells[k, winner]["billed"])
-        )
-        assign(st, i, winner, price, beat if not math.isinf(beat) else score)
+        bid, billed = ask_for(st, k, winner, i), st.cells[k, winner]["billed"]
+        if math.isinf(beat) or billed <= 0.0:  # nothing to beat, or no price matters
+            assign(st, i, winner, bid, score)
+        else:
+            assign(st, i, winner, payment(bid, score, beat, billed), beat)
     else:
         assign(st, i, winner, tariff(st, winner, i), score)
     return True

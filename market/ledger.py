@@ -15,9 +15,12 @@ LIMIT = 1 << 62
 @compiled
 def post(accounts: NDArray[np.int64], payer: int, payee: int, amount: int) -> None:
     """Move an amount of nano-dollars; the last cell of `accounts` is raised on overflow."""
+    if amount > LIMIT or amount < -LIMIT:
+        accounts[len(accounts) - 1] = 1
+        return
     accounts[payer] -= amount
     accounts[payee] += amount
-    if accounts[payer] < -LIMIT or accounts[payee] > LIMIT or amount > LIMIT:
+    if abs(accounts[payer]) > LIMIT or abs(accounts[payee]) > LIMIT:
         accounts[len(accounts) - 1] = 1
 
 

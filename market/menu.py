@@ -6,7 +6,7 @@ import numpy as np
 
 from . import rules
 from .outlook import note_change
-from .state import POSTED_PRICE, State
+from .state import POSTED_PRICE, SECOND_SCORE, State
 
 
 def set_asks(st: State, o: int) -> None:
@@ -30,10 +30,14 @@ def set_asks(st: State, o: int) -> None:
 
 def set_menu(st: State, by: str) -> None:
     """Order each class's menu as the platform ranks it: cheapest or most accurate first."""
+    clock = st.clock[0]
     for k in range(len(st.classes)):
         cells = st.cells[k]
         serving = np.flatnonzero(cells["serves"])
-        merit = cells["ask"] if by != "accuracy" else -cells["claim"]
+        bids_cost = clock["mechanism"] == SECOND_SCORE and clock["bid_cost"] == 1
+        merit = cells["cost"] if bids_cost else cells["ask"]
+        if by == "accuracy":
+            merit = -cells["claim"]
         order = serving  # all shown: offers of a seller side by side share one taste draw
         if st.classes[k]["consider"] > 0 and by != "random":
             order = serving[np.lexsort((st.offers["tie_key"][serving], merit[serving]))]

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-CHANGEABLE = ("input", "output", "value", "deadline", "patience", "delay_cost", "difficulty")
-"""Fields of a submitted task that may be set directly."""
+import numpy as np
+
+from .schema import fields
+from .schema.distributions import MOST
+from .schema.errors import shown
+from .schema.fields import Number, Spec, Unlimited
+from .schema.supply import HIGHEST_PRICE
+
+
+class Changes(Spec):
+    """What a process may set of a task it submits, in place of the class's own draws."""
+
+    input: Number = fields.field(0.0, doc="tokens to read", unit="tokens", ge=0, le=MOST)
+    output: Number = fields.field(0.0, doc="tokens of the answer", unit="tokens", ge=0, le=MOST)
+    value: Number = fields.field(0.0, doc="worth of a right answer", unit="USD", ge=0, le=MOST)
+    deadline: Unlimited = fields.field(
+        "unlimited", doc="time after the submission when the answer is due", unit="s", ge=0
+    )
+    patience: Unlimited = fields.field(
+        "unlimited", doc="how long it waits in a queue before it leaves", unit="s", ge=0
+    )
+    delay_cost: Number = fields.field(0.0, doc="cost of each second", unit="USD/s", ge=0, le=MOST)
+    difficulty: Number = fields.field(0.0, doc="difficulty", unit="logits", ge=-50, le=50)
 
 
 @dataclass(frozen=True)
 class Task:
     """A task that a process submits: a class, and what differs from the class's own draws.
 
-    Its id is a hash of (parent, child), so other tasks' draws never change. A child of a task
-    that is to be the same question again takes the parent's sizes, value and difficulty with
-    `same=True`; its taste and the correctness of its answer are its own.
+    Its id is a hash of (kind, parent, child), so other tasks' draws never change and no two
+    tasks may have all three alike; `parent` and `child` are whole numbers from 0 to 2⁶⁴ − 1,
+    `parent` the id of an earlier outcome. A child of a task that is to be the same question again
+    takes the parent's sizes, value and difficulty with `same=True`, as drawn, not as changed; its
+    taste and the correctness of its answer are its own.
     """
 
     kind: str
@@ -23,9 +47,9 @@ class Task:
     parent: int = 0
     same: bool = False
     offer: str | None = None
-    changes: dict[str, float] = field(default_factory=dict)
-    """`CHANGEABLE` set directly: input, output (tokens), value (USD), deadline, patience (s),
-    delay_cost (USD/s), difficulty (logits)."""
+    changes: Mapping[str, float] = field(default_factory=dict)
+    """Fields of `Changes` set directly: input, output (tokens), value (USD), deadline,
+    patience (s), delay_cost (USD/s), difficulty (logits)."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +115,39 @@ class Ask:
 
 Rule = Callable[[Ask, list[Quote]], "Award | str | None"]
 """A mechanism or a buyer's choice in Python; with None the buyer does without."""
+
+
+def awarded(answer: object, rule: Rule) -> Award | None:
+    """Return what a Python rule answered as an award.
+
+    Raises:
+        ValueError: it is no award, no offer's name and not None, or its price is not usable.
+
+    Example:
+        >>> awarded("fast/default", lambda ask, quotes: "fast/default")
+        Award(offer='fast/default', price=None)
+    """
+    who = f"the rule `{name_of(rule)}`"
+    if answer is None:
+        return None
+    award = Award(answer) if isinstance(answer, str) else answer
+    if not isinstance(award, Award) or not isinstance(award.offer, str):
+        raise ValueError(
+            f"{who} returned {shown(answer)}; it may return the name of an offer "
+            "(quote.offer), walras.Award(offer, price), or None for no offer"
+        )
+    price: Any = award.price
+    if price is None:
+        return award
+    if isinstance(price, bool) or not isinstance(price, (int, float, np.number)):
+        raise ValueError(f"{who} awarded the price {shown(price)}; it must be a number, in USD")
+    if not 0 <= price <= HIGHEST_PRICE:
+        raise ValueError(
+            f"{who} awarded the price {shown(price)}; it must be from 0 to {HIGHEST_PRICE:,.0f} USD"
+        )
+    return award
+
+
+def name_of(rule: Rule) -> str:
+    """Return the name of a function, or the class of what is called like one."""
+    return str(getattr(rule, "__name__", type(rule).__name__))

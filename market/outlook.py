@@ -17,6 +17,7 @@ from .jit import compiled, spliced
 from .mechanisms.second_score import bid_of
 from .quotes import expect, timely_work
 from .rules import (
+    HARD,
     expected_refund,
     expected_share,
     expected_utility,
@@ -109,24 +110,45 @@ def _bill(cell: Any, seller: Any, early: float) -> None:
 
 
 @spliced
-def by_law(st: State, k: int, o: int, deadline: float, patience: float, own: int) -> None:
-    """Work out the cell's expectations for a deadline and patience, the class's or a task's own."""
+def take_promise(st: State, k: int, o: int, deadline: float, patience: float, law: Any) -> None:
+    """Take a seller's promise for its latency; in an auction the seller itself knows better."""
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    law, early = st.works[k, o], 0.0
+    promise = seller["promise"]
+    delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
+    if st.clock[0]["mechanism"] == SECOND_SCORE:
+        served, _, _, timely, _, kept = expect(
+            cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
+            deadline, HARD, 0.0, promise, law, st.rows, st.nodes[k, o], st.waits, st.ahead[0], 0.0,
+        )  # fmt: skip
+        cell["own_served"], cell["own_kept"] = served, kept
+        cell["own_billed"] = served - expected_refund(
+            served, timely, cell["accuracy"], seller["refund_late"], seller["refund_wrong"]
+        )
+    cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
+    cell["used"] = 1.0 if delta > 0.0 else 0.0
+    cell["timely"] = 1.0 if promise <= deadline else 0.0
+    cell["time"] = promise
+
+
+@spliced
+def by_law(
+    st: State, k: int, o: int, deadline: float, patience: float, usual: bool, law: Any
+) -> None:
+    """Work out the cell's expectations for a deadline, a patience and a law of the work.
+
+    `usual` says that they are those of all tasks of the class.
+    """
+    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
+    early = 0.0
     if seller["quote"] == PROMISED:
-        promise = seller["promise"]
-        delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
-        cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
-        cell["used"] = 1.0 if delta > 0.0 else 0.0
-        cell["timely"] = 1.0 if promise <= deadline else 0.0
-        cell["time"] = promise
+        take_promise(st, k, o, deadline, patience, law)
     else:
         promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
-        usual = kind["known"] == 1 and own == 0 and cell["rate"] == cell["full_rate"]
+        reach = cell["reach"] if usual and cell["rate"] == cell["full_rate"] else 0.0
         served, delta, used, timely, time, kept = expect(
             cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
             deadline, kind["late_rule"], kind["late_parameter"], promise, law, st.rows,
-            st.nodes[k, o], st.waits, st.ahead[cell["table"]], cell["reach"] if usual else 0.0,
+            st.nodes[k, o], st.waits, st.ahead[cell["table"]], reach,
         )  # fmt: skip
         cell["served"], cell["delta"], cell["used"] = served, delta, used
         cell["timely"], cell["time"], cell["kept"] = timely, time, kept
@@ -143,6 +165,8 @@ def worth(
     cell: Any, seller: Any, ask: float, value: float, loss: float, delay_cost: float
 ) -> float:
     """Return the expected utility of an offer at a given ask, USD, taste apart."""
+    if ask == math.inf:
+        return -math.inf  # no bid
     paid = ask * cell["billed"] + cell["slope"] * cell["tilt"]
     paid -= seller["penalty"] * (cell["served"] - cell["kept"])
     return expected_utility(
@@ -169,16 +193,21 @@ def recall_alone(known: NDArray[np.float64], cell: Any) -> None:
 
 @spliced
 def base_of(st: State, k: int, o: int) -> float:
-    """Return the utility of an offer where all buyers of the class agree on it, else 0."""
+    """Return the utility of an offer where all buyers of the class agree on it, else 0.
+
+    An offer that bids for no task of the class is off the market.
+    """
     cell, kind, clock = st.cells[k, o], st.classes[k], st.clock[0]
     seller = st.sellers[st.offers[o]["seller"]]
-    if kind["plain"] == 0:
+    if clock["exact_price"] == 1:
         return 0.0
-    value = st.laws[k, VALUE]["a"]
-    delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
     ask = cell["ask"]
     if clock["mechanism"] == SECOND_SCORE:
         ask = bid_of(cell, seller, ask, cell["cost"], clock["bid_cost"], clock["commission"])
+    if kind["plain"] == 0:
+        return -math.inf if ask == math.inf else 0.0
+    value = st.laws[k, VALUE]["a"]
+    delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
     return worth(cell, seller, ask, value, kind["loss"], delay)
 
 
@@ -197,11 +226,11 @@ def renew(st: State, k: int, o: int) -> None:
         st.base[k, o] = -math.inf
         return
     alone = False
-    if seller["quote"] == OBSERVED:
-        observe(cell, seller, st.queues[s], kind)
-        alone = cell["chance"] == 0.0 and cell["streams"] < CROWD
-    elif seller["quote"] == AVERAGE:
+    if seller["quote"] == AVERAGE:
         recall(cell)
+    else:
+        observe(cell, seller, st.queues[s], kind)
+        alone = cell["chance"] == 0.0 and cell["streams"] < CROWD and seller["quote"] == OBSERVED
     st.base[k, o] = 0.0
     if kind["known"] == 0:
         return
@@ -216,7 +245,7 @@ def renew(st: State, k: int, o: int) -> None:
         patience = deadline
     elif kind["patience"] == 2:
         patience = st.laws[k, PATIENCE]["a"]
-    by_law(st, k, o, deadline, patience, 0)
+    by_law(st, k, o, deadline, patience, True, st.works[k, o])
     st.base[k, o] = base_of(st, k, o)
     if alone:
         remember_alone(st.alone[k, o, cell["streams"]], cell, st.base[k, o])

@@ -7,7 +7,8 @@ E[T]. Where nobody waits it is exact for the class's own size law; the gamma law
 uniform within each of `SLICES` slices, which keeps its mean.
 
 - `observed`: p is 0 or 1 and the gamma has the mean and variance of the work ahead, which is
-  exact for exponential work (Erlang); for several slots or other sizes it is two-moment.
+  exact for exponential work (Erlang) if nobody ahead leaves; for several slots or other sizes
+  it is two-moment.
 - `average`: p, and an exponential with the mean wait of those who waited, both as buyers have
   met them; exact for M/M/c. Waits cut short by leaving count as censored.
 - `promised`: the promise itself.

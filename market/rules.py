@@ -201,11 +201,14 @@ def round_half_even(x: float) -> float:
 def nano(usd: float) -> int:
     """Return an amount in nano-dollars, rounded half-even once.
 
+    Beyond 5e9 USD either way it is taken as that much, which no account can hold: the ledger
+    stops the run instead of an integer wrapping around.
+
     Example:
-        >>> nano(0.0000000025), nano(1.5)
-        (2, 1500000000)
+        >>> nano(0.0000000025), nano(1.5), nano(1e300)
+        (2, 1500000000, 5000000000000000000)
     """
-    return int(round_half_even(usd * 1e9))
+    return int(round_half_even(min(max(usd, -5e9), 5e9) * 1e9))
 
 
 @compiled

@@ -14,7 +14,7 @@ from .heaps import drop_from_row, schedule, settle_row, withdraw
 from .jit import compiled, spliced
 from .outlook import level_at, note_change, would_preempt
 from .rules import service_rate
-from .state import ARRIVAL, COMING, COMPLETION, OBSERVED, RENEGE, RUNNING, WAITING, State
+from .state import ARRIVAL, AVERAGE, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
 
 
 @compiled
@@ -59,9 +59,9 @@ def touch(seller: Any, now: float) -> None:
 
 @spliced
 def changed(st: State, s: int, always: bool) -> None:
-    """Note that observed quotes of a seller may have changed."""
+    """Note that what is expected of a seller's queue may have changed."""
     seller = st.sellers[s]
-    if seller["quote"] == OBSERVED and (always or not math.isinf(seller["kappa"])):
+    if seller["quote"] != AVERAGE and (always or not math.isinf(seller["kappa"])):
         note_change(st, s)
 
 

@@ -41,24 +41,26 @@ def quantiles_of(law: Any, p: Array) -> Array:
 
 
 @cache
-def _slices() -> tuple[Array, Array]:
-    """Return (probabilities [slices, inside], weights of the slices), halving towards 0 and 1."""
+def _slices() -> tuple[Array, Array, Array]:
+    """Return (probabilities [slices, inside], weights of the slices, weights inside).
+
+    Slices halve towards 0 and 1; inside a slice the points are those of Gauss and Legendre.
+    """
     tail = 2.0 ** -np.arange(_HALVINGS, 0, -1) / _EVEN
     even = np.arange(1, _EVEN) / _EVEN
     edges = np.concatenate([[0.0], tail, even, 1.0 - tail[::-1], [1.0]])
-    nodes, _ = np.polynomial.legendre.leggauss(_INSIDE)
+    nodes, inside = np.polynomial.legendre.leggauss(_INSIDE)
     widths = np.diff(edges)
-    return edges[:-1, None] + widths[:, None] * (nodes + 1.0) / 2.0, widths
+    return edges[:-1, None] + widths[:, None] * (nodes + 1.0) / 2.0, widths, inside / 2.0
 
 
 def points_of(law: Any) -> tuple[Array, Array]:
     """Return (values, weights) of a law: the means of its slices, which keep the law's mean."""
     if isinstance(law, Constant):
         return np.array([law.value]), np.ones(1)
-    p, weights = _slices()
-    _, inside = np.polynomial.legendre.leggauss(_INSIDE)
-    values = quantiles_of(law, p) @ inside / 2.0
-    return values * (law.mean / (values @ weights)), weights
+    p, weights, inside = _slices()
+    values = (quantiles_of(law, p) * inside).sum(axis=1)
+    return values * (law.mean / (values * weights).sum()), weights
 
 
 class Sizes:
@@ -119,17 +121,22 @@ def fill_work(
 
     The nodes, shape [SIZE_NODES], are the means of equally likely slices.
     """
-    by = np.array([prefill, verbosity])
-    law["mean"] = by @ [sizes.mean_input, sizes.mean_output] + thinking
-    law["variance"] = by @ sizes.covariance() @ by
+    law["mean"] = prefill * sizes.mean_input + verbosity * sizes.mean_output + thinking
+    joint = sizes.covariance()
+    law["variance"] = (
+        prefill**2 * joint[0, 0] + 2 * prefill * verbosity * joint[0, 1]
+        + verbosity**2 * joint[1, 1]
+    )  # fmt: skip
     values, weights = sizes.points(prefill, verbosity)
     alone = sizes.alone(prefill)
     law["shift"] = thinking
-    if alone is None:
+    if sizes.recorded:  # a few rows are a law of steps
+        rows = np.ceil(work.PROBABILITIES * len(values) - 1e-9).astype(np.int64) - 1
+        _fill_table(law, values[np.maximum(rows, 0)], tables)
+    elif alone is None:
         middles = np.cumsum(weights) - weights / 2
-        _fill_table(
-            law, np.interp(work.PROBABILITIES, middles, values), float(values @ weights), tables
-        )
+        quantiles = np.interp(work.PROBABILITIES, middles, values)
+        _fill_table(law, _with_mean(quantiles, float(law["mean"]) - thinking), tables)
     else:
         varies, is_input = alone
         scale, other = (prefill, verbosity) if is_input else (verbosity, prefill)
@@ -150,18 +157,21 @@ def _fill_alone(law: Any, varies: Any, scale: float, tables: list[Array]) -> Non
         law["a"] = math.log(scale * varies.mean) - sigma2 / 2
     else:
         p = np.clip(work.PROBABILITIES, 1e-12, 1.0 - 1e-12)
-        _fill_table(law, scale * quantiles_of(varies, p), scale * varies.mean, tables)
+        _fill_table(law, _with_mean(scale * quantiles_of(varies, p), scale * varies.mean), tables)
 
 
-def _fill_table(law: Any, quantiles: Array, mean: float, tables: list[Array]) -> None:
-    """Add a table of probabilities, quantiles and E[max(x − w, 0)] at them, shape [3, points].
+def _with_mean(quantiles: Array, mean: float) -> Array:
+    """Return quantiles whose upper tenth is stretched by what the mean of their table is off."""
+    off = mean - float(np.trapezoid(quantiles, work.PROBABILITIES))
+    beyond = np.maximum(quantiles - quantiles[np.searchsorted(work.PROBABILITIES, 0.9)], 0.0)
+    tail = float(np.trapezoid(beyond, work.PROBABILITIES))
+    return quantiles + beyond * (max(off / tail, -1.0) if tail > 0.0 else 0.0)
 
-    The last quantile is the one that keeps the mean.
-    """
+
+def _fill_table(law: Any, quantiles: Array, tables: list[Array]) -> None:
+    """Add a table of probabilities, quantiles and E[max(x − w, 0)] at them, shape [3, points]."""
     law["kind"], law["row"] = work.TABLE, len(tables)
     p = work.PROBABILITIES
-    tail = mean - float(np.trapezoid(quantiles[:-1], p[:-1]))
-    quantiles[-1] = max(2.0 * tail / (p[-1] - p[-2]) - quantiles[-2], quantiles[-2])
     areas = np.concatenate([[0.0], np.cumsum(np.diff(quantiles) * (p[1:] + p[:-1]) / 2)])
     tables.append(np.array([p, quantiles, areas]))
 

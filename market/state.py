@@ -89,11 +89,13 @@ CELL = np.dtype([
     ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
     ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
+    ("own_served", _f), ("own_billed", _f), ("own_kept", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
 quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the price by
-`slope`; `tilt` is the work of those on time beyond their share, times the refund if late."""
+`slope`; `tilt` is the work of those on time beyond their share, times the refund if late. What
+begins with `own` is what the seller itself expects where buyers take its promise."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -143,6 +145,7 @@ class State(NamedTuple):
     queues: Any  # [S, LEVELS] QUEUE
     cells: Any  # [K, O] CELL
     works: Any  # [K, O] WORK
+    told: Any  # [1] WORK: the work of the one task whose buyer is told its exact price
     base: NDArray[np.float64]  # [K, O] expected utility where all buyers of a class agree
     stamp: NDArray[np.int64]  # [K, O] version of the seller that the quote was made for
     version: NDArray[np.int64]  # [S] changes whenever a quote may have changed

@@ -22,12 +22,13 @@ Sources:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
+Floats = NDArray[np.float64]
 _Z99 = 2.3263478740408408  # upper 1% point of the normal law: false alarms of `Estimate.short`
 _ROUNDING = 1e-12  # a relative spread below this is floating-point dust, not randomness
 _GROUP = 5  # epochs per group in MSER-5
@@ -123,59 +124,68 @@ def batch_means(sums: ArrayLike, counts: ArrayLike, batches: int = 20) -> Estima
     >>> e.mean, round(e.se, 4), e.n, e.df
     (2.5, 0.6455, 4, 3)
     """
-    y, x = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    if y.ndim != 1 or y.shape != x.shape:
-        raise ValueError(f"sums {y.shape} and counts {x.shape} must share one shape [epochs]")
+    y, x = _pairs(sums, counts, "epochs")
     if batches < 2:
         raise ValueError(f"batches is {batches}; an error needs at least 2")
+    y, x = _merge(y, batches), _merge(x, batches)
+    e, moved = _ratio(y, x)
+    # Dust (all batches agree but for rounding) has correlations of its own that mean nothing.
+    random = e.n > 1 and e.se > _ROUNDING * abs(e.mean)
+    short = random and lag1(moved) > _Z99 * math.sqrt((e.n - 2) / (e.n * e.n - 1))
+    return replace(e, short=short)
+
+
+def replications(sums: ArrayLike, counts: ArrayLike) -> Estimate:
+    """Ratio estimate R = sum(sums) / sum(counts) over independent replications.
+
+    Totals are pooled, so that an offer which sold nothing in one replication keeps its price, and
+    a replication with many tasks counts for more. The error is the jackknife of `batch_means`
+    with a replication in place of a batch; with equal counts it is sd / sqrt(n). Student's t has
+    n - 1 degrees of freedom, n being the replications with a sum or a count.
+
+    Args:
+        sums: total of the measured quantity in each replication, shape [replications].
+        counts: what it is averaged over, shape [replications], not negative; ones for a mean of
+            the sums themselves.
+
+    Returns:
+        The estimate, in units of sums per count. Mean and error are nan where there is no count
+        or data are not finite; the error is nan with data in one replication only.
+
+    Raises:
+        ValueError: if shapes differ, are not one-dimensional, or a count is negative.
+
+    >>> e = replications([6.0, 0.0, 2.0], [2, 0, 2])
+    >>> e.mean, e.se, e.n
+    (2.0, 1.0, 2)
+    """
+    y, x = _pairs(sums, counts, "replications")
+    return _ratio(y, x)[0]
+
+
+def _pairs(sums: ArrayLike, counts: ArrayLike, of: str) -> tuple[Floats, Floats]:
+    y, x = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    if y.ndim != 1 or y.shape != x.shape:
+        raise ValueError(f"sums {y.shape} and counts {x.shape} must share one shape [{of}]")
     if np.any(x < 0.0):
         raise ValueError("counts must not be negative")
+    return y, x
+
+
+def _ratio(y: Floats, x: Floats) -> tuple[Estimate, Floats]:
+    """Return sum(y) / sum(x) with its jackknife error, and by how much each piece moves it."""
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
-        return Estimate(math.nan, math.nan, 0, 0)
-    y, x = _merge(y, batches), _merge(x, batches)
+        return Estimate(math.nan, math.nan, 0, 0), y[:0]
     held = (y != 0.0) | (x != 0.0)
     y, x = y[held], x[held]
     n, total = len(x), float(x.sum())
     if total == 0.0:
-        return Estimate(math.nan, math.nan, n, max(n - 1, 0))
+        return Estimate(math.nan, math.nan, n, max(n - 1, 0)), y[:0]
     mean = float(y.sum()) / total
     if n < 2 or np.any(x == total):
-        return Estimate(mean, math.nan, n, n - 1)
+        return Estimate(mean, math.nan, n, n - 1), y[:0]
     moved = (y - mean * x) / (total - x)
-    se = math.sqrt((n - 1) / n * float(np.square(moved).sum()))
-    # Dust (all batches agree but for rounding) has correlations of its own that mean nothing.
-    random = se > _ROUNDING * abs(mean)
-    short = random and lag1(moved) > _Z99 * math.sqrt((n - 2) / (n * n - 1))
-    return Estimate(mean, se, n, n - 1, short)
-
-
-def replications(values: ArrayLike) -> Estimate:
-    """Mean over independent replications: se = sd / sqrt(n), Student's t with n - 1.
-
-    A value that is not finite makes mean and error nan: to leave such a replication out silently
-    would bias the mean towards the runs in which the measure exists.
-
-    Args:
-        values: one value per replication, shape [replications].
-
-    Returns:
-        The estimate, in the values' unit; error nan with a single replication.
-
-    Raises:
-        ValueError: if the values are not one-dimensional.
-
-    >>> e = replications([1.0, 2.0, 3.0])
-    >>> e.mean, round(e.se, 4), e.df
-    (2.0, 0.5774, 2)
-    """
-    v = np.asarray(values, dtype=np.float64)
-    if v.ndim != 1:
-        raise ValueError(f"values have shape {v.shape}; expected [replications]")
-    n = len(v)
-    if n == 0 or not np.isfinite(v).all():
-        return Estimate(math.nan, math.nan, n, max(n - 1, 0))
-    se = float(v.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return Estimate(float(v.mean()), se, n, n - 1)
+    return Estimate(mean, math.sqrt((n - 1) / n * float(np.square(moved).sum())), n, n - 1), moved
 
 
 def lag1(values: ArrayLike) -> float:
@@ -264,8 +274,8 @@ def detect_warmup(series: ArrayLike) -> Warmup:
     return Warmup(_GROUP * int(held[cut]) if cut else 0, reached=2 * cut <= k)
 
 
-def _merge(values: NDArray[np.float64], batches: int) -> NDArray[np.float64]:
+def _merge(values: Floats, batches: int) -> Floats:
     """Totals of at most `batches` equal runs of epochs; the first, odd epochs are dropped."""
     size = max(1, math.ceil(len(values) / batches))
-    totals: NDArray[np.float64] = values[len(values) % size :].reshape(-1, size).sum(axis=1)
+    totals: Floats = values[len(values) % size :].reshape(-1, size).sum(axis=1)
     return totals

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..agents import catalogue
+from ..agents.strategies import STRATEGIES
 from ..market.schema.entries import Entry, fields_of
 from ..market.schema.errors import CODES, BadInputError, Problem, did_you_mean, plain, shown
 from .lint import RULES
@@ -18,6 +19,8 @@ _NAMES = {
     "tasks": "a task class", "sellers": "a seller", "events": "an event", "run": "the run",
     "quotes": "what buyers know", "platform": "the platform", "mechanism": "the mechanism",
 }  # fmt: skip
+_OF_QUANTITY = ("value", "mean", "low", "high", "values")  # what a law has in its field's unit
+_LISTS = ("tasks", "sellers", "events")
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,11 @@ def explain_kind(kind: str) -> list[Explanation]:
             users.setdefault(".".join(map(str, entry.path)), entry.kinds[kind])
     if not users:
         return []
-    model = next(iter(users.values()))
+    return _kind(kind, next(iter(users.values())), list(users))
+
+
+def _kind(kind: str, model: type[BaseModel], users: list[str]) -> list[Explanation]:
+    """Explain a table of the schema and its fields; `users` are the fields that may be it."""
     needs = ", ".join(name for name in model.model_fields if name != "kind")
     meaning = " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split()).removesuffix(".")
     whole = Explanation(
@@ -131,28 +138,52 @@ def explain_kind(kind: str) -> list[Explanation]:
     parts = [
         replace(
             _explain(f"{kind}.{name}", entry), of=f"`{kind}`",
-            unit=entry.unit_in_words or ("that of the field" if law else ""),
+            unit=entry.unit_in_words
+            or ("that of the field" if law and name in _OF_QUANTITY else ""),
         )
         for name, entry in fields_of(model).items() if name != "kind"
     ]  # fmt: skip
     return [whole, *parts]
 
 
+def explain_strategy(name: str) -> list[Explanation]:
+    """Explain a pricing strategy with its parameters, or a parameter: `undercut.floor`, `floor`."""
+    found = []
+    for strategy, model in STRATEGIES.items():
+        whole, *parts = _kind(strategy, model, ["sellers.pricing"])
+        found += [whole, *parts] if name == strategy else []
+        found += [p for p in parts if name in (p.field, p.field.rpartition(".")[2])]
+    return found
+
+
+def _unnamed(name: str) -> str:
+    """Return a path without the name of a task class or seller: `sellers.deep.price`, say.
+
+    Names may hold dots, so the longest rest that is a field counts.
+    """
+    first, *rest = name.split(".")
+    known = {path for kinded, e in every_entry() for path in (kinded, ".".join(map(str, e.path)))}
+    paths = (".".join((first, *rest[cut:])) for cut in range(1, len(rest)))
+    return next((path for path in paths if first in _LISTS and path in known), name)
+
+
 def explain(name: str) -> list[Explanation] | str:
-    """Explain a field of a scenario, or a figure of a catalogue.
+    """Explain a field of a scenario, a kind, a strategy, a code, or a figure of a catalogue.
 
     Raises:
         BadInputError: there is nothing of that name.
     """
-    found = explain_field(name)
+    found = explain_field(name) or explain_field(_unnamed(name))
     if not any(item.field.endswith(f".{name}") for item in found):  # `deadline` is both
         found = explain_kind(name) or found
+    found += explain_strategy(name)
     if found:
         return found
     figure = explain_code(name) or explain_figure(name)
     if figure:
         return figure
     known = {word for kinded, e in every_entry() for word in (str(e.path[-1]), kinded)}
+    known |= set(STRATEGIES)
     models = [model for c in catalogue.catalogues() for model in catalogue.load(c).models]
     hint = did_you_mean(name, [*known, *models]) or "`walras explain sellers.price` is an example"
     raise BadInputError([

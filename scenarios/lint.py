@@ -25,11 +25,17 @@ Found = Iterator[tuple[str, Path, str]]
 
 
 def lint(market: Market, source: Source | None = None) -> list[Problem]:
-    """Return the warnings of all rules.
+    """Return what is allowed in a market and yet hardly meant, as warnings of all rules.
+
+    `walras validate` says the same of a file. `print(problem.message)` reads one;
+    `walras explain W203` gives its equation.
 
     Args:
-        market: a valid market.
+        market: a valid market, from a file or made in Python.
         source: the file it comes from, to name lines.
+
+    Returns:
+        Warnings with `code`, `message` and `field`; none for a sound market.
 
     Example:
         >>> from walras.market.schema.demand import TaskClass
@@ -151,6 +157,14 @@ def prices_below_cost(terms: Terms) -> Found:
             yield "W209", ("sellers", s, "price"), text
 
 
+def idle_penalties(terms: Terms) -> Found:
+    """W219: penalty > 0 without a promise: nothing can be broken, so it is never paid."""
+    for s, seller in enumerate(terms.market.sellers):
+        if seller.penalty > 0 and seller.promise is None:
+            text = f"seller `{seller.name}` has a penalty but no `promise` that could be broken"
+            yield "W219", ("sellers", s, "penalty"), text
+
+
 def too_many_considered(terms: Terms) -> Found:
     """W211: m offers are shown, fewer serve the class."""
     for k, task in enumerate(terms.market.tasks):
@@ -224,7 +238,7 @@ def foreign_catalogue(terms: Terms) -> Found:
 
 
 RULES: tuple[Callable[[Terms], Found], ...] = (
-    dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost,
+    dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     *QUEUE_RULES,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from ..market.schema.supply import Seller
 from .terms import Terms, lightest, open_rate
 
 _MOST_TASKS = 1e10
+_MOST_DECISIONS = 1e7
 _FEWEST_TASKS = 100
 _NEGLIGIBLE = 0.01  # share of the run: a start-up bias that hardly shows
 
@@ -119,6 +120,20 @@ def many_tasks(terms: Terms) -> Found:
             yield "W215", ("tasks", k, "arrivals"), text
 
 
+def many_decisions(terms: Terms) -> Found:
+    """W218: until / reprice_every > 10⁷ decisions of a strategy, which run in Python."""
+    until = terms.market.run.until
+    for s, seller in enumerate(terms.market.sellers):
+        count = until / seller.reprice_every
+        if seller.pricing is not None and count > _MOST_DECISIONS:
+            text = (
+                f"seller `{seller.name}`: repricing every {seller.reprice_every:.3g} s means "
+                f"{count:.1g} decisions in the run; at 10,000 a second they take "
+                f"{count / 3.6e7:,.1f} hours"
+            )
+            yield "W218", ("sellers", s, "reprice_every"), text
+
+
 def long_epoch(terms: Terms) -> Found:
     """W212: epoch > until."""
     run = terms.market.run
@@ -131,8 +146,15 @@ def long_epoch(terms: Terms) -> Found:
 
 
 def late_events(terms: Terms) -> Found:
-    """W216: at ≥ until, so that the event never happens."""
+    """W216: at ≥ until (of a seller: enters ≥ until), so that it never happens."""
     until = terms.market.run.until
+    for s, seller in enumerate(terms.market.sellers):
+        if seller.enters >= until:
+            text = (
+                f"seller `{seller.name}` enters at {seller.enters:.4g} s, after the end of the run "
+                f"at {until:.4g} s"
+            )
+            yield "W216", ("sellers", s, "enters"), text
     for i, event in enumerate(terms.market.events):
         if event.at >= until:
             text = (
@@ -143,5 +165,6 @@ def late_events(terms: Terms) -> Found:
 
 
 QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
-    overloads, short_memory, warm_up, few_tasks, many_tasks, long_epoch, late_events,
+    overloads, short_memory, warm_up, few_tasks, many_tasks, many_decisions, long_epoch,
+    late_events,
 )  # fmt: skip

@@ -57,12 +57,12 @@ class Loaded:
         return self.market
 
 
-def load(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Market:
+def load(target: str | os.PathLike[str], overrides: str | Sequence[str] = ()) -> Market:
     """Read a scenario by name or file.
 
     Args:
         target: a name of the library, as `walras list` shows them, or a TOML file.
-        overrides: changes such as `"run.until=2 h"` or `"sellers.deep.price.output=3"`.
+        overrides: changes such as `["run.until=2 h", "sellers.deep.price.output=3"]`, or one.
 
     Returns:
         The market.
@@ -70,7 +70,7 @@ def load(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Marke
     Raises:
         BadInputError: all errors at once.
     """
-    return read(target, overrides).require()
+    return read(target, [overrides] if isinstance(overrides, str) else overrides).require()
 
 
 def read(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Loaded:

@@ -31,7 +31,7 @@ class Result:
     `epochs`: a row per (rep, epoch, task class, offer) with activity: counts, sums of times (s)
     and money (USD); the offer "outside" are those who did without. `sellers`: a row per (rep,
     epoch, seller): load, profit. `prices`: a row per (rep, epoch, offer): what was posted at the
-    epoch's end, in `price_unit`. `latencies`: histogram of sojourns after warm-up.
+    epoch's start, in `price_unit`. `latencies`: histogram of sojourns after warm-up.
     `trades`: a row per finished task, or a keyed sample (`trades.attrs["share"]`, by class).
     `accounts`: the ledger's balances in nano-dollars.
     """

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import operator
 import os
 import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,18 +17,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from simpy.events import NORMAL
 
 from ..agents.economy import Economy
+from ..agents.seller import Process
 from ..market.rng import hashed
 from ..market.schema.errors import shown
+from ..market.schema.fields import whole
 from ..market.schema.market import Market
 from .load import load
 from .result import Result
 from .tables import Record, tables
+from .traces import locate
 
 RECORDS = ("summary", "epochs", "trades")
 SAMPLE = 20_000
 """Rows of trades kept when not all are asked for: a keyed sample, as many of each class."""
+_LAST = NORMAL + 1  # priority of an event after all others of its time
 _LIBRARIES = ("numpy", "numba", "scipy", "pandas", "simpy", "mesa")
 
 Progress = Callable[[float, float, int], None]
@@ -43,6 +47,7 @@ class _Once:
     sellers: list[NDArray[Any]] = field(default_factory=list)
     asks: list[NDArray[np.float64]] = field(default_factory=list)
     levers: list[list[float]] = field(default_factory=list)
+    posted: list[list[float]] = field(default_factory=list)
     rows: list[NDArray[Any]] = field(default_factory=list)
 
 
@@ -62,6 +67,7 @@ def run(
     market: Market | str | os.PathLike[str], *, until: float | str | None = None, seed: int = 0,
     reps: int = 1, warmup: float | str | None = None, record: str = "epochs",
     progress: Progress | None = None, base: str | Path = ".",
+    processes: Iterable[Callable[[Economy], Process]] = (),
 ) -> Result:  # fmt: skip
     """Simulate a market and return what happened.
 
@@ -73,11 +79,15 @@ def run(
         warmup: time left out of means; the spec's own when absent.
         record: "summary" (means only), "epochs" (a time series) or "trades" (every task).
         progress: called with (simulated seconds done, in all, tasks so far).
-        base: folder from which relative trace files are taken.
+        base: folder from which relative trace files are taken; where one is not there, it is
+            looked for in the folder that the environment variable WALRAS_DATA names.
+        processes: functions that take the `Economy` and return a SimPy process (a generator),
+            which starts at time 0 of each replication and may submit tasks.
 
     Raises:
-        BadInputError: there is no such scenario, it has errors, or `until` or `warmup` has.
-        ValueError: another argument is out of range, or a trace file is missing or unreadable.
+        BadInputError: there is no such scenario, it has errors, or `until` or `warmup` has; a
+            trace file is missing or cannot be read.
+        ValueError: another argument is out of range, or a trace file does not hold a trace.
         LedgerOverflowError: an account went beyond 4.6e9 USD.
 
     Example:
@@ -95,24 +105,24 @@ def run(
         raise TypeError(f"market is {shown(market)}; give a Market, or a scenario's name or file")
     if record not in RECORDS:
         raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
-    _whole("reps", reps, 1, 100_000, "100,000")
-    _whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
+    whole("reps", reps, 1, 100_000, "100,000")
+    whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
+    processes = tuple(processes)
     changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
     if changes:
-        given = {name: getattr(market.run, name) for name in market.run.model_fields_set}
-        spec = {name: getattr(market, name) for name in market.model_fields_set}
-        market = type(market)(**{**spec, "run": type(market.run)(**{**given, **changes})})
+        market = market.model_copy(update={"run": market.run.model_copy(update=changes)})
+    located = locate(market, Path(base))
     started = time.monotonic()
     tasks = 0
     records = []
     digest = hashlib.blake2b(digest_size=16)
     edges = epoch_edges(market)
     for rep in range(reps):
-        once, count = _simulate(market, rep_seed(seed, rep), record, edges, digest, (
+        once, count = _simulate(located, rep_seed(seed, rep), record, edges, digest, (
             None if progress is None
             else lambda done, so_far, rep=rep, before=tasks: progress(  # type: ignore[misc]
                 rep * edges[-1] + done, reps * edges[-1], before + so_far)
-        ), Path(base))  # fmt: skip
+        ), processes)  # fmt: skip
         tasks += count
         records.append(once)
     frames = tables(market, edges, records, shares=_shares(market, record))
@@ -124,18 +134,6 @@ def run(
         "command": "", "digest": digest.hexdigest(),
     }  # fmt: skip
     return Result(market=market, seed=seed, reps=reps, record=record, manifest=manifest, **frames)
-
-
-def _whole(name: str, value: object, low: int, high: int, told: str) -> None:
-    """Refuse what is no whole number from low to high."""
-    try:
-        fits = low <= operator.index(value) <= high  # type: ignore[arg-type]
-    except TypeError:
-        fits = False
-    if not fits:
-        raise ValueError(
-            f"{name} is {shown(value)}; it must be a whole number from {low} to {told}"
-        )
 
 
 def epoch_edges(market: Market) -> NDArray[np.float64]:
@@ -164,24 +162,27 @@ def _shares(market: Market, record: str) -> list[float]:
 
 def _simulate(
     market: Market, seed: int, record: str, edges: NDArray[np.float64], digest: Any,
-    progress: Callable[[float, int], None] | None, base: Path,
+    progress: Callable[[float, int], None] | None,
+    processes: Iterable[Callable[[Economy], Process]],
 ) -> tuple[Record, int]:  # fmt: skip
     """Simulate one replication; feed its numbers to the digest as they come."""
     once = _Once()
     warm = edges[warmup_epochs(market, edges)] if market.run.warmup > 0 else 0.0
     economy = Economy(
-        market, seed, warmup=float(warm), share=_shares(market, record), base=base,
+        market, seed, warmup=float(warm), share=_shares(market, record),
         keep=once.rows.append,
     )  # fmt: skip
+    for process in processes:
+        economy.clock.process(process(economy))
     engine = economy.engine
+    economy.clock.process(_note_prices(economy, edges[:-1], once))
     for end in edges[1:]:
         economy.advance(float(end))
         engine.close_epoch()
         state = engine.state
         once.stats.append(state.stats.copy())
         once.sellers.append(state.sellers.copy())
-        once.asks.append(state.cells["ask"].copy())
-        once.levers.append([p for seller in economy.sellers for p in seller.prices.values()])
+        once.posted.append([x for seller in economy.sellers for x in seller.posted()])
         digest.update(state.stats.tobytes())
         economy.forget()
         if progress is not None:
@@ -193,11 +194,20 @@ def _simulate(
     digest.update(engine.state.latencies.tobytes())
     seen = Record(
         stats=np.stack(once.stats), sellers=np.stack(once.sellers), asks=np.stack(once.asks),
-        levers=np.array(once.levers), latencies=engine.state.latencies,
+        levers=np.array(once.levers), posted=np.diff(np.array(once.posted), axis=0, prepend=0.0),
+        latencies=engine.state.latencies,
         ledger=engine.state.ledger.copy(),
         trades=np.concatenate(once.rows) if once.rows else engine.state.trades[:0].copy(),
     )  # fmt: skip
     return seen, int(engine.state.clock[0]["tasks"])
+
+
+def _note_prices(economy: Economy, starts: NDArray[np.float64], once: _Once) -> Process:
+    """Note the prices with which each epoch starts, after all that happens at that instant."""
+    for start in starts:
+        yield economy.clock.at(float(start), _LAST)
+        once.asks.append(economy.engine.state.cells["ask"].copy())
+        once.levers.append([p for seller in economy.sellers for p in seller.prices.values()])
 
 
 def _memory() -> float:

@@ -33,12 +33,12 @@ def summarise(
     """Return one row per (task, offer, metric): value, se, unit, n (batches or replications).
 
     `epochs`, `sellers` and `prices` are the tables of a `Result`. Loads and profits of a seller
-    stand under its name in the column `offer`. A count has no error; it is what happened.
+    stand under its name in the column `offer`. Counts are per replication; of a single one they are
+    what happened and have no error. Ratios are of totals over all replications.
     """
     length = int(sellers["epoch"].max()) + 1
     edges = np.unique(sellers["start"].to_numpy())
     first = int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
-    first = min(first, length - 1)
     hours = (np.diff(np.append(edges, market.run.until)) / 3600)[first:]
     cube = _cube(market, epochs, reps, length)
     cube = {name: values[:, first:] for name, values in cube.items()}
@@ -64,8 +64,8 @@ def summarise(
 
 
 def leaders(summary: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """Return the most chosen offers of each class, a row each: share, price, wait and the like."""
-    metrics = ["share", "price", "wait", "miss_rate", "accuracy"]
+    """Return the most chosen offers of each class, a row each: share, price, times and the like."""
+    metrics = ["share", "price", "wait", "sojourn", "miss_rate", "accuracy"]
     rows = summary[summary["metric"].isin(metrics) & (summary["task"] != ALL)]
     table = rows.pivot(index=["task", "offer"], columns="metric", values="value")
     table = table.reindex(columns=metrics).drop(ALL, level="offer")
@@ -96,9 +96,7 @@ def _estimate(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimat
     """Return a ratio with its error; arrays [rep, epoch]."""
     if sums.shape[0] == 1:
         return batch_means(sums[0], counts[0])
-    below = counts.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return replications(np.where(below > 0, sums.sum(axis=1) / below, np.nan))
+    return replications(sums.sum(axis=1), counts.sum(axis=1))
 
 
 def _rows(
@@ -140,7 +138,9 @@ def _rows(
         counts = {"served": c["served"], "reneged": c["reneged"], "failed": c["failed"]}
     for name in _TOTALS:
         if name in counts and not (outside and name != "arrived"):
-            rows.append((task, offer, name, float(counts[name].sum()), np.nan, "tasks", 1))
+            of_run = counts[name].sum(axis=1)
+            e = replications(of_run, np.ones(len(of_run)))
+            rows.append((task, offer, name, e.mean, e.se, "tasks", e.n))
     for name, (sums, below) in ratios.items():
         e = _estimate(sums, below)
         rows.append((task, offer, name, e.mean, e.se, _UNITS[name], e.n))
@@ -170,7 +170,7 @@ def _price_rows(
 ) -> None:  # fmt: skip
     """Append the time average of what each offer posted, in the unit of its seller's lever."""
     ordered = prices.sort_values(["rep", "epoch"], kind="stable")
-    posted = ordered["price"].to_numpy(dtype=np.float64).reshape(reps, length, -1)[:, first:]
+    posted = ordered["mean_price"].to_numpy(dtype=np.float64).reshape(reps, length, -1)[:, first:]
     units = [
         "USD/Mtok" if s.price.by_token else "USD/task" for s in market.sellers for _ in s.offers
     ]

@@ -30,11 +30,13 @@ SELLER_UNITS = {
     "waiting": "tasks", "up": "ratio", "revenue": "USD", "cost": "USD", "fixed": "USD",
     "profit": "USD",
 }  # fmt: skip
+_POSTED = ("price", "refund", "penalty", "commission", "returned", "cost")
 TRADE_UNITS = {
     **dict.fromkeys(("arrival", "start", "finish", "answer", "wait", "sojourn", "deadline"), "s"),
     **dict.fromkeys(("input", "output"), "tokens"),
     **dict.fromkeys(("value", "price", "refund", "penalty", "commission", "cost", "utility",
-                     "surplus", "taste"), "USD"),
+                     "surplus", "taste", "returned"), "USD"),
+    **dict.fromkeys((f"{name}_nano" for name in _POSTED), "nano-USD"),
     "delay_cost": "USD/s", "difficulty": "logits",
 }  # fmt: skip
 
@@ -48,9 +50,11 @@ class Record:
     sellers: NDArray[Any]
     """[E, S] SELLER, time integrals of the epoch."""
     asks: NDArray[np.float64]
-    """[E, K, O] price of a mean task at the end of the epoch, USD."""
+    """[E, K, O] price of a mean task at the start of the epoch, USD."""
     levers: NDArray[np.float64]
-    """[E, O] price lever of each offer at the end of the epoch."""
+    """[E, O] price lever of each offer at the start of the epoch."""
+    posted: NDArray[np.float64]
+    """[E, O] the lever's integral over the epoch, lever · seconds."""
     latencies: NDArray[np.int64]
     """[K, O, LATENCY_BINS]."""
     ledger: NDArray[np.int64]
@@ -148,17 +152,21 @@ def _sellers(market: Market, edges: NDArray[np.float64], records: Sequence[Recor
 
 
 def _prices(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
-    """Return what was posted: the lever of each offer at the end of each epoch."""
+    """Return what was posted: each offer's lever at the start of each epoch, and its mean."""
     levers = np.stack([r.levers for r in records])
+    means = np.stack([r.posted for r in records]) / np.diff(edges)[:, None]
     rep, epoch, o = (index.ravel() for index in np.indices(levers.shape))
     of_seller = np.array([s for s, seller in enumerate(market.sellers) for _ in seller.effort])
     units = ["USD/Mtok" if x.price.by_token else "USD/task" for x in market.sellers]
     frame = pd.DataFrame({
         "rep": rep, "epoch": epoch, "start": edges[epoch], "offer": _names(market.offers, o),
         "seller": _names([x.name for x in market.sellers], of_seller[o]),
-        "price": levers.ravel(), "price_unit": np.array(units, dtype=object)[of_seller[o]],
+        "price": levers.ravel(), "mean_price": means.ravel(),
+        "price_unit": np.array(units, dtype=object)[of_seller[o]],
     })  # fmt: skip
-    return _with_units(frame, {"start": "s", "price": "see price_unit"})
+    return _with_units(
+        frame, {"start": "s", "price": "see price_unit", "mean_price": "see price_unit"}
+    )
 
 
 def _latencies(market: Market, records: Sequence[Record]) -> pd.DataFrame:
@@ -191,7 +199,7 @@ def _trades(market: Market, records: Sequence[Record], shares: Sequence[float]) 
         data[name] = rows[name]
     data["deadline"] = np.where(np.isinf(data["deadline"]), np.nan, data["deadline"])
     data |= {"right": rows["right"] == 1, "late": rows["late"] == 1}
-    for name in ("price", "refund", "penalty", "commission", "returned", "cost"):
+    for name in _POSTED:
         data[f"{name}_nano"] = rows[name]
         data[name] = rows[name] * 1e-9
     data |= {name: rows[name] for name in ("utility", "surplus", "taste")}

@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from ..market.schema.arrivals import Replay
-from ..market.schema.errors import Problem, plain, shown
+from ..market.schema.errors import BadInputError, Problem, plain, shown
 from ..market.schema.faults import Source
 from ..market.schema.market import Market
 from ..market.trace import read_trace
@@ -35,15 +35,35 @@ def find(file: str, base: FilePath) -> FilePath | None:
 
 
 def locate(market: Market, base: FilePath) -> Market:
-    """Return the market with the paths of its traces made absolute."""
-    tasks = []
+    """Return the market with the paths of its traces made absolute.
+
+    Raises:
+        BadInputError: traces that are not there or cannot be read, all at once.
+    """
+    tasks, problems = [], []
     for task in market.tasks:
         arrivals = task.arrivals
         if isinstance(arrivals, Replay) and arrivals.file is not None:
-            file = str(find(arrivals.file, base) or arrivals.file)
-            arrivals = arrivals.model_copy(update={"file": file})
+            place = find(arrivals.file, base)
+            if place is None or not os.access(place, os.R_OK):
+                what = "is not there" if place is None else "cannot be read"
+                problems.append(Problem(
+                    "W110", f'task "{task.name}": arrivals.file {shown(arrivals.file)} {what}',
+                    field=f"tasks.{task.name}.arrivals.file",
+                    hint=_remedy(arrivals.get_from, arrivals.columns, f"in {base.resolve()}"),
+                ))  # fmt: skip
+            arrivals = arrivals.model_copy(update={"file": str(place)})
         tasks.append(task.model_copy(update={"arrivals": arrivals}))
-    return market.model_copy(update={"tasks": tuple(tasks)})
+    if problems:
+        raise BadInputError(problems)
+    return market.model_copy(update={"tasks": tasks})
+
+
+def _remedy(origin: object, columns: Sequence[str], beside: str) -> str:
+    """Say where a trace is got from, what it is, and where to put it."""
+    source = f"get it from {plain(origin, 200)}; " if isinstance(origin, str) and origin else ""
+    wanted = f"a CSV file with the columns {', '.join(plain(n) for n in columns)}"
+    return f"{source}it is {wanted}, {beside} or in the folder WALRAS_DATA names"
 
 
 def check_traces(source: Source, base: FilePath) -> Iterator[Problem]:
@@ -71,13 +91,9 @@ def _check(
 ) -> Iterator[Problem]:
     path = ("tasks", index, "arrivals", "file")
     place = find(file, base)
-    wanted = f"a CSV file with the columns {', '.join(plain(n) for n in needed)}"
     if place is None:
         origin = source.at(("tasks", index, "arrivals", "get_from"))
-        get_from = (
-            f"get it from {plain(origin, 200)}; " if isinstance(origin, str) and origin else ""
-        )
-        hint = f"{get_from}it is {wanted}, beside the scenario or in the folder WALRAS_DATA names"
+        hint = _remedy(origin, needed, "beside the scenario")
         entry = entry_at(path, source.data)
         yield source.problem("W110", path, f"{shown(file)} is not there", entry, hint)
         return

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.random import Generator, default_rng
+from pydantic import BaseModel
 
 from walras.market.schema.market import Market
 from walras.scenarios.result import Result
@@ -132,14 +133,19 @@ def fake_result(
     return Result(market=market, seed=seed, reps=reps, record="epochs", manifest=manifest, **frames)
 
 
+def unchecked(spec: Any, changes: dict[str, Any]) -> Any:
+    """Copy a spec with changes that its own `model_copy` might refuse."""
+    return BaseModel.model_copy(spec, update=changes)
+
+
 def hostile_result() -> Result:
     """Make up a run whose names are markup; no file could name a seller so, a frame might."""
     result = fake_result(classes=3, sellers=6, tasks=1500, reps=1)
     market = result.market
     old, new = market.sellers[1].name, HOSTILE.replace("/", "")
     task = market.tasks[0].name
-    seller = market.sellers[1].model_copy(update={"name": new, "owner": new})
-    first = market.tasks[0].model_copy(update={"name": HOSTILE})
+    seller = unchecked(market.sellers[1], {"name": new, "owner": new})
+    first = unchecked(market.tasks[0], {"name": HOSTILE})
     frames = {}
     for name in ("epochs", "sellers", "prices", "latencies", "trades"):
         frame = getattr(result, name)
@@ -147,7 +153,7 @@ def hostile_result() -> Result:
         coded = list(frame.select_dtypes("category"))
         frames[name] = frame.assign(**{c: frame[c].cat.rename_categories(names) for c in coded})
         frames[name].attrs = frame.attrs
-    market = market.model_copy(update={
+    market = unchecked(market, {
         "sellers": (market.sellers[0], seller, *market.sellers[2:]),
         "tasks": (first, *market.tasks[1:]), "question": HOSTILE, "name": HOSTILE,
     })  # fmt: skip
@@ -286,7 +292,7 @@ def _prices(market: Market, reps: int, rng: Generator) -> pd.DataFrame:
                 pd.DataFrame({
                     "rep": rep, "epoch": range(epochs), "start": np.arange(epochs) * EPOCH,
                     "offer": offer, "seller": s.name, "price": s.price.lever * np.exp(walk),
-                    "price_unit": "USD/Mtok",
+                    "mean_price": s.price.lever * np.exp(walk), "price_unit": "USD/Mtok",
                 })
                 for offer in s.offers
             ]  # fmt: skip

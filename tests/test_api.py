@@ -101,6 +101,20 @@ def test_arrays_are_lists() -> None:
     assert w.Replay(times=np.array([0.0, 1.5])).times == (0.0, 1.5)
 
 
+def test_times_are_sorted_with_their_sizes() -> None:
+    """As the rows of a file are."""
+    replay = w.Replay(times=[3.0, 1.0, 2.0], input_tokens=[30, 10, 20])
+    assert replay.times == (1.0, 2.0, 3.0)
+    assert replay.input_tokens == (10.0, 20.0, 30.0)
+    assert replay.mean_rate == 1.5
+
+
+def test_a_market_made_in_python_has_its_warnings() -> None:
+    """What `walras validate` says of a file."""
+    found = {p.code: p.severity for p in w.lint(market(catalogue="march-2026"))}
+    assert found["W217"] == "warning"
+
+
 # --- errors ------------------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
@@ -142,6 +156,34 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
         lambda: w.Seller("a", pricing=w.Poisson(1)), ["pricing: not a strategy; give its name"],
     ),
     "a number as strategy": (lambda: w.Seller("a", pricing=3), ["pricing: not a strategy"]),
+    "ends the wrong way round": (
+        lambda: w.TaskClass("t", w.Poisson(1), deadline=w.Uniform(5, 3)), ["high 3 is below low 5"],
+    ),
+    "ends in a table": (
+        lambda: w.TaskClass("t", w.Poisson(1), deadline={"kind": "uniform", "low": 5, "high": 3}),
+        ["[W106]", "deadline.high 3 is below low 5", "unit: seconds", "allowed: 0 to 1e+12"],
+    ),
+    "nobody thinks": (
+        lambda: w.Closed(3, think_time=0), ["think_time must have a mean above 0 s"],
+    ),
+    "nobody thinks, in a table": (
+        lambda: w.TaskClass("t", {"kind": "closed", "users": 3, "think_time": 0}),
+        ["arrivals.think_time must have a mean", "field: arrivals.think_time", "unit: seconds"],
+    ),
+    "no rate": (
+        lambda: w.TaskClass("t", {"kind": "mmpp", "rates": [0, 0], "dwell": [1, 1]}),
+        ["arrivals.rates must be 0 to 1e7", "unit: tasks per second"],
+    ),
+    "a warm-up's unit": (
+        lambda: market(run={"until": 3, "warmup": 3}),
+        ["run.warmup (3 s)", "unit: seconds; allowed: 0 or more"],
+    ),
+    "too many slots": (
+        lambda: w.Seller("a", slots=1e9), ["slots 1000000000 is no whole number up to 1,000,000"],
+    ),
+    "the name of an effort": (
+        lambda: w.Seller("a", effort={"a/b": 3}), ["`a/b` is not a name", "1 to 64 letters"],
+    ),
     "contradiction": (
         lambda: market(run=w.Run(until=3, warmup=3)), ["run.warmup (3 s) must be shorter"],
     ),
@@ -159,6 +201,32 @@ WRONG: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a strategy's name": (
         lambda: w.run(w.Market([ASK], [w.Seller("a", pricing="undrcut")]), until=1),
         ["W116", "did you mean `undercut`?"],
+    ),
+    "a changed copy": (
+        lambda: ONE.model_copy(update={"speed": -3.0}),
+        ["speed -3 is out of range", 'Seller "one"'],
+    ),
+    "a copy that contradicts itself": (
+        lambda: market().model_copy(update={"run": {"until": 3, "warmup": 3}}),
+        ["run.warmup (3 s) must be shorter"],
+    ),
+    "a class as mechanism": (
+        lambda: market(mechanism=w.ScoringAuction),
+        ["mechanism: ScoringAuction is a class; write ScoringAuction("],
+    ),
+    "a class as choice": (
+        lambda: w.TaskClass("t", w.Poisson(1), choice=w.Argmax), ["Argmax is a class"],
+    ),
+    "a class as strategy": (
+        lambda: w.Seller("a", pricing=w.Undercut), ["pricing: Undercut is a class"],
+    ),
+    "a strategy as mechanism": (
+        lambda: market(mechanism=w.Fixed()), ["Fixed is a seller's strategy", "Seller(pricing="],
+    ),
+    "a high fixed price": (lambda: w.Fixed(price=1e30), ["price 1e+30 is out of range"]),
+    "a trace that is not there": (
+        lambda: w.run(w.Market([w.TaskClass("t", w.Replay(file="none.csv"))], [ONE])),
+        ["error[W110]", 'task "t": arrivals.file "none.csv" is not there', "WALRAS_DATA"],
     ),
     "a strategy's parameter": (lambda: w.Undercut(flor=1), ["did you mean `floor`?"]),
 }  # fmt: skip
@@ -211,7 +279,64 @@ def test_a_scenario_runs_by_name_and_by_file(tmp_path: Path) -> None:
     assert w.run(tmp_path / "mine.toml", until=100, warmup=0).digest == by_name.digest
 
 
-@pytest.mark.parametrize("value", [-1, 1.0, "1", None, 2**63])
+def test_overrides_may_be_one_text() -> None:
+    assert w.load("mm1", "run.until=99 d") == w.load("mm1", ["run.until=99 d"])
+
+
+def test_a_trace_is_found_where_files_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside, or in the folder that WALRAS_DATA names; the result keeps the name given."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "trace.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n0,1,1\n5,1,1\n")
+    mine = w.Market([w.TaskClass("t", w.Replay(file="trace.csv"), value=1.0)], [ONE])
+    monkeypatch.setenv("WALRAS_DATA", str(folder))
+    found = w.run(mine, until=10.0, base=tmp_path)
+    assert found.market.tasks == mine.tasks
+    monkeypatch.delenv("WALRAS_DATA")
+    assert w.run(mine, until=10.0, base=folder).digest == found.digest
+    with pytest.raises(w.BadInputError, match="W110"):
+        w.run(mine, until=10.0, base=tmp_path)
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), "2", True])
+def test_an_amount_of_money_is_a_finite_number(amount: Any) -> None:
+    with pytest.raises(ValueError, match="usd takes a finite number"):
+        w.usd(amount)
+
+
+@pytest.mark.parametrize("price", [1e30, float("nan"), -1.0])
+def test_no_price_is_beyond_what_a_spec_allows(price: float) -> None:
+    """Whether a strategy answers it or a process sets it."""
+    bold = w.Seller("bold", pricing=lambda me, rivals, rng: price, price=w.per_task(1.0))
+    with pytest.raises(ValueError, match=r"it must be a number from 0 to 1,000,000, in USD/task"):
+        w.run(w.Market([ASK], [bold]), until="1 h")
+    with pytest.raises(ValueError, match="it must be from 0 to 1,000,000 USD"):
+        w.Economy(market(), seed=1).seller("one").set_prices(price)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, 2**63])
+def test_the_seed_of_an_economy_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(ValueError, match=r"seed is .*; it must be a whole number from"):
+        w.Economy(market(), seed=seed)
+
+
+def test_an_economy_is_made_of_a_market() -> None:
+    with pytest.raises(TypeError, match='market is "mm1"; give a Market'):
+        w.Economy("mm1", seed=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("until", [float("nan"), float("inf"), 1.0])
+def test_an_economy_advances_to_a_time_that_comes(until: float) -> None:
+    economy = w.Economy(market(), seed=1)
+    economy.advance(2.0)
+    economy.advance(2.0)
+    with pytest.raises(ValueError, match=r"until is .*; it must be finite and not before 2.0"):
+        economy.advance(until)
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, "1", None, True, 2**63])
 @pytest.mark.parametrize("name", ["seed", "reps"])
 def test_seed_and_reps_are_whole_numbers(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} is .*; it must be a whole number from"):

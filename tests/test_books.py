@@ -10,6 +10,7 @@ import pytest
 
 import walras as w
 from walras.market.engine import Engine, LedgerOverflowError
+from walras.market.ledger import LIMIT, post
 from walras.market.state import BALKED, FAILED, RENEGED, SERVED
 
 
@@ -178,3 +179,24 @@ def test_an_account_beyond_the_range_stops_the_run() -> None:
     engine = Engine(market, seed=0)
     with pytest.raises(LedgerOverflowError, match=r"4\.6e9 USD"):
         engine.advance(1e5)
+
+
+@pytest.mark.parametrize(("payer", "payee"), [(0, 1), (1, 0)])
+@pytest.mark.parametrize("amount", [6_000_000_000_000_000_000, -6_000_000_000_000_000_000])
+def test_an_amount_beyond_the_range_is_not_posted(payer: int, payee: int, amount: int) -> None:
+    """It raises the flag and leaves the balances as they were."""
+    books = np.array([5, -5, 0], np.int64)
+    post(books, payer, payee, amount)
+    assert books.tolist() == [5, -5, 1]
+    post(books, payer, payee, LIMIT)
+    assert books[2] == 1
+
+
+def test_a_price_that_no_integer_holds_stops_the_run() -> None:
+    """A task of 10¹³ tokens at 10⁶ USD per million: the engine stops; nothing wraps around."""
+    task = w.TaskClass("k", w.Poisson(1.0), value=1e9, output_tokens=1e9, outside_option=False)
+    seller = w.Seller("s", accuracy=1.0, speed=1e9, verbosity=1000.0, price=w.per_mtok(0.0, 1e6))
+    engine = Engine(w.Market(tasks=[task], sellers=[seller]), seed=0)
+    with pytest.raises(LedgerOverflowError):
+        engine.advance(1e6)
+    assert abs(engine.state.ledger[:-1]).max() <= LIMIT

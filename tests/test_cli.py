@@ -31,6 +31,7 @@ from walras.scenarios.result import Result
 from walras.scenarios.run import run as simulate
 
 from .fake_result import fake_result
+from .test_books import busy_market
 
 CORPUS = Path(__file__).parent / "corpus"
 SMALL = str(CORPUS / "small.toml")
@@ -94,11 +95,28 @@ def test_the_same_run_has_the_same_folder_and_gives_way(runs: Any, tmp_path: Pat
     for _ in range(2):
         assert cli.main(["run", SMALL, "-q"]) == 0
         (folder,) = (tmp_path / "runs").iterdir()
-        assert not (folder / "old").exists()
-        (folder / "old").touch()
+        assert (folder / "manifest.json").read_text() != "old"
+        (folder / "manifest.json").write_text("old")
     assert cli.main(["run", SMALL, "-q", "--seed", "1"]) == 0
     assert cli.main(["run", SMALL, "-q", "--record", "trades"]) == 0
     assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_what_a_user_puts_into_a_run_folder_stays(runs: Any, tmp_path: Path) -> None:
+    """Files, folders and links, beside our own files, which are made anew."""
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    (folder / "notes.txt").write_text("mine")
+    (folder / "plots").mkdir()
+    (folder / "plots" / "a.png").write_bytes(b"png")
+    (folder / "link").symlink_to("nowhere")
+    (folder / "report.html").write_text("old")
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    assert list((tmp_path / "runs").iterdir()) == [folder]
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "plots" / "a.png").read_bytes() == b"png"
+    assert (folder / "link").is_symlink()
+    assert (folder / "report.html").read_text() == "<html>"
 
 
 def test_quiet_and_json(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +180,7 @@ def test_an_unwritable_place_is_found_before_simulating(
     (tmp_path / "file").write_text("a file")
     assert cli.main(["run", SMALL, "--out", "file/x/y"]) == 2
     assert cli.main(["run", SMALL, "--out", "file"]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("cannot be written: file is a file, not a folder") == 2
     assert folders(tmp_path) == []
 
 
@@ -304,6 +322,23 @@ def test_the_card_leaves_out_what_is_not_there(
     assert "no tasks" in capsys.readouterr().out
 
 
+def test_the_card_adds_up_and_says_how_long_answers_take() -> None:
+    """Welfare is what buyers, sellers and the platform gain; the last only where it takes any."""
+    result = simulate(busy_market(), until=2_000.0)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(cards.card(result, "", ""))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 80
+    found = re.search(r"welfare (\S+).* buyers (\S+).* sellers (\S+).* platform (\S+)", text)
+    assert found
+    welfare, *parts = (float(part.rstrip(",").replace(",", "")) for part in found.groups())
+    assert sum(parts) == pytest.approx(welfare, rel=0.02)
+    assert " time " in text
+    free = simulate(load(SMALL), until="10 min")
+    console.print(cards.card(free, "", ""))
+    assert "platform" not in console.export_text()
+
+
 def test_the_card_fits_on_a_screen() -> None:
     """However many classes: 40 lines with the prompt, the files and the command last."""
     result = fake_result(tasks=4000)
@@ -392,6 +427,24 @@ def test_no_colour_unless_wanted(
         ("lognormal", ["coefficient of variation", "tasks.output_tokens", "a table of mean, cv"]),
         ("W201", ["a dominated offer", "p_i ≤ p_j"]),
         ("w106", ["error", "contradict"]),
+        (
+            "undercut",
+            [
+                "one tick below the cheapest rival",
+                "undercut.floor",
+                "undercut.top",
+                "sellers.pricing",
+            ],
+        ),
+        ("cost_plus.markup", ["mark-up on unit cost", "ratio", "0.3"]),
+        ("load_pricing", ["load_pricing.target"]),
+        ("replay", ["replay.file", "tasks.arrivals"]),
+        ("slots", ["1,000,000"]),
+        ("memory", ["falls to 1/e"]),
+        ("floor", ["sellers.ability.floor", "undercut.floor"]),
+        ("sellers.deep.price", ["sellers.price.output"]),
+        ("sellers.claude-3.7-sonnet.price.output", ["sellers.price.output", "million tokens"]),
+        ("tasks.chat.deadline", ["tasks.deadline", "seconds"]),
         ("F1", ["Who is chosen", "walras.plot.selection_map"]),
     ],
 )
@@ -495,6 +548,15 @@ sys.modules["walras.scenarios.run"] = module
 from walras.cli import main
 sys.exit(main(["run", sys.argv[1]]))
 """
+
+
+def test_ctrl_c_while_importing(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "walras", "list"], check=False, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")

@@ -162,9 +162,16 @@ def test_utility_means_the_same_however_an_offer_was_chosen() -> None:
     [
         (Task("x", child=1), 'unknown task class "x"'),
         (Task("k", child=1, offer="nobody/low"), 'unknown offer "nobody/low"'),
-        (Task("k", child=1, changes={"outputs": 1.0}), "unknown field outputs"),
-        (Task("k", child=1, changes={"output": -1.0}), "output is -1.0"),
-        (Task("k", child=1, changes={"value": math.nan}), "value is nan"),
+        (Task("k", child=1, changes={"outputs": 1.0}), "unknown key `outputs`"),
+        (Task("k", child=1, changes={"output": -1.0}), "output -1 is out of range"),
+        (Task("k", child=1, changes={"value": math.nan}), "value nan is not a finite number"),
+        (Task("k", child=1, changes={"value": "x"}), 'value "x" is not a number'),  # type: ignore[dict-item]
+        (Task("k", child=1, changes={"input": 1e18}), r"input 1e\+18 is out of range"),
+        (Task("k", child=1, changes={"deadline": math.nan}), "deadline nan"),
+        (Task("k", child=1, changes={"difficulty": 1e300}), r"difficulty 1e\+300 is out of range"),
+        (Task("k", child=1.5), "child is 1.5; it must be a whole number from 0"),  # type: ignore[arg-type]
+        (Task("k", child=-1), "child is -1; it must be a whole number from 0"),
+        (Task("k", child=1, parent=2**64), "parent is .* it must be a whole number from 0"),
     ],
 )
 def test_bad_submissions_are_refused(task: Task, message: str) -> None:
@@ -175,6 +182,50 @@ def test_bad_submissions_are_refused(task: Task, message: str) -> None:
         clock.submit(task)
     assert clock.engine.state.clock[0]["free"] == free
     clock.run(until=10.0)
+
+
+def test_a_task_is_submitted_once() -> None:
+    """A second with its kind, parent and child would have its id, its tastes and its answer."""
+    clock = Clock(Engine(grid_market([0.0]), seed=0))
+    clock.submit(Task("k", child=1))
+    for again in (Task("k", child=1), Task("k", child=1, changes={"value": 3.0})):
+        with pytest.raises(ValueError, match="parent 0 and child 1 has been submitted before"):
+            clock.submit(again)
+    clock.run(until=50.0)
+    with pytest.raises(ValueError, match="submitted before"):
+        clock.submit(Task("k", child=1))
+    clock.submit(Task("k", child=1, parent=1))
+    clock.run(until=60.0)
+    assert clock.engine.state.stats["served"].sum() == 3
+
+
+def test_changes_reach_as_far_as_a_spec() -> None:
+    """No deadline and no end of patience are allowed; the largest size of a law is."""
+    clock = Clock(Engine(grid_market([900.0], deadline=2.0), seed=0))
+    clock.submit(Task("k", child=1, changes={"deadline": math.inf, "patience": math.inf}))
+    clock.submit(Task("k", child=2, changes={"value": 1e12, "difficulty": -50.0}))
+    assert sorted(clock.engine.state.tasks["deadline"])[-1] == math.inf
+
+
+def test_a_process_runs_with_the_market_and_changes_no_other_task() -> None:
+    """`run(processes=…)` starts it in each replication; the tables hold its tasks as well."""
+    ask = w.TaskClass("k", w.Poisson(1.0), value=1.0, choice=w.Logit(0.1))
+    market = w.Market([ask], [w.Seller("s", accuracy=0.5, slots="unlimited")])
+    seen: list[Outcome] = []
+
+    def visitor(economy: Economy) -> Any:
+        assert economy.clock.now == 0.0
+        yield economy.clock.timeout(7.0)
+        seen.append((yield economy.submit(Task("k", child=1))))
+
+    alone = w.run(market, until=100.0, reps=2, record="trades")
+    visited = w.run(market, until=100.0, reps=2, record="trades", processes=[visitor])
+    assert [outcome.arrival for outcome in seen] == [7.0, 7.0]
+    both = visited.trades.set_index("id")["surplus"].to_dict()
+    assert len(both) == len(alone.trades) + 2
+    assert {o.id for o in seen} <= set(both)
+    assert both.items() >= alone.trades.set_index("id")["surplus"].to_dict().items()
+    assert w.run(market, until=100.0, reps=2, record="trades", processes=[]).digest == alone.digest
 
 
 def test_a_python_mechanism_decides_offer_and_price() -> None:
@@ -228,13 +279,26 @@ def test_a_python_choice_rule_equals_the_compiled_one() -> None:
     ("answer", "message"),
     [
         ("nobody", 'chose "nobody", which is not on show'),
-        (Award("s/default", price=-1.0), "price is -1.0"),
-        (Award("s/default", price=math.nan), "price is nan"),
+        ("nobody", "on show: s/default"),
+        (Award("s/default", price=-1.0), "price -1; it must be from 0 to 1,000,000 USD"),
+        (Award("s/default", price=math.nan), "price nan"),
+        (Award("s/default", price=1e30), r"price 1e\+30"),
+        (Award("s/default", "1"), 'awarded the price "1"; it must be a number'),  # type: ignore[arg-type]
+        (Award("s/default", True), "awarded the price true"),
+        (Award(3), "returned Award"),  # type: ignore[arg-type]
+        (1, "the rule `rule` returned 1; it may return the name of an offer"),
+        (True, "returned true"),
+        (("s/default", 1.0), "returned a list; .*walras.Award"),
+        (Quote("s/default", "s", "s", "default", *[0.5] * 7), "returned Quote.*quote.offer"),
     ],
 )
 def test_what_a_python_rule_may_not_answer(answer: Any, message: str) -> None:
     """The error says what was wrong."""
-    market = grid_market([0.0], choice=lambda task, quotes: answer)
+
+    def rule(task: Any, quotes: list[Quote]) -> Any:
+        return answer
+
+    market = grid_market([0.0], choice=rule)
     with pytest.raises(ValueError, match=message):
         w.run(market, until=5.0)
 

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 import pytest
 from typer.testing import CliRunner
 
+from walras.analysis.figures import FIGURES
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -31,10 +33,31 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     (example,) = blocks("README.md", "python")
     assert 'until="6 h"' in example
     script = tmp_path / "example.py"
-    script.write_text(example.replace("6 h", "10 min"), "utf-8")
+    script.write_text(example.replace("6 h", "1 h"), "utf-8")
     names = runpy.run_path(str(script))
     assert len(shown) == 1
-    assert names["result"].epochs["served"].sum() > 1000
+    epochs = names["result"].epochs
+    assert epochs["served"].sum() > 5000
+    won = set(FIGURES["F1"].data(names["result"]).query("tasks > 5")["offer"])
+    assert {"fast/default", "deep/low", "deep/high"} <= won  # each wins somewhere on the map
+    assert len(shown[0].data) > 3
+
+
+def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
+    """One after the other; the cascade asks the same question again, and the tables hold it."""
+    script = tmp_path / "examples.py"
+    script.write_text("\n".join(blocks("docs/python.md", "python")), "utf-8")
+    names = runpy.run_path(str(script))
+    outcomes = names["outcomes"]
+    assert {o.offer for o in outcomes} == {"cheap/default", "dear/high"}
+    first = [o for o in outcomes if o.offer == "cheap/default"]
+    assert len(first) == 50 + 1  # of the run, and one by hand
+    trades = (
+        names["w"]
+        .run(names["market"], until="20 min", seed=1, record="trades", processes=[names["router"]])
+        .trades
+    )
+    assert {o.id for o in outcomes[:60]} <= set(trades["id"])
 
 
 def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +78,14 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/model.md", "docs/scenarios.md"],
+    [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "docs/model.md",
+        "docs/python.md",
+        "docs/scenarios.md",
+    ],
 )
 def test_files_named_in_the_docs_exist(page: str) -> None:
     """Links and paths in backticks lead somewhere."""

@@ -59,6 +59,13 @@ def hostile() -> Result:
     return hostile_result()
 
 
+@pytest.fixture(scope="module")
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    short = short_run(5.0)
+    folder = replace(short, record="summary").save(tmp_path_factory.mktemp("run"))
+    return Result.load(folder)
+
+
 def strings(node: Any) -> Iterator[str]:
     if isinstance(node, str):
         yield node
@@ -174,6 +181,38 @@ def test_no_tasks_give_no_data(id: str, result: Result) -> None:
         result, trades=result.trades[:0], epochs=result.epochs[:0], latencies=result.latencies[:0]
     )
     assert FIGURES[id].data(empty).empty
+    assert said(FIGURES[id].builder(empty))
+
+
+def said(figure: go.Figure) -> str:
+    """Return what stands in the middle of a figure without anything to draw."""
+    assert not figure.data
+    assert not figure.layout.xaxis.visible
+    assert not figure.layout.yaxis.visible
+    (note,) = figure.layout.annotations
+    return plain(note.text)
+
+
+def test_an_impossible_figure_says_why(result: Result) -> None:
+    free = replace(result, prices=result.prices.assign(price=0.0))
+    idle = replace(result, epochs=result.epochs.assign(served=0))
+    point = replace(result, trades=result.trades.assign(deadline=9.0, value=1.0))
+    idle_trades = replace(result, trades=result.trades.assign(value=0.0))
+    for id, case, words in (
+        ("F1", point, "one point of this plane"), ("F1", idle_trades, "no stakes"),
+        ("F3", free, "All prices are zero"), ("F11", idle, "No seller served a task"),
+    ):  # fmt: skip
+        assert words in said(FIGURES[id].builder(case)), id
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+def test_a_run_of_summaries_only_says_so(figure: Figure, summaries: Result) -> None:
+    """A folder without epochs gives a plain error; its report has what there is."""
+    with pytest.raises(ValueError, match="kept summaries only; run with record='epochs'"):
+        figure.builder(summaries)
+    page = render(summaries)
+    assert f"{figure.id}, “{figure.question}”, is left out" in page
+    assert "KeyError" not in page
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)

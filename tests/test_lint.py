@@ -101,8 +101,14 @@ FIRES = {
     ],
     "W214": [market(task(), task(name="urgent", priority=1))],
     "W215": [market(task(arrivals=poisson(1e7)), run={"until": "1 d"})],
-    "W216": [market(events=[{**MAIN, "at": "1 d"}]), market(events=[{**MAIN, "at": "2 d"}])],
+    "W216": [
+        market(events=[{**MAIN, "at": "1 d"}]),
+        market(events=[{**MAIN, "at": "2 d"}]),
+        market(seller(), seller("late", enters="1 d")),
+    ],
     "W217": [market(catalogue="march-2026")],
+    "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
+    "W219": [market(seller(penalty=0.1))],
 }
 
 SILENT = {
@@ -169,8 +175,10 @@ SILENT = {
         market(task(), task(name="urgent", priority=1), seller(discipline="priority")),
     ],
     "W215": [market(), market(task(arrivals=poisson(1e7)), run={"until": 100})],
-    "W216": [market(events=[MAIN])],
+    "W216": [market(events=[MAIN]), market(seller(), seller("late", enters="23 h"))],
     "W217": [market(), market(catalogue="march-2025")],
+    "W218": [market(seller(reprice_every=0.001)), market(seller(pricing="undercut"))],
+    "W219": [market(seller(penalty=0.1, promise=10)), market()],
 }  # fmt: skip
 
 

@@ -117,6 +117,14 @@ def test_the_name_of_a_catalogue_that_is_not_here() -> None:
     assert problem.hint == "did you mean `march-2025`?"
 
 
+def test_a_place_in_a_list_has_one_number() -> None:
+    """In the message as in the field, counted from 1."""
+    found = check('catalogue = {name = "march-2025", models = ["o9"]}').problems
+    text = render(p for p in found if p.code == "W112")
+    assert "catalogue.models.1" in text
+    assert "catalogue.models.0" not in text
+
+
 def test_hostile_texts_do_not_reach_the_terminal() -> None:
     text = 'mechanism = "\\u001b[2J\\u202e"\n"\\u0007" = 1\n[[tasks]]\nname = "\\u009b"\n'
     shown = render(check(text).problems)

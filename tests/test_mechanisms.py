@@ -259,9 +259,11 @@ def test_a_truthful_bid_just_covers_the_expected_cost(
 
 
 def test_nothing_billed_is_no_division_by_zero() -> None:
-    """If all is refunded for sure, the bid is the cost and the payment the bid."""
+    """If all is refunded for sure, no bid covers the cost, and a payment is the bid."""
     cell, terms_ = np.zeros(1, CELL)[0], np.zeros(1, SELLER)[0]
-    assert bid_of(cell, terms_, 5.0, 2.0, 1, 0.1) == 2.0
+    assert bid_of(cell, terms_, 5.0, 2.0, 1, 0.1) == math.inf
+    assert worth(cell, terms_, math.inf, 1.0, 0.0, 0.0) == -math.inf
+    assert bid_of(cell, terms_, 5.0, 2.0, 0, 0.1) == 5.0
     assert payment(2.0, 9.0, 1.0, 0.0) == 2.0
 
 
@@ -387,3 +389,70 @@ def test_the_auction_is_efficient(costs: list[float], value: float) -> None:
         beat = score_to_beat(np.array(score), np.arange(len(costs)), len(costs), 0.0, won, offers)
         price = payment(costs[won], score[won], beat, 1.0)
         assert price == pytest.approx(min(sorted(costs)[1], value))
+
+
+# --- what a seller knows of itself -------------------------------------------------------------
+
+
+def procured(sellers: list[w.Seller], *, until: float = 5_000.0, **more: Any) -> w.Result:
+    """Return a second-score run of one class, exponential work of 1 s, a delay cost, a deadline."""
+    price = more.pop("price", "expected")
+    task = {"value": 5.0, "deadline": 50.0, "output_tokens": w.Exponential(50.0), **more}
+    quotes = w.Quotes(latency="promised" if sellers[0].promise else "observed", price=price)
+    market = w.Market(tasks=[w.TaskClass("k", w.Poisson(1.0), **task)], sellers=sellers,
+                      mechanism=w.ScoringAuction(), quotes=quotes)  # fmt: skip
+    return w.run(market, until=until, seed=1, record="trades")
+
+
+def test_a_seller_is_not_convinced_by_its_own_promise() -> None:
+    """Promises of 0.01 s and 3 s, penalty 0.5: who boasts bids the penalty, and gains nothing.
+
+    Believing it, it would bid 0.1, win every task and lose 0.5 on nearly each (1,240 USD/h).
+    """
+    alike = {"accuracy": 0.9, "speed": 50.0, "slots": "unlimited", "cost": w.per_task(0.1),
+             "penalty": 0.5}  # fmt: skip
+    result = procured([w.Seller("boaster", promise=0.01, **alike),
+                       w.Seller("honest", promise=3.0, **alike)], delay_cost=0.05)  # fmt: skip
+    profit = result.sellers.groupby("seller", observed=True)["profit"].sum()
+    served = result.trades["offer"].value_counts()
+    assert profit["boaster"] >= -0.02 * served.sum()
+    assert profit["honest"] >= -0.02 * served.sum()
+    assert served["honest/default"] > 0
+
+
+def test_who_can_keep_nothing_makes_no_bid() -> None:
+    """Always late and refunded in full, no price covers the cost: the worse answer wins."""
+    late = w.Seller("late", accuracy=0.9, startup_time=100.0, slots="unlimited", refund_late=1.0,
+                    cost=w.per_task(0.2), speed=50.0)  # fmt: skip
+    good = w.Seller("good", accuracy=0.5, slots="unlimited", cost=w.per_task(0.1), speed=50.0)
+    for value in (5.0, w.LogNormal(5.0, cv=0.5)):
+        result = procured([late, good], value=value, lateness=w.HalfLife(100.0))
+        assert set(result.trades["offer"].unique()) <= {"good/default", "outside"}
+
+
+@pytest.mark.parametrize("refund", [0.0, 0.8, 1.0])
+@pytest.mark.parametrize("price", ["expected", "exact"])
+def test_a_truthful_seller_breaks_even_against_its_twin(price: str, refund: float) -> None:
+    """Two alike: the winner is paid the other's bid, which is its own cost after refunds.
+
+    With `expected` prices the margin of 17,500 tasks has a standard error under 0.5% of revenue
+    (four of them: a false alarm in 16,000); told the tokens, sellers bid each task's own cost and
+    break even on each, but for refunds by luck.
+    """
+    twins = [
+        w.Seller(name, accuracy=0.8, speed=50.0, slots="unlimited", refund_late=refund,
+                 cost=w.per_mtok(0.0, 2000.0)) for name in "ab"
+    ]  # fmt: skip
+    result = procured(twins, until=20_000.0, price=price, value=3.0, deadline=2.0,
+                      lateness=w.Linear(1.0))  # fmt: skip
+    t = result.trades
+    margin = (t["price"] - t["refund"] - t["cost"]).sum() / t["cost"].sum()
+    assert abs(margin) < 0.02
+
+
+def test_a_platform_ranks_by_what_is_bid() -> None:
+    """Shown one offer, the cheapest bid, not the cheapest posted price that nobody pays."""
+    cheap = w.Seller("cheap", accuracy=0.9, price=w.per_task(0.9), cost=w.per_task(0.01))
+    posted = w.Seller("posted", accuracy=0.9, price=w.per_task(0.1), cost=w.per_task(0.09))
+    result = procured([posted, cheap], consideration=1)
+    assert set(result.trades["offer"].unique()) <= {"cheap/default", "outside"}

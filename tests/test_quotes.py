@@ -25,8 +25,10 @@ from walras.market.engine import Engine
 from walras.market.outlook import recall
 from walras.market.quotes import expect, remember, timely_work
 from walras.market.rules import HALFLIFE, HARD, LINEAR
+from walras.market.sizes import quantiles_of
 from walras.market.state import CELL
 from walras.market.waits import SHARES, SLICES, wait_end, wait_place, wait_table
+from walras.market.work import spare
 
 from .oracle.beliefs import Outlook
 
@@ -131,6 +133,40 @@ def test_two_random_sizes_against_their_convolution() -> None:
     assert quote(state, deadline=2.0).timely != pytest.approx(wrong, abs=4e-3)
     assert state.works[0, 0]["mean"] == 2.0
     assert state.works[0, 0]["variance"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("output", "inputs", "bound"),
+    [(w.Gamma(1.0, cv=5.0), 0.0, 3e-3), (w.Gamma(1.0, cv=2.0), w.Gamma(1.0, cv=2.0), 5e-3),
+     (w.LogNormal(1.0, cv=5.0), w.LogNormal(1.0, cv=5.0), 5e-3),
+     (w.Gamma(1.0, cv=20.0), w.Uniform(0.5, 1.5), 1e-2)],
+)  # fmt: skip
+def test_tables_of_heavy_tails(output: Any, inputs: Any, bound: float) -> None:
+    """The law of 200,000 evenly spread pairs, within the bound; the mean to 1e-9."""
+    state = works(output, inputs, prefill_rate=1.0, speed=1.0)
+    # A lattice whose steps are the two-dimensional golden ratio (Roberts 2018).
+    p = (np.arange(200_000)[:, None] * [0.7548776662466927, 0.5698402909980532] + 0.5) % 1.0
+    work = quantiles_of(output, p[:, 0])
+    work = work + (quantiles_of(inputs, p[:, 1]) if inputs else 0.0)
+    for x in np.quantile(work, np.linspace(0.02, 0.99, 60)):
+        exact = np.mean(work <= x)
+        assert quote(state, deadline=x).timely == pytest.approx(exact, abs=bound + 2e-3)
+    law, late = state.works[0, 0], 1e9
+    assert late - spare(law, state.rows, late)[1] == pytest.approx(law["mean"], abs=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [[10.0, 1000.0], [10.0] * 9 + [1000.0]])
+def test_a_short_trace_is_a_law_of_steps(sizes: list[float]) -> None:
+    """Between the two sizes the chance is the share of the small one, not somewhere between."""
+    replay = w.Replay(times=[float(i) for i in range(len(sizes))], output_tokens=sizes)
+    task = w.TaskClass("k", replay, output_tokens="replay")
+    market = w.Market(tasks=[task], sellers=[w.Seller("s", accuracy=1.0, speed=1.0)])
+    state = build.build(market, 0)[0]
+    for deadline in (20.0, 500.0, 990.0):
+        share = sizes.count(10.0) / len(sizes)
+        assert quote(state, deadline=deadline).timely == pytest.approx(share, abs=5e-3)
+    assert quote(state, deadline=10.0).timely > 0.0
+    assert quote(state, deadline=1000.0).timely == 1.0
 
 
 @every_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,3 +157,91 @@ def test_negative_times_are_refused() -> None:
     """A run starts at 0."""
     with pytest.raises(ValueError, match="not be negative"):
         w.Replay(times=[-5.0, 1.0])
+
+
+def test_a_warm_up_that_swallows_the_run_is_refused() -> None:
+    """Rounded up to whole epochs it must leave something to measure; just before, it is cut."""
+    market = replayed([0.5, 59.5, 119.5])
+    run = {"until": 120.0, "epoch": 60.0, "warmup": 61.0}
+    with pytest.raises(ValueError, match="leaves nothing of run"):
+        w.Market(tasks=market.tasks, sellers=market.sellers, run=run)
+    cut = w.Market(tasks=market.tasks, sellers=market.sellers, run={**run, "warmup": 59.0})
+    served = w.run(cut).summary().query("task == 'all' and offer == 'all' and metric == 'served'")
+    assert served["value"].item() == 1
+
+
+def test_only_one_decides() -> None:
+    """A Python choice rule beside an auction, or beside a Python mechanism, is refused."""
+    market = replayed([0.5], choice=lambda _ask, _quotes: None)
+    for mechanism in (w.ScoringAuction(), lambda _ask, _quotes: None):
+        with pytest.raises(ValueError, match="it is the mechanism that decides"):
+            w.Market(tasks=market.tasks, sellers=market.sellers, mechanism=mechanism)
+
+
+def test_a_submitted_task_of_a_recording_has_recorded_sizes() -> None:
+    """Its parent's row if it is the same question, else one drawn by its id; never nothing."""
+    sizes = [float(10 + i) for i in range(50)]
+    times = [float(i) for i in range(50)]
+    replay = w.Replay(times=times, input_tokens=sizes, output_tokens=sizes)
+    task = w.TaskClass("k", replay, input_tokens="replay", output_tokens="replay", value=1.0)
+    market = w.Market(tasks=[task], sellers=[w.Seller("s", accuracy=1.0, speed=1e6)])
+    first = w.run(market, until=100.0, record="trades").trades
+    asked = []
+
+    def ask(economy: w.Economy) -> Any:
+        yield economy.clock.timeout(60.0)
+        for id_ in first["id"]:
+            same = yield economy.submit(w.Task("k", child=1, parent=int(id_), same=True))
+            other = yield economy.submit(w.Task("k", child=2, parent=int(id_)))
+            asked.append((same.id, other.id))
+
+    result = w.run(market, until=100.0, processes=[ask], record="trades")
+    drawn = result.trades.set_index("id")[["input", "output"]]
+    recorded = first.set_index("id")[["input", "output"]]
+    same, other = (drawn.loc[list(ids)] for ids in zip(*asked, strict=True))
+    assert (same.to_numpy() == recorded.to_numpy()).all()
+    assert set(other["output"]) <= set(sizes)
+    assert len(set(other["output"])) > 20
+
+
+def test_patience_follows_a_changed_deadline() -> None:
+    """Where the class waits until its deadline, a task with one of its own waits until that."""
+    market = replayed([0.5], seller={"slots": 1, "speed": 1.0}, output_tokens=20.0, deadline=100.0,
+                      patience="deadline", value=9.0, outside_option=False,
+                      lateness=w.HalfLife(1000.0))  # fmt: skip
+    ends = []
+
+    def ask(economy: w.Economy) -> Any:
+        yield economy.clock.timeout(1.0)
+        outcome = yield economy.submit(w.Task("k", child=1, changes={"deadline": 5.0}))
+        ends.append((outcome.status, economy.clock.now))
+
+    w.run(market, until=100.0, processes=[ask])
+    assert ends == [("reneged", 6.0)]
+
+
+def test_costs_are_weighted_by_recorded_arrivals(tmp_path: Path) -> None:
+    """Classes read from files count by their rows in what a sale costs a seller."""
+    tasks = []
+    for name, rows, size in (("many", 90, 1.0), ("few", 10, 11.0)):
+        lines = "".join(f"{i},0,{size}\n" for i in range(rows))
+        (tmp_path / f"{name}.csv").write_text("time,input,output\n" + lines)
+        replay = w.Replay(file=str(tmp_path / f"{name}.csv"), columns=["time", "input", "output"])
+        tasks.append(w.TaskClass(name, replay, output_tokens="replay"))
+    seller = w.Seller("s", accuracy=1.0, price=w.per_task(1.0), cost=w.per_mtok(0.0, 1e6))
+    market = w.Market(tasks=tasks, sellers=[seller], run={"until": 200.0})
+    agent = next(a for a in w.Economy(market, 0).agents if hasattr(a, "unit_cost"))
+    assert agent.unit_cost() == pytest.approx(0.9 * 1.0 + 0.1 * 11.0)
+
+
+@pytest.mark.parametrize("epoch", [7.0, 50.0, 500.0])
+def test_a_posted_price_is_averaged_over_time_however_long_an_epoch(epoch: float) -> None:
+    """At 1 for half of each 10 s, else at 2: 1.5 (to the few epochs that batches leave out)."""
+    changes = [
+        w.PriceChange(at=5.0 * i, seller="s", price=1.0 + i % 2) for i in range(200)
+    ]  # fmt: skip
+    market = replayed([0.5, 999.0], seller={"price": w.per_task(1.0)})
+    market = market.model_copy(update={"events": changes})
+    run = w.run(market.model_copy(update={"run": {"until": 1000.0, "epoch": epoch}}))
+    posted = run.summary().query("metric == 'posted_price'")["value"]
+    assert posted.tolist() == [pytest.approx(1.5, abs=1e-3)]

@@ -15,6 +15,7 @@ import pytest
 import walras as w
 from walras.scenarios.run import epoch_edges, rep_seed
 
+from .fake_result import unchecked
 from .test_books import busy_market
 
 
@@ -90,6 +91,21 @@ def test_errors_come_from_replications_when_there_are_several() -> None:
     assert set(result.epochs["rep"]) == set(range(40))
 
 
+def test_counts_are_per_replication_and_rare_offers_keep_their_ratios() -> None:
+    """The table's counts divided by reps; a price where one replication of five has no sale."""
+    result = w.run(queue(until=4.0), reps=5)
+    by_rep = result.epochs.groupby("rep")[["served", "wait"]].sum()
+    sold = by_rep["served"].reindex(range(5)).fillna(0)
+    assert (sold == 0).any()
+    served, se = value(result, "served")
+    assert served == pytest.approx(sold.sum() / 5)
+    assert se == pytest.approx(sold.std() / 5**0.5)
+    price, error = value(result, "price")
+    assert price == pytest.approx(0.2)
+    assert error == pytest.approx(0.0, abs=1e-12)
+    assert value(result, "wait")[0] == pytest.approx(by_rep["wait"].sum() / sold.sum())
+
+
 def test_replications_share_no_stream() -> None:
     """Neither within a run nor between runs of neighbouring seeds."""
     seeds = [rep_seed(seed, rep) for seed in range(20) for rep in range(50)]
@@ -109,10 +125,26 @@ def test_a_replication_is_a_run_of_its_seed() -> None:
 def test_warmup_is_left_out_of_means() -> None:
     """A market that starts empty and is measured late waits longer than one measured whole."""
     market = queue(until=2_000.0, epoch=10.0)
-    late, whole = w.run(market, warmup=1_995.0), w.run(market, warmup=0.0)
+    late, whole = w.run(market, warmup=1_985.0), w.run(market, warmup=0.0)
     assert value(late, "arrived")[0] < 20 < value(whole, "arrived")[0]
     assert late.latencies["count"].sum() < 20 < whole.latencies["count"].sum()
     assert late.epochs["epoch"].min() == 0, "the series itself is whole"
+
+
+@pytest.mark.parametrize("at", [1_200.0, 1_206.0])
+def test_a_price_stands_where_it_holds(at: float) -> None:
+    """A change within an epoch shows from the next on; one at an epoch's start, in that epoch."""
+    change = w.PriceChange(at=at, seller="s", price=0.5)
+    market = queue(until=3600.0).model_copy(update={"events": (change,)})
+    result = w.run(market)
+    prices = result.prices.set_index("start")["price"]
+    assert prices[prices.index < at].eq(0.2).all()
+    assert prices[prices.index >= at].eq(0.5).all()
+    asked = result.epochs[result.epochs["offer"] == "s/default"].set_index("start")["price"]
+    assert asked.eq(prices.reindex(asked.index)).all()
+    drawn = next(t for t in w.plot.price_paths(result).data if t.name == "s")
+    first = drawn.x[np.flatnonzero(np.asarray(drawn.y) > 0.3)[0]] * 60
+    assert first == pytest.approx(1206.0)
 
 
 def test_latency_histogram_counts_every_answer() -> None:
@@ -173,7 +205,7 @@ def test_a_folder_gives_the_result_back(tmp_path: Path, record: str) -> None:
 def test_a_result_is_one_line_and_a_small_table() -> None:
     """Not its tables one after the other; names cannot be markup."""
     result = w.run(busy_market(), until=200.0, seed=9, reps=2)
-    result = replace(result, market=result.market.model_copy(update={"name": "<b>"}))
+    result = replace(result, market=unchecked(result.market, {"name": "<b>"}))
     told = repr(result)
     assert told.startswith('<Result of "<b>": seed 9, 2 replications, ')
     assert told.endswith(f" tasks, digest {result.digest[:8]}>")
@@ -224,6 +256,15 @@ def test_units_are_in_the_files_own_columns(tmp_path: Path) -> None:
     w.run(queue(until=100.0)).save(tmp_path)
     field = pq.read_schema(tmp_path / "epochs.parquet").field("wait")
     assert field.metadata[b"unit"] == b"s"
+
+
+def test_every_amount_of_a_trade_has_a_unit() -> None:
+    trades = w.run(queue(until=100.0)).trades
+    units = trades.attrs["units"]
+    assert units["returned"] == "USD"
+    nano = [name for name in map(str, trades) if name.endswith("_nano")]
+    assert len(nano) == 6
+    assert {units[name] for name in nano} == {"nano-USD"}
 
 
 def test_a_file_that_was_changed_is_noticed(tmp_path: Path) -> None:

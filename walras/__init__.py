@@ -36,6 +36,7 @@ _MODULES = {
         "pricing", "Decision", "Fixed", "CostPlus", "Undercut", "LoadPricing",
     ),
     "scenarios.load": ("load",),
+    "scenarios.lint": ("lint",),
     "scenarios.toml": ("to_toml", "from_toml"),
     "scenarios.run": ("run",),
     "scenarios.result": ("Result",),
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from .market.schema.units import per_mtok as per_mtok
     from .market.schema.units import per_task as per_task
     from .market.schema.units import usd as usd
+    from .scenarios.lint import lint as lint
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result
     from .scenarios.run import run as run

@@ -1,7 +1,17 @@
-"""`python -m walras` is `walras`."""
+"""`walras` and `python -m walras`: the command line, from its first import on."""
 
 import sys
 
-from .cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command line and return its exit code; Ctrl-C while it is imported is 130."""
+    try:
+        from .cli import main as command_line
+
+        return command_line()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

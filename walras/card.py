@@ -115,7 +115,7 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
     sellers = _sellers(figures, market, width)
     if sellers is not None:
         parts += ["", sellers]
-    parts += ["", Text(_totals(figures))]
+    parts += ["", Text(_totals(figures, width))]
     parts += [Text(line, style="yellow") for line in _settling(result)]
     if folder:
         parts.append(Text(f"files   {folder}"))
@@ -163,7 +163,7 @@ def _classes(figures: Figures, tasks: list[str], width: int) -> Text:
         rows += [
             _fare(figures, task, offer, f"  {plain(offer, 200)}") for offer in offers[:shown]
         ]  # fmt: skip
-    header = ("task class, offer", "share", "price USD", "wait", "missed", "right")
+    header = ("task class, offer", "share", "price USD", "time", "missed", "right")
     table = _table(header, rows, width)
     more = len(tasks) - _ROWS // (1 + shown)
     return table.append(f"\n{more} more classes are in the report") if more > 0 else table
@@ -175,7 +175,7 @@ def _fare(figures: Figures, task: str, offer: str, name: str) -> Row:
         name,
         figures.told(task, offer, "share", "share", error=True),
         figures.told(task, offer, "price", "usd"),
-        figures.told(task, offer, "wait", "time"),
+        figures.told(task, offer, "sojourn", "time"),
         figures.told(task, offer, "miss_rate", "share"),
         figures.told(task, offer, "accuracy", "share"),
     )
@@ -205,12 +205,19 @@ def _posted(figures: Figures, offers: list[str]) -> tuple[str, str]:
     return (low if low == high else f"{low} to {high}"), unit
 
 
-def _totals(figures: Figures) -> str:
-    """What the market is worth per hour, as far as the run has it."""
+def _totals(figures: Figures, width: int) -> str:
+    """What the market is worth per hour, as far as the run has it; errors where there is room."""
     labels = {"welfare": "welfare", "surplus": "buyers", "profit": "sellers"}
-    told = {m: figures.told("all", "all", m, "usd", error=True) for m in labels}
-    known = [f"{label} {told[m]}" for m, label in labels.items() if told[m]]
-    return f"{', '.join(known)} USD/h" if known else ""
+    if figures.value("all", "all", "commission") > 0:
+        labels["commission"] = "platform"
+    line = ""
+    for error in (True, False):
+        told = {m: figures.told("all", "all", m, "usd", error=error) for m in labels}
+        known = [f"{label} {told[m]}" for m, label in labels.items() if told[m]]
+        line = f"{', '.join(known)} USD/h" if known else ""
+        if len(line) <= width:
+            break
+    return line
 
 
 def _settling(result: Result) -> list[str]:

@@ -158,13 +158,14 @@ def probe(folder: Path) -> None:
         OSError: it cannot.
     """
     parents = (folder.parent, *folder.parent.parents)
+    for place in (folder, *parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(0, f"{place} is a file, not a folder")
     made = [parent for parent in parents if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent):
             pass
-        if folder.exists() and not folder.is_dir():
-            raise NotADirectoryError(0, "a file of that name is there")
     finally:
         for parent in made:
             with suppress(OSError):
@@ -199,7 +200,8 @@ def terminable() -> Iterator[None]:
 def save(result: Result, loaded: Loaded, folder: Path, command: str) -> Exception | None:
     """Write the run folder: beside its place under another name first, then renamed.
 
-    Whatever interrupts it, `folder` is either whole or as it was.
+    Whatever interrupts it, `folder` is either whole or as it was. What others put into the folder
+    of an older run stays.
 
     Returns:
         What was wrong with the report, if it could not be made: the folder is then without it.
@@ -216,6 +218,7 @@ def save(result: Result, loaded: Loaded, folder: Path, command: str) -> Exceptio
         result.save(unfinished, command=command)
         (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
         wrong = _report(result, unfinished / "report.html")
+        _keep_foreign(folder, unfinished)
         _sync(unfinished)
         _put(unfinished, folder)
     finally:
@@ -257,9 +260,23 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def _keep_foreign(folder: Path, unfinished: Path) -> None:
+    """Copy what a user put into the folder of an older run; only our own files give way."""
+    ours = {path.name for path in unfinished.iterdir()} | {"report.html"}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name in ours:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(path, unfinished / path.name, symlinks=True)
+        else:
+            shutil.copy2(path, unfinished / path.name, follow_symlinks=False)
+
+
 def _sync(folder: Path) -> None:
     """Wait until every file of a folder is on the disk."""
     for path in (*folder.rglob("*"), folder):
+        if path.is_symlink():
+            continue
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ...market.schema.fields import Number, Spec, field
+from ...market.schema.supply import HIGHEST_PRICE
 from .view import Decision, Me, Rival
 
 
@@ -21,7 +22,11 @@ class Fixed(Spec):
 
     strategy: ClassVar[str] = "fixed"
     price: Number | None = field(
-        None, doc="the price; the posted one when absent", unit="USD/Mtok or USD/task", ge=0
+        None,
+        doc="the price; the posted one when absent",
+        unit="USD/Mtok or USD/task",
+        ge=0,
+        le=HIGHEST_PRICE,
     )
 
     def __call__(self, me: Me, rivals: Sequence[Rival], rng: np.random.Generator) -> Decision:

@@ -28,7 +28,9 @@ class LoadPricing(Spec):
     """
 
     strategy: ClassVar[str] = "load_pricing"
-    target: Number = field(0.7, doc="load at which the price stays", unit="ratio", gt=0, le=10)
+    target: Number = field(
+        0.7, doc="load at which the price stays; above 1 tasks wait", unit="ratio", gt=0, le=10
+    )
     gain: Number = field(0.5, doc="change of the logarithm of price per unit of load", unit="ratio",
                          gt=0, le=10)  # fmt: skip
     cap: Number = field(10.0, doc="highest price as a multiple of the first", unit="ratio", ge=1)

@@ -8,13 +8,14 @@ changes nobody else's numbers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import TypeVar
 
 import numpy as np
+
+from ...market.schema.supply import HIGHEST_PRICE
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def checked(decision: object, me: Me) -> Decision:
     """Return a strategy's answer as a `Decision` whose prices are usable.
 
     Raises:
-        ValueError: a price is not a finite number of 0 or more, or an effort is unknown.
+        ValueError: a price is not a number from 0 to a million USD, or an effort is unknown.
 
     Example:
         >>> from walras.agents.testing import ME
@@ -124,11 +125,11 @@ def checked(decision: object, me: Me) -> Decision:
         decision = Decision(float(decision))  # type: ignore[arg-type]
     price = decision.price
     for one in price.values() if isinstance(price, Mapping) else (price,):
-        if not (_is_number(one) and 0 <= one < math.inf):
+        if not (_is_number(one) and 0 <= one <= HIGHEST_PRICE):
             unit = "USD/Mtok" if me.by_token else "USD/task"
             raise ValueError(
-                f"{who} answered the price {one!r}; it must be a finite number of 0 or more, "
-                f"in {unit}, such as max(me.unit_cost, …)"
+                f"{who} answered the price {one!r}; it must be a number from 0 to "
+                f"{HIGHEST_PRICE:,.0f}, in {unit}, such as max(me.unit_cost, …)"
             )
     for effort in (*(price if isinstance(price, Mapping) else ()), *(decision.efforts or ())):
         if effort not in me.efforts:

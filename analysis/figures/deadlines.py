@@ -18,11 +18,12 @@ from .frames import (
     seller_colours,
     seller_of,
     seller_order,
+    series,
     short_names,
     steady,
 )
 from .notation import clock, duration, percent, time_ticks
-from .template import GRID, INK, end_labels, escape, label, rgba, room_for, titled
+from .template import GRID, INK, end_labels, escape, label, rgba, room_for, titled, undrawn
 
 _OFFERS = 5  # offers drawn per task class
 _ROW = 19  # px per offer
@@ -44,7 +45,8 @@ def data(result: Result) -> pd.DataFrame:
     columns = ["task", "offer", "served", *_QUANTILES]
     kinds = {"served": np.int64, **dict.fromkeys(_QUANTILES, np.float64)}
     out = pd.DataFrame(rows, columns=columns).astype(kinds)  # kinds hold without rows, too
-    sums = steady(result, result.epochs).groupby(["task", "offer"])[["late", "served"]].sum()
+    epochs = steady(result, series(result, "epochs"))
+    sums = epochs.groupby(["task", "offer"])[["late", "served"]].sum()
     late = (sums["late"] / sums["served"].where(sums["served"] > 0)).rename("missed")
     out = out.merge(late.reset_index(), on=["task", "offer"], how="left")
     out["deadline"] = out["task"].map(_deadlines(result).median())
@@ -97,7 +99,7 @@ def build(result: Result) -> go.Figure:
     """Draw sojourn boxes per offer with deadlines marked and, below, utilisation over time."""
     rows = _rows(result)
     if rows.table.empty:
-        return titled(go.Figure(), finding(result))
+        return undrawn(finding(result), "No answer was given after the warm-up.")
     busy = _utilisation(result)
     upper = _ROW * rows.count + 20
     room = _BUSY if not busy.empty else 0
@@ -177,7 +179,7 @@ def _draw_deadlines(figure: go.Figure, result: Result, rows: _Rows) -> None:
 
 def _utilisation(result: Result) -> pd.DataFrame:
     """Return the median utilisation over replications: one row per epoch, one column per seller."""
-    seen = named(result.sellers)
+    seen = series(result, "sellers")
     seen = seen[seen["utilisation"].notna()]
     return seen.groupby(["start", "seller"])["utilisation"].median().unstack()
 

@@ -22,6 +22,18 @@ def warm_from(result: Result) -> float:
     return epoch * math.ceil(result.market.run.warmup / epoch - 1e-9)
 
 
+def series(result: Result, name: str) -> pd.DataFrame:
+    """Return a table with a row per epoch: "epochs", "sellers" or "prices", names as text.
+
+    Raises:
+        ValueError: the run was saved without them.
+    """
+    frame: pd.DataFrame = getattr(result, name)
+    if frame.columns.empty:
+        raise ValueError("the run kept summaries only; run with record='epochs'")
+    return named(frame)
+
+
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its names as text: figures merge and rename what codes cannot."""
     coded = frame.select_dtypes("category").columns
@@ -71,7 +83,7 @@ def seller_order(result: Result) -> list[str]:
 
     Equal weights keep the winner of a rare but dear class from drowning in a common, cheap one.
     """
-    served = steady(result, result.epochs).groupby(["task", "seller"])["served"].sum()
+    served = steady(result, series(result, "epochs")).groupby(["task", "seller"])["served"].sum()
     served = served[served.index.get_level_values("seller") != ""]
     totals = served.groupby("task").transform("sum")
     weight = (served / totals.where(totals > 0)).groupby("seller").sum()

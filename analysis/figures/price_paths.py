@@ -10,14 +10,14 @@ from plotly.subplots import make_subplots
 from ...scenarios.result import Result
 from .frames import (
     MAIN_SELLERS,
-    named,
     seller_colours,
     seller_order,
+    series,
     short_names,
     steady,
 )
 from .notation import clock, duration, number
-from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled
+from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled, undrawn
 
 _UNITS = ("USD/Mtok", "USD/task")
 _NAMED = 2 * MAIN_SELLERS
@@ -43,7 +43,7 @@ def data(result: Result) -> pd.DataFrame:
 
 def _paths(result: Result) -> pd.DataFrame:
     """Return the prices that were posted, those of a seller's efforts once where all are alike."""
-    prices = named(result.prices)
+    prices = series(result, "prices")
     posted = prices.groupby(["seller", "rep", "epoch"], sort=False)["price"]
     apart = (posted.transform("max") > posted.transform("min")).groupby(prices["seller"])
     prices["path"] = prices["seller"].where(
@@ -62,8 +62,11 @@ def _marginal_costs(result: Result) -> dict[str, float]:
 def build(result: Result) -> go.Figure:
     """Draw a panel per unit of price; sellers beyond the main ones are thin and grey."""
     table = _drawn(result)
+    if table.empty:
+        why = "All prices are zero, which a logarithmic scale cannot show."
+        return undrawn(finding(result), why)
     units = [u for u in _UNITS if (table["price_unit"] == u).any()]
-    figure = make_subplots(max(len(units), 1), 1, shared_xaxes=True, vertical_spacing=0.1)
+    figure = make_subplots(len(units), 1, shared_xaxes=True, vertical_spacing=0.1)
     main = _main(result, table)
     per, unit_of_time = clock(result.market.run.until)
     for row, unit in enumerate(units, start=1):
@@ -83,7 +86,7 @@ def build(result: Result) -> go.Figure:
         labels = [(label(name), np.log10(p), main[s]) for name, s, p in
                   zip(last["path"], last["seller"], last["median"], strict=True)]  # fmt: skip
         end_labels(figure, labels, row, (low, high), HEIGHT / len(units) - 90)
-    figure.update_xaxes(title_text=f"time ({unit_of_time})", row=max(len(units), 1), col=1)
+    figure.update_xaxes(title_text=f"time ({unit_of_time})", row=len(units), col=1)
     figure = titled(figure, finding(result))
     shown = table.loc[table["seller"].isin(main), "path"].unique()
     figure.update_layout(margin_r=24 + room_for(map(label, shown)), showlegend=False)
@@ -97,7 +100,7 @@ def _drawn(result: Result) -> pd.DataFrame:
     """
     table = data(result)
     table = table[table["median"] > 0]
-    served = steady(result, result.epochs).groupby("seller")["served"].sum()
+    served = steady(result, series(result, "epochs")).groupby("seller")["served"].sum()
     often = set(served.index[served >= _RARE * served.sum()])
     return table[table["seller"].isin(often | set(_main(result, table)))]
 

@@ -11,12 +11,12 @@ import plotly.graph_objects as go
 
 from ...market.schema.demand import TaskClass
 from ...scenarios.result import Result
-from .frames import OUTSIDE_OFFER, short_names, steady
+from .frames import OUTSIDE_OFFER, series, short_names, steady
 from .map_labels import MARGIN, Area, class_labels, meet
 from .map_layers import NONE_HALF, Style, dots, indifference_lines, outlines, shading
 from .notation import number, percent, time_ticks
 from .plane import CELL, LEAST, Plane, cells, lay_out, valued_trades
-from .template import HEIGHT, MUTED, label, titled
+from .template import HEIGHT, MUTED, label, titled, undrawn
 from .utility import Terms, terms
 
 
@@ -65,7 +65,7 @@ def build(result: Result) -> go.Figure:
     """Draw the map of all classes, with a menu for one class at a time."""
     trades = valued_trades(result)
     if trades.empty:
-        return titled(go.Figure(), finding(result))
+        return undrawn(finding(result), _why_not(result))
     style = Style(result)
     classes = [t for t in result.market.tasks if (trades["task"] == t.name).any()]
     known = {task.name: terms(result, task, trades) for task in classes}
@@ -89,6 +89,19 @@ def build(result: Result) -> go.Figure:
     return figure
 
 
+def _why_not(result: Result) -> str:
+    """Say why there is no map."""
+    trades = steady(result, result.trades, "arrival")
+    if trades.empty:
+        return "No task was recorded after the warm-up."
+    if not (trades["value"] > 0).any():
+        return "No task has a value above zero, so there are no stakes to tell apart."
+    return (
+        "All tasks have the same value and the same deadline: they are one point of this plane. "
+        "Give value or deadline a law, such as LogNormal."
+    )
+
+
 def finding(result: Result) -> str:
     """Say in one sentence what the map shows."""
     leaders = _leaders(result)
@@ -107,7 +120,7 @@ def finding(result: Result) -> str:
 
 def _leaders(result: Result) -> pd.DataFrame:
     """Return the most chosen offer of each class and its share of the class, clearest first."""
-    epochs = steady(result, result.epochs)
+    epochs = steady(result, series(result, "epochs"))
     counts = epochs.groupby(["task", "offer"], sort=False)[["assigned"]].sum().reset_index()
     counts["share"] = counts["assigned"] / counts.groupby("task")["assigned"].transform("sum")
     chosen = counts[(counts["offer"] != OUTSIDE_OFFER) & (counts["assigned"] > 0)]

@@ -11,13 +11,13 @@ from ...scenarios.result import Result
 from .frames import (
     MAIN_SELLERS,
     entries_and_exits,
-    named,
     seller_colours,
     seller_order,
+    series,
     steady,
 )
 from .notation import clock, number
-from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled
+from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled, undrawn
 
 _SHARES = {"served": "share of tasks served", "revenue": "share of revenue"}
 _STACK, _HHI = 248, 124  # px of a panel of shares and of that of concentration
@@ -32,7 +32,7 @@ def data(result: Result) -> pd.DataFrame:
     (ratios, 0 while nobody has any), hhi_served, hhi_revenue (over owners, 0 to 1).
     """
     reps = max(result.reps, 1)
-    epochs, sellers = named(result.epochs), named(result.sellers)
+    epochs, sellers = series(result, "epochs"), series(result, "sellers")
     chosen = epochs[epochs["seller"] != ""]
     served = chosen.groupby(["start", "seller"])["served"].sum() / reps
     revenue = sellers.groupby(["start", "seller"])["revenue"].sum() / reps
@@ -55,6 +55,8 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw stacked shares of tasks and of revenue over time, and HHI below them."""
     table = data(result)
+    if not table["served"].any():
+        return undrawn(finding(result), "No seller served a task.")
     shared = _shared(table)
     per, unit = clock(result.market.run.until)
     heights = [_STACK] * len(shared) + [_HHI]

@@ -125,6 +125,17 @@ def titled(figure: go.Figure, title: str, *, height: int = HEIGHT) -> go.Figure:
     return figure
 
 
+def undrawn(title: str, why: str) -> go.Figure:
+    """Return a figure that says why there is nothing to draw, in place of blank axes."""
+    figure = titled(go.Figure(), title)
+    lines = textwrap.wrap(why, _TITLE_WIDTH // 2)
+    figure.add_annotation(
+        text="<br>".join(escape(line) for line in lines), x=0.5, y=0.5, xref="paper",
+        yref="paper", font={"size": 16, "color": MUTED},
+    )  # fmt: skip
+    return figure.update_layout(xaxis_visible=False, yaxis_visible=False)
+
+
 def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -> go.Figure:
     """Return a copy for print: without title, `width` × `height` inches, text of `points` pt.
 

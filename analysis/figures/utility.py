@@ -30,7 +30,7 @@ from ...market.schema.distributions import ShareOfValue
 from ...market.schema.supply import Seller
 from ...scenarios.result import Result
 from ...scenarios.terms import quoted_accuracy
-from .frames import OUTSIDE_OFFER, steady
+from .frames import OUTSIDE_OFFER, series, steady
 
 Floats = NDArray[np.float64]
 _SIZES = 1024  # task sizes that stand for a class's law
@@ -142,18 +142,18 @@ class _State:
 
 
 def _state(result: Result) -> _State:
-    epochs = steady(result, result.epochs)
+    epochs = steady(result, series(result, "epochs"))
     by_offer = epochs.groupby(["task", "offer"])[["served", "wait", "paid"]].sum()
     enough = by_offer[by_offer["served"] >= _ENOUGH]
     by_seller = epochs.groupby("seller")[["served", "wait"]].sum()
     by_seller = by_seller[by_seller["served"] > 0]
-    sellers = steady(result, result.sellers).groupby("seller")[["running"]].mean()
+    sellers = steady(result, series(result, "sellers")).groupby("seller")[["running"]].mean()
     return _State(
         paid=enough["paid"] / enough["served"],
         wait=enough["wait"] / enough["served"],
         seller_wait=by_seller["wait"] / by_seller["served"],
         running=sellers["running"],
-        lever=steady(result, result.prices).groupby("offer")["price"].mean(),
+        lever=steady(result, series(result, "prices")).groupby("offer")["price"].mean(),
     )
 
 

@@ -13,11 +13,12 @@ from .frames import (
     OUTSIDE_OFFER,
     seller_colours,
     seller_of,
+    series,
     short_names,
     steady,
 )
 from .notation import number, percent
-from .template import HEIGHT, OUTSIDE, escape, label, room_for, titled
+from .template import HEIGHT, OUTSIDE, escape, label, room_for, titled, undrawn
 
 OUTCOMES = ("right, in time", "wrong, in time", "late", "left the queue", "failed", "did without")
 _LEAST = 0.026  # share of the height a label needs, with the gap between bands
@@ -30,7 +31,7 @@ def data(result: Result) -> pd.DataFrame:
 
     Columns: task, offer, outcome, tasks (of the whole run), share (of the class's tasks).
     """
-    sums = steady(result, result.epochs).groupby(["task", "offer"], sort=False)[
+    sums = steady(result, series(result, "epochs")).groupby(["task", "offer"], sort=False)[
         ["assigned", "served", "right", "wrong", "late", "reneged", "failed"]
     ].sum()  # fmt: skip
     outside = sums.index.get_level_values("offer") == OUTSIDE_OFFER
@@ -54,7 +55,7 @@ def build(result: Result) -> go.Figure:
     """Draw the bands; every task class is equally tall, thin bands are merged."""
     bands = _bands(result)
     if bands.empty:
-        return titled(go.Figure(), finding(result))
+        return undrawn("Who serves what?", "No task ended after the warm-up.")
     tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
     colours, names = seller_colours(result), short_names(result.market)
     last = {OUTSIDE_OFFER: 2, _OTHER: 1}

@@ -2,17 +2,20 @@
 
 Che (1993): sellers bid, the buyer scores each bid by its expected utility. One bid per owner,
 its best offer; the score to beat is that of the best other owner, the reserve or the outside
-option. Without capacity limits bidding one's cost is dominant, as in a Vickrey auction.
+option. Without capacity limits bidding one's cost is dominant, as in a Vickrey auction. A seller
+that can keep nothing of any price (always late and refunded in full) makes no bid.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..jit import compiled
+from ..state import PROMISED
 
 
 @compiled
@@ -54,10 +57,16 @@ def bid_of(
 ) -> float:
     """Return what a seller bids, USD: its posted price, or the price that just covers its cost.
 
-    Truthful: expected cost and penalty over the share of the price that it expects to keep.
+    Truthful: expected cost and penalty over the share of the price that it expects to keep, by
+    the law it knows: a promise binds the seller, it does not convince it. Infinite where it
+    expects to keep nothing: no price covers its cost, and it stays out.
     """
     if truthful == 0:
         return ask
-    owed = cost * cell["served"] + seller["penalty"] * (cell["served"] - cell["kept"])
-    kept = cell["billed"] * (1.0 - commission)
-    return owed / kept if kept > 0.0 else cost
+    served, kept, billed = cell["served"], cell["kept"], cell["billed"]
+    if seller["quote"] == PROMISED:
+        served, kept, billed = cell["own_served"], cell["own_kept"], cell["own_billed"]
+    share = billed * (1.0 - commission)
+    if share <= 0.0:
+        return math.inf
+    return (cost * served + seller["penalty"] * (served - kept)) / share

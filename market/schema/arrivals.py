@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -117,7 +116,8 @@ class Replay(Spec):
 
     The file has a column of times and columns of token counts. Times are seconds, timestamps
     (UTC), or timestamps with a UTC offset such as 2023-11-16T18:17:03.97+01:00, all rows alike.
-    Times of a file are shifted so that the first is `start`; listed times stay as they are.
+    Rows, and listed times with their sizes, are sorted by time. Times of a file are shifted so
+    that the first is `start`; listed times are not.
     """
 
     kind: Literal["replay"] = "replay"
@@ -142,14 +142,23 @@ class Replay(Spec):
         if self.times is not None:
             if self.start > 0:
                 raise ValueError("start is for a file; listed times are taken as they are")
-            if self.times[0] < 0 or any(b < a for a, b in pairwise(self.times)):
-                raise ValueError("times must not be negative and not fall")
+            if min(self.times) < 0:
+                raise ValueError("times must not be negative")
             for sizes in (self.input_tokens, self.output_tokens):
                 if sizes is not None and len(sizes) != len(self.times):
                     raise ValueError(f"{len(sizes)} sizes for {len(self.times)} times")
                 if sizes is not None and min(sizes) < 0:
                     raise ValueError("sizes must be 0 tokens or more")
+            self._sort(self.times)
         return self
+
+    def _sort(self, times: tuple[float, ...]) -> None:
+        """Put listed times in order, and the sizes with them, as the rows of a file are."""
+        order = sorted(range(len(times)), key=times.__getitem__)
+        for name in ("times", "input_tokens", "output_tokens"):
+            listed = self.__dict__[name]
+            if listed is not None:
+                self.__dict__[name] = tuple(listed[i] for i in order)
 
     @property
     def mean_rate(self) -> float:

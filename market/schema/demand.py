@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from .arrivals import Arrivals, Replay
 from .distributions import DelayCost, Distribution, Duration, Patience, Recorded, SizeLaw
-from .fields import Name, Number, Seconds, Spec, Whole, field, word
+from .fields import Name, Number, Seconds, Spec, Whole, field, instance, word
 
 
 class Hard(Spec):
@@ -47,7 +47,10 @@ class Logit(Spec):
 
     kind: Literal["logit"] = "logit"
     scale: Number = field(
-        doc="scale μ of the taste shocks (their standard deviation is 1.28 μ)", unit="USD", gt=0
+        doc="scale μ of the taste shocks (their standard deviation is 1.28 μ)",
+        unit="USD",
+        gt=0,
+        le=1e9,
     )
     nest: Number = field(
         1.0, doc="nesting parameter ν: 1 is plain logit; towards 0 the offers of one seller "
@@ -66,7 +69,7 @@ class Difficulty(Spec):
 _Lateness = Annotated[Hard | Linear | HalfLife, Field(discriminator="kind")]
 Lateness = Annotated[_Lateness, BeforeValidator(word)]
 _Choice = Annotated[Argmax | Logit, Field(discriminator="kind")]
-Choice = Annotated[_Choice | Callable[..., Any], BeforeValidator(word)]
+Choice = Annotated[_Choice | Callable[..., Any], BeforeValidator(word), BeforeValidator(instance)]
 
 
 class TaskClass(Spec):
@@ -86,7 +89,7 @@ class TaskClass(Spec):
                                 unit="USD")  # fmt: skip
     loss: Number = field(
         0.0, doc="lost when a wrong answer is used; one that comes too late to be used costs "
-        "nothing", unit="USD", ge=0,
+        "nothing", unit="USD", ge=0, le=1e9,
     )  # fmt: skip
     delay_cost: DelayCost = field(
         0.0, doc="cost of each second from asking to the answer, or to leaving", unit="USD/s"

@@ -43,8 +43,10 @@ CODES = {
     "W213": "a seller that can never sell",
     "W214": "priorities that no seller honours",
     "W215": "more tasks than can be simulated",
-    "W216": "an event after the end of the run",
+    "W216": "an event or an entry after the end of the run",
     "W217": "a catalogue that is not here",
+    "W218": "more price decisions than can be simulated",
+    "W219": "a penalty without a promise to break",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 

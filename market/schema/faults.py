@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from .entries import Entry, Path, Step, below, descend, narrow, step_into
 from .errors import BadInputError, Problem, did_you_mean, plain, shown
-from .wording import LONGEST_NAME
+from .wording import LONGEST_NAME, NAME_PATTERN
 
 _SINGULAR = {"tasks": "task", "sellers": "seller", "events": "event"}
 _TYPES = {
@@ -75,7 +75,8 @@ class Source:
         The message is put after the name of the place, unless it holds a name in backticks.
         """
         item, rest = self._item(path)
-        about = ".".join(plain(str(step)) for step in rest) if "`" not in message else ""
+        steps = [step + 1 if isinstance(step, int) else step for step in rest]
+        about = ".".join(plain(str(step)) for step in steps) if "`" not in message else ""
         glue = "" if not about or message[:1] == ":" else " "
         message = message if about else message.removeprefix(": ")
         return replace(
@@ -171,8 +172,24 @@ def from_validation(
             yield path, source.problem("W104", path, f"`{name}` is missing", entry)
         else:
             code, message, hint = _say(fault, path, entry, source)
-            about = entry if code != "W106" else None  # of several fields: no one range to tell
-            yield path, source.problem(code, path, message, about, hint)
+            if fault["loc"][-1:] == ("[key]",):  # the name, not what stands under it
+                entry = Entry(path, types=(str,), limits={"pattern": NAME_PATTERN})
+            if code == "W106":
+                path, entry, message = _first_named(path, message, source, root, at)
+            yield path, source.problem(code, path, message, entry, hint)
+
+
+def _first_named(
+    path: Path, message: str, source: Source, root: Entry, at: Path
+) -> tuple[Path, Entry | None, str]:
+    """Point at the first of several fields that contradict each other, if the message names it."""
+    entry = descend(root, path[len(at) :], source.at(at))
+    if not isinstance(source.at(path), dict):  # one value, such as `run.warmup`
+        return path, entry, message
+    word, _, rest = message.removeprefix(": ").partition(" ")
+    found = step_into(entry, word) if entry is not None and (path or source.python) else None
+    one = found is not None and (not found.models or found.kinds)
+    return ((*path, word), found, rest) if one else (path, None, message)
 
 
 def _place(loc: Sequence[Step], data: Any, root: Entry, keyed: bool) -> tuple[Path, Entry | None]:

@@ -7,6 +7,7 @@ are written; validation, `explain`, the docs and the figures read it from here.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn, Self, TypeVar
@@ -24,6 +25,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from .errors import shown
 from .faults import bad_input
 from .wording import NAME_PATTERN
 
@@ -88,6 +90,38 @@ def _listed(value: object) -> object:
 def word(value: object) -> object:
     """Let a bare word stand for `{kind = word}`."""
     return {"kind": value} if isinstance(value, str) else value
+
+
+def instance(value: object) -> object:
+    """Refuse what can be called and yet is no function of the user's: our classes, strategies."""
+    if isinstance(value, type) and issubclass(value, Spec):
+        raise ValueError(f"{value.__name__} is a class; write {value.__name__}(…)")
+    if isinstance(value, Spec) and hasattr(value, "strategy"):
+        raise ValueError(
+            f"{type(value).__name__} is a seller's strategy; give it to Seller(pricing=…)"
+        )
+    return value
+
+
+def whole(name: str, value: object, low: int, high: int, told: str) -> int:
+    """Return a whole number from low to high, `told` being the upper end in words.
+
+    Raises:
+        ValueError: it is something else; true, false and 1.0 are, too.
+
+    Example:
+        >>> whole("seed", 3, 0, 2**63 - 1, "2^63 − 1")
+        3
+    """
+    try:
+        number = operator.index(value) if not isinstance(value, bool) else low - 1  # type: ignore[arg-type]
+    except TypeError:
+        number = low - 1
+    if not low <= number <= high:
+        raise ValueError(
+            f"{name} is {shown(value)}; it must be a whole number from {low} to {told}"
+        )
+    return number
 
 
 Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -163,7 +197,6 @@ if TYPE_CHECKING:
         @property
         def model_fields_set(self) -> set[str]: ...
         def model_dump(self, **how: Any) -> dict[str, Any]: ...
-        def model_copy(self, *, update: dict[str, Any] | None = None) -> Self: ...
         @classmethod
         def model_validate(cls, value: Any) -> Self: ...
         @classmethod
@@ -210,6 +243,20 @@ class Spec(_Model):
             super().__init__(**fields)
         except ValidationError as error:
             raise bad_input(error, type(self), fields) from None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
+        """Return a copy with some fields changed, checked as a whole; pydantic's own is not.
+
+        Raises:
+            BadInputError: the changed fields, or all of them together, are not allowed.
+
+        Example:
+            >>> from walras.market.schema.market import Run
+            >>> Run(until=60.0).model_copy(update={"warmup": 10.0}).warmup
+            10.0
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**given, **(update or {})})
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} cannot be changed; make another")

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .demand import TaskClass
-from .fields import Many, Name, Number, Seconds, Spec, Text, Whole, field, word
-from .supply import Seller
+from .fields import Many, Name, Number, Seconds, Spec, Text, Whole, field, instance, word
+from .supply import HIGHEST_PRICE, Seller
 
 _MOST_EPOCHS = 1_000_000
 
@@ -44,7 +44,9 @@ class ScoringAuction(Spec):
 
 
 _Mechanism = Annotated[PostedPrice | ScoringAuction, Field(discriminator="kind")]
-Mechanism = Annotated[_Mechanism | Callable[..., Any], BeforeValidator(word)]
+Mechanism = Annotated[
+    _Mechanism | Callable[..., Any], BeforeValidator(word), BeforeValidator(instance)
+]
 
 
 class Platform(Spec):
@@ -70,7 +72,7 @@ class Quotes(Spec):
         "true", doc="the class's true accuracy, or the advertised one"
     )
     memory: Seconds = field(
-        3600.0, doc="memory of average quotes: an answer's weight falls by 1/e in this time",
+        3600.0, doc="memory of average quotes: an answer's weight falls to 1/e in this time",
         unit="s", gt=0,
     )  # fmt: skip
 
@@ -96,7 +98,7 @@ class PriceChange(Spec):
     at: Seconds = field(doc="when", unit="s", ge=0)
     seller: Name = field(doc="who")
     price: Number = field(doc="new price, in the unit of the seller's lever",
-                          unit="USD/Mtok or USD/task", ge=0, le=1e6)  # fmt: skip
+                          unit="USD/Mtok or USD/task", ge=0, le=HIGHEST_PRICE)  # fmt: skip
 
 
 class Exit(Spec):
@@ -178,10 +180,22 @@ class Market(Spec):
         ):
             if twice:
                 raise ValueError(f"two {what}s are called {', '.join(twice)}")
+        asked = [task.name for task in self.tasks if callable(task.choice)]
+        if asked and not isinstance(self.mechanism, PostedPrice):
+            raise ValueError(
+                f'tasks "{asked[0]}": a Python choice rule chooses among posted prices; with '
+                "another mechanism it is the mechanism that decides"
+            )
         if self.run.warmup >= self.run.until:
             raise ValueError(
                 f"run.warmup ({self.run.warmup:g} s) must be shorter than run.until "
                 f"({self.run.until:g} s)"
+            )
+        last = math.ceil(self.run.warmup / self.epoch - 1e-9) * self.epoch
+        if self.run.warmup > 0.0 and last >= self.run.until * (1.0 - 1e-9):
+            raise ValueError(
+                f"run.warmup ({self.run.warmup:g} s), rounded up to whole epochs of "
+                f"{self.epoch:g} s, leaves nothing of run.until ({self.run.until:g} s) to measure"
             )
         if self.run.until > _MOST_EPOCHS * self.epoch:
             raise ValueError(

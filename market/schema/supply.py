@@ -12,16 +12,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
-from .fields import Name, Number, Seconds, Spec, Table, Text, Unlimited, field
+from .fields import Name, Number, Seconds, Spec, Table, Text, Unlimited, field, instance
+
+HIGHEST_PRICE = 1e6
+"""Highest price per million tokens or per task, USD: in a spec, of a strategy, of a rule."""
 
 
 class Rates(Spec):
     """Money per million input and output tokens, or per task, or both."""
 
-    input: Number = field(0.0, doc="per million input tokens", unit="USD/Mtok", ge=0, le=1e6)
+    input: Number = field(
+        0.0, doc="per million input tokens", unit="USD/Mtok", ge=0, le=HIGHEST_PRICE
+    )
     output: Number = field(0.0, doc="per million output tokens, thinking included",
-                           unit="USD/Mtok", ge=0, le=1e6)  # fmt: skip
-    task: Number = field(0.0, doc="per task", unit="USD/task", ge=0, le=1e6)
+                           unit="USD/Mtok", ge=0, le=HIGHEST_PRICE)  # fmt: skip
+    task: Number = field(0.0, doc="per task", unit="USD/task", ge=0, le=HIGHEST_PRICE)
 
     @property
     def lever(self) -> float:
@@ -71,7 +76,7 @@ def _strategy(value: object) -> object:
     if isinstance(value, Spec) and hasattr(value, "strategy"):
         return {"name": value.strategy, "params": value.model_dump(exclude_unset=True)}
     if value is None or isinstance(value, (Named, dict)) or callable(value):
-        return value
+        return instance(value)
     raise ValueError(
         "not a strategy; give its name, a table of name and params or, in Python, a function"
     )
@@ -121,7 +126,9 @@ class Seller(Spec):
         "unlimited", doc="batching: n streams run at r₁·κ/(κ + n − 1) each; unlimited means "
         "independent servers, 1 with unlimited slots is processor sharing", unit="streams", ge=1,
     )  # fmt: skip
-    slots: Unlimited = field(1, doc="streams served at once, or unlimited", unit="slots", ge=1)
+    slots: Unlimited = field(
+        1, doc="streams served at once, at most 1,000,000, or unlimited", unit="slots", ge=1
+    )
     discipline: Literal["fcfs", "priority", "priority_preemptive"] = field(
         "fcfs", doc="who is served first among the waiting"
     )
@@ -135,9 +142,14 @@ class Seller(Spec):
                               gt=0, le=1000)  # fmt: skip
     price: Rates = field({}, doc="posted price")
     cost: Rates = field({}, doc="marginal cost of serving")
-    rent: Number = field(0.0, doc="fixed cost of each slot (GPU rent)", unit="USD/slot-hour", ge=0)
+    rent: Number = field(0.0, doc="fixed cost of each slot (GPU rent)", unit="USD/slot-hour",
+                         ge=0, le=1e6)  # fmt: skip
     fixed_cost: Number = field(
-        0.0, doc="fixed cost of being in the market (pre-training amortised)", unit="USD/h", ge=0
+        0.0,
+        doc="fixed cost of being in the market (pre-training amortised)",
+        unit="USD/h",
+        ge=0,
+        le=1e9,
     )
     refund_late: _Probability = field(0.0, doc="share of the price paid back when late",
                                       unit="ratio")  # fmt: skip
@@ -145,7 +157,7 @@ class Seller(Spec):
                                        unit="ratio")  # fmt: skip
     promise: Seconds | None = field(None, doc="promised time to the answer", unit="s", ge=0)
     penalty: Number = field(0.0, doc="paid to the buyer when the promise is broken",
-                            unit="USD/task", ge=0)  # fmt: skip
+                            unit="USD/task", ge=0, le=1e6)  # fmt: skip
     pricing: Annotated[Named | Callable[..., Any] | None, BeforeValidator(_strategy)] = field(
         None, doc="pricing strategy; the posted price stays when absent"
     )
@@ -162,7 +174,7 @@ class Seller(Spec):
     @classmethod
     def _whole_slots(cls, value: float) -> float:
         if not math.isinf(value) and (value != int(value) or value > 1_000_000):
-            raise ValueError("slots must be a whole number up to 1,000,000, or unlimited")
+            raise ValueError(f"slots {value:.10g} is no whole number up to 1,000,000")
         return value
 
     @model_validator(mode="after")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
+from .errors import shown
 from .supply import Rates
 
 
 def usd(amount: float) -> float:
     """Return an amount of US dollars: a word for the reader.
 
+    Raises:
+        ValueError: the amount is no finite number.
+
     Example:
         >>> usd(0.02)
         0.02
     """
+    if isinstance(amount, (str, bool)) or not math.isfinite(amount):
+        raise ValueError(f"usd takes a finite number, not {shown(amount)}")
     return float(amount)
 
 

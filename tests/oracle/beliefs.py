@@ -13,6 +13,7 @@ from walras.market.schema.demand import HalfLife, Linear, TaskClass
 from walras.market.schema.distributions import Constant, ShareOfValue
 from walras.market.schema.market import Market, ScoringAuction
 from walras.market.state import State
+from walras.market.work import FIXED, WORK
 
 from .station import LEVELS, Station
 from .terms import Experience, Law, Terms, charge
@@ -72,11 +73,9 @@ class Beliefs:
             self.parameter = spec.lateness.grace
         elif isinstance(spec.lateness, HalfLife):
             self.parameter = spec.lateness.half_life
-        self.same_law = constant(spec.deadline) and constant(spec.patience)
-        self.alike = (
-            self.same_law and constant(spec.value) and constant(spec.delay_cost)
-            and market.quotes.price == "expected"
-        )  # fmt: skip
+        self.told = market.quotes.price == "exact"
+        self.same_law = constant(spec.deadline) and constant(spec.patience) and not self.told
+        self.alike = self.same_law and constant(spec.value) and constant(spec.delay_cost)
         auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
         self.auction, self.truthful = (
             auction is not None,
@@ -105,12 +104,13 @@ class Beliefs:
             sizes = self.tokens_in[o], self.billed_out[o]
             self.ask[o] = charge(self.terms[o].price, *sizes)
             self.cost[o] = charge(self.terms[o].cost, *sizes)
-            if not self.auction and self.market.quotes.price == "expected":
+            if not self.auction and not self.told:
                 cell, rates = self.tables.cells[self.k, o], self.terms[o].price
                 self.slope[o] = rates[1] * cell["in_per_work"] + rates[2] * cell["out_per_work"]
         self.known.clear()
         by_price = self.market.platform.ranking == "price"
-        merit = self.ask.tolist() if by_price else [-claim for claim in self.claim]
+        asks = self.cost if self.truthful else self.ask
+        merit = asks.tolist() if by_price else [-claim for claim in self.claim]
         self.order = sorted(self.serving, key=lambda o: (merit[o], self.tie_key[o]))
         self.stale.update(range(len(self.stations)))
 
@@ -165,19 +165,32 @@ class Beliefs:
             return max(0.0, 1.0 - late / self.parameter)
         return math.exp(-math.log(2.0) * late / self.parameter)
 
-    def foresee(self, o: int, law: Law, deadline: float, patience: float) -> Outlook:
-        """Return the outlook under a law."""
+    def foresee(
+        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None
+    ) -> Outlook:
+        """Return a buyer's outlook under a law, of a task of the class or of this much work."""
         if self.believes_promise(o):
             return self.promised(o, deadline)
+        return self.expected(o, law, deadline, patience, work)
+
+    def expected(
+        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None
+    ) -> Outlook:
+        """Return the outlook of who knows the law of the queue."""
         spec, st, k = self.terms[o].spec, self.tables, self.k
         promise = math.inf
         if spec.promise is not None and spec.penalty > 0.0:
             promise = spec.promise
         cell = st.cells[k, o]
-        reach = float(cell["reach"]) if law.rate == cell["full_rate"] else 0.0
+        usual = self.same_law and not self.believes_promise(o)
+        reach = float(cell["reach"]) if usual and law.rate == cell["full_rate"] else 0.0
         outside, rates = self.terms[o].outside, st.works[k, o]
+        if work is not None:
+            rates = np.zeros(1, WORK)[0]
+            rates["kind"], rates["shift"], rates["mean"] = FIXED, work, work
         early = 0.0
-        if self.slope[o] and spec.refund_late and deadline < math.inf:
+        tilted = bool(self.slope[o] and spec.refund_late and deadline < math.inf)
+        if tilted:
             early = timely_work(law.chance, law.wait, law.shape, deadline - outside, law.rate,
                                 patience, rates, st.rows, st.waits)  # fmt: skip
         outlook = Outlook(*expect(
@@ -185,7 +198,7 @@ class Beliefs:
             self.parameter, promise, rates, st.rows, st.nodes[k, o], st.waits,
             st.ahead[cell["table"]], reach,
         ))  # fmt: skip
-        if early:
+        if tilted:
             early -= float(rates["mean"]) * outlook.timely
         return outlook._replace(early=early)
 
@@ -204,6 +217,17 @@ class Beliefs:
         late, wrong = spec.refund_late, spec.refund_wrong
         if_late = right * late + (1.0 - right) * max(late, wrong)
         return float(self.slope[o]) * (if_late - (1.0 - right) * wrong) * outlook.early
+
+    def least(
+        self, o: int, law: Law, deadline: float, patience: float, cost: float, outlook: Outlook,
+        work: float | None = None,
+    ) -> float:  # fmt: skip
+        """Return the price that just covers what a seller expects; it knows its own queue."""
+        if self.believes_promise(o):
+            outlook = self.expected(o, law, deadline, patience, work)
+        kept = self.billed_share(o, outlook) * (1.0 - self.market.platform.commission)
+        fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
+        return (cost * outlook.served + fine) / kept if kept > 0.0 else math.inf
 
     # --- worth ----------------------------------------------------------------------------------
 
@@ -235,6 +259,8 @@ class Beliefs:
             self.known[o, law] = outlook = self.foresee(o, law, deadline, patience)
         billed = self.billed_share(o, outlook)
         fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
+        if self.truthful:
+            self.asked[o] = self.least(o, law, deadline, patience, float(self.cost[o]), outlook)
         if not self.alike:
             self.outlook[:, o], self.billed[o], self.fine[o] = outlook, billed, fine
             self.more[o] = self.beyond(o, outlook)
@@ -242,42 +268,45 @@ class Beliefs:
         value = self.spec.value.mean
         delay = self.spec.delay_cost
         cost = delay.per_second * value if isinstance(delay, ShareOfValue) else delay.mean
-        right, ask = float(self.accuracy[o]), float(self.ask[o])
-        if self.truthful:
-            ask = self.bid(float(self.cost[o]), outlook.served, fine, billed)
+        right = float(self.accuracy[o])
+        ask = float(self.asked[o] if self.truthful else self.ask[o])
         self.billed[o], self.asked[o] = billed, ask
-        self.base[o] = (
+        self.base[o] = -math.inf if ask == math.inf else (
             right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
             - cost * outlook.time - (ask * billed + self.beyond(o, outlook) - fine)
         )  # fmt: skip
 
-    def bid(self, cost: float, served: float, fine: float, billed: float) -> float:
-        """Return the price that just covers expected cost and penalty."""
-        kept = billed * (1.0 - self.market.platform.commission)
-        return (cost * served + fine) / kept if kept > 0.0 else cost
-
-    def asks(self, tokens_in: float, output: float) -> tuple[Any, Any]:
-        """Return (asks, costs) of all offers, of a mean task or of one with these tokens."""
-        if self.market.quotes.price == "expected":
-            return self.ask, self.cost
-        ask, cost = np.zeros(len(self.terms)), np.zeros(len(self.terms))
-        for o in self.serving:
-            terms = self.terms[o]
-            ask[o] = charge(terms.price, tokens_in, terms.billed(output))
-            cost[o] = charge(terms.cost, tokens_in, terms.billed(output))
-        return ask, cost
+    def on_show(self, o: int) -> bool:
+        """Return whether an offer is on the market; one that bids for no task is not."""
+        silent = self.same_law and self.truthful and self.asked[o] == math.inf
+        return bool(self.shut[o] == 0.0 and not silent)
 
     def bids(self, tokens_in: float, output: float) -> Any:
         """Return what all offers ask of a task: posted prices or truthful bids."""
-        if self.alike:
+        if self.alike or self.truthful:
             return self.asked
-        ask, cost = self.asks(tokens_in, output)
-        if not self.truthful:
-            return ask
-        served = self.outlook[0]
-        kept = self.billed * (1.0 - self.market.platform.commission)
-        owed = cost * served + self.fine
-        return np.where(kept > 0.0, owed / np.where(kept > 0.0, kept, 1.0), cost)
+        if not self.told:
+            return self.ask
+        return np.array([
+            charge(t.price, tokens_in, t.billed(output)) for t in self.terms
+        ])  # fmt: skip
+
+    def ask_around(self, deadline: float, patience: float, tokens_in: float, output: float) -> None:
+        """Work out every offer's outlook and bid for one buyer's own terms."""
+        for o in self.serving:
+            if self.shut[o] != 0.0:
+                continue
+            terms, law = self.terms[o], self.laws[o]
+            billed = terms.billed(output)
+            work = tokens_in * terms.prefill + billed if self.told else None
+            outlook = self.foresee(o, law, deadline, patience, work)
+            self.outlook[:, o] = outlook
+            self.billed[o] = self.billed_share(o, outlook)
+            self.more[o] = self.beyond(o, outlook)
+            if self.truthful:
+                cost = charge(terms.cost, tokens_in, billed) if self.told else float(self.cost[o])
+                self.asked[o] = self.least(o, law, deadline, patience, cost, outlook, work)
+        self.fine = self.penalty * (self.outlook[0] - self.outlook[5])
 
     def worth(
         self, value: float, delay_cost: float, deadline: float, patience: float, tokens_in: float,
@@ -289,16 +318,13 @@ class Beliefs:
         if self.alike:
             return self.base  # type: ignore[no-any-return]
         if not self.same_law:
-            for o in self.serving:
-                if self.shut[o] == 0.0:
-                    outlook = self.foresee(o, self.laws[o], deadline, patience)
-                    self.outlook[:, o] = outlook
-                    self.billed[o] = self.billed_share(o, outlook)
-                    self.more[o] = self.beyond(o, outlook)
-            self.fine = self.penalty * (self.outlook[0] - self.outlook[5])
+            self.ask_around(deadline, patience, tokens_in, output)
         _, delta, used, _, time, _, _ = self.outlook
         right = self.accuracy
-        paid = self.bids(tokens_in, output) * self.billed + self.more - self.fine
+        bids = self.bids(tokens_in, output)
+        no_bid = np.isinf(bids)
+        paid = np.where(no_bid, 0.0, bids) * self.billed + self.more - self.fine
+        paid[no_bid] = np.inf
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
         utility = utility - delay_cost * time - paid + self.shut
         scores: Scores = utility.tolist() if len(utility) <= FEW else utility

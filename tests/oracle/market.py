@@ -220,7 +220,7 @@ class Simulation:
             shown = self.draws.shown[task.row].tolist()
             order = sorted(order, key=lambda o: shown[o])
         left = [-math.inf] * len(self.terms)
-        for o in [o for o in order if score[o] > -math.inf][:number]:
+        for o in [o for o in order if beliefs.on_show(o)][:number]:
             left[o] = float(score[o])
         return left if self.few else np.array(left)
 
@@ -252,10 +252,10 @@ class Simulation:
             beat = max(least, max(rivals, default=-math.inf))
         else:
             beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
-        if beat == -math.inf:
-            return bid, float(score[o])
         billed = float(beliefs.billed[o])
-        return (bid + (float(score[o]) - beat) / billed if billed > 0.0 else bid), beat
+        if beat == -math.inf or billed <= 0.0:
+            return bid, float(score[o])
+        return bid + (float(score[o]) - beat) / billed, beat
 
     # --- the end of a task ----------------------------------------------------------------------
 

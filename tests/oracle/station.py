@@ -50,7 +50,7 @@ class Station:
 
     def rate_of(self, streams: float) -> float:
         """Return the tokens per second of each of so many streams."""
-        if math.isinf(self.kappa):
+        if math.isinf(self.kappa) or streams == 1:
             return self.speed
         return self.speed * self.kappa / (self.kappa + streams - 1.0)
 
