@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -68,9 +69,13 @@ class SellerAgent(mesa.Agent):
         Raises:
             ValueError: a price is not a number from 0 to a million USD.
         """
-        new = price if isinstance(price, Mapping) else dict.fromkeys(self.offers, price)
-        for lever in new.values():
-            if not 0 <= lever <= HIGHEST_PRICE:
+        new: Mapping[str, Any] = (
+            price if isinstance(price, Mapping) else dict.fromkeys(self.offers, price)
+        )
+        for effort, lever in new.items():
+            if effort not in self.offers:
+                raise ValueError(f'"{self.spec.name}" has no effort level "{effort}"')
+            if not (isinstance(lever, numbers.Real) and 0 <= float(lever) <= HIGHEST_PRICE):
                 raise ValueError(
                     f'the price of "{self.spec.name}" is {lever}; '
                     f"it must be from 0 to {HIGHEST_PRICE:,.0f} USD"

@@ -50,8 +50,8 @@ def ask_for(st: State, k: int, o: int, i: int) -> float:
 
 
 @spliced
-def utility_for(st: State, k: int, o: int, i: int) -> float:
-    """Return the expected utility of an open offer to one task, taste apart."""
+def look_at(st: State, k: int, o: int, i: int) -> None:
+    """Make sure that the cell holds what this task's buyer expects of an offer."""
     task, kind = st.tasks[i], st.classes[k]
     if st.clock[0]["exact_price"] == 1:
         by_law(st, k, o, task["deadline"], task["patience"], False, told_work(st, o, i))
@@ -60,9 +60,28 @@ def utility_for(st: State, k: int, o: int, i: int) -> float:
         if kind["known"] == 1:
             st.stamp[k, o] = -1  # the next task asks for the class's quote
             note_change(st, st.offers[o]["seller"])
+
+
+@spliced
+def utility_for(st: State, k: int, o: int, i: int) -> float:
+    """Return the expected utility of an open offer to one task, taste apart."""
+    task, kind = st.tasks[i], st.classes[k]
+    look_at(st, k, o, i)
     return worth(
         st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
         kind["loss"], task["delay_cost"],
+    )  # fmt: skip
+
+
+@spliced
+def utility_as_posted(st: State, k: int, o: int, i: int) -> float:
+    """Return the expected utility of an offer at its posted price, whatever the mechanism."""
+    task, kind, cell = st.tasks[i], st.classes[k], st.cells[k, o]
+    look_at(st, k, o, i)
+    ask = tariff(st, o, i) if st.clock[0]["exact_price"] == 1 else cell["ask"]
+    return worth(
+        cell, st.sellers[st.offers[o]["seller"]], ask, task["value"], kind["loss"],
+        task["delay_cost"],
     )  # fmt: skip
 
 

@@ -54,7 +54,8 @@ class Clock(simpy.Environment):
         self.rules: dict[int, Rule] = {}
         """Python rules by class index: a mechanism or a buyer's choice."""
         self._watched: dict[int, simpy.Event] = {}
-        self._submitted: set[int] = set()
+        self._drawn_by: dict[int, int] = {}
+        """Whose draws each submitted task has, by id."""
         market = engine.market
         self._offers = market.offers
         self._kinds = [task.name for task in market.tasks]
@@ -106,9 +107,13 @@ class Clock(simpy.Environment):
             ValueError: the class, the offer or a changed field is unknown or out of range, or a
                 task of this kind, parent and child has been submitted before.
         """
+        if not isinstance(task, Task):
+            raise TypeError(f"submit takes a Task, not {task!r}")
+        if task.same and not task.parent:
+            raise ValueError("same=True asks a parent's question again: give its id as parent")
         k = _index(self._kinds, task.kind, "task class")
         pinned = -1 if task.offer is None else _index(self._offers, task.offer, "offer")
-        changes = Changes(**task.changes)
+        changes = Changes(**dict(task.changes))
         changed = {name: getattr(changes, name) for name in changes.model_fields_set}
         id_ = self._new_id(k, task)
         engine = self.engine
@@ -116,7 +121,9 @@ class Clock(simpy.Environment):
         st = engine.state
         kind = st.classes[k]
         with np.errstate(over="ignore"):
-            drawn_by = np.uint64(task.parent) if task.same else id_
+            first = self._drawn_by.get(task.parent, task.parent) if task.same else int(id_)
+            self._drawn_by[int(id_)] = first
+            drawn_by = np.uint64(first)
             st.clock[0]["free"] -= 1
             i = int(st.free[st.clock[0]["free"]])
             fresh(st, i)
@@ -149,12 +156,11 @@ class Clock(simpy.Environment):
         )
         with np.errstate(over="ignore"):
             id_ = hashed(self.engine.state.classes[k]["key"], SUBMIT, parent, child)
-        if int(id_) in self._submitted:
+        if int(id_) in self._drawn_by:
             raise ValueError(
                 f'a task "{task.kind}" with parent {parent} and child {child} has been submitted '
                 "before; give each task, and each attempt at one, a child number of its own"
             )
-        self._submitted.add(int(id_))
         return id_
 
     def deliver(self) -> None:

@@ -18,14 +18,14 @@ from .choice import (
     score_offers,
     tariff,
     taste_for,
-    utility_for,
+    utility_as_posted,
 )
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
 from .mechanisms.second_score import payment, score_to_beat
 from .outcome import do_without, fresh, leave, serve, think
-from .outlook import catch_up, note_change
+from .outlook import catch_up, is_open, note_change
 from .rules import work_tokens
 from .service import (
     dequeue,
@@ -103,11 +103,11 @@ def clear(st: State, i: int) -> bool:
     if task["pinned"] >= 0:
         o = task["pinned"]
         catch_up(st, k)
-        if st.base[k, o] == -math.inf:
-            do_without(st, i, st.clock[0]["now"])
-        else:
-            liked = utility_for(st, k, o, i) + taste_for(st, k, o, task["id"])
+        if is_open(st, o) and st.cells[k, o]["serves"] == 1:
+            liked = utility_as_posted(st, k, o, i) + taste_for(st, k, o, task["id"])
             assign(st, i, o, tariff(st, o, i), liked)
+        else:
+            do_without(st, i, st.clock[0]["now"])
         return True
     count = score_offers(st, k, i)
     if kind["asks"] == 1:

@@ -212,6 +212,13 @@ def base_of(st: State, k: int, o: int) -> float:
 
 
 @spliced
+def is_open(st: State, o: int) -> bool:
+    """Return whether an offer is on the market."""
+    seller = st.sellers[st.offers[o]["seller"]]
+    return seller["listed"] == 1 and seller["down"] == 0 and st.offers[o]["listed"] == 1
+
+
+@spliced
 def renew(st: State, k: int, o: int) -> None:
     """Make the quote of one offer to one class anew.
 
@@ -222,7 +229,7 @@ def renew(st: State, k: int, o: int) -> None:
     s = st.offers[o]["seller"]
     seller = st.sellers[s]
     st.stamp[k, o] = st.version[s]
-    if seller["listed"] == 0 or seller["down"] > 0 or st.offers[o]["listed"] == 0:
+    if not is_open(st, o):
         st.base[k, o] = -math.inf
         return
     alone = False

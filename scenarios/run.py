@@ -107,7 +107,8 @@ def run(
         raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
     whole("reps", reps, 1, 100_000, "100,000")
     whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
-    processes = tuple(processes)
+    if callable(processes) or not all(map(callable, processes := tuple(processes))):
+        raise TypeError("processes must be a list of functions of the economy, each a generator")
     changes = {k: v for k, v in (("until", until), ("warmup", warmup)) if v is not None}
     if changes:
         market = market.model_copy(update={"run": market.run.model_copy(update=changes)})

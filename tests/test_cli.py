@@ -119,6 +119,19 @@ def test_what_a_user_puts_into_a_run_folder_stays(runs: Any, tmp_path: Path) -> 
     assert (folder / "report.html").read_text() == "<html>"
 
 
+def test_a_link_to_a_run_folder_stays_a_link(runs: Any, tmp_path: Path) -> None:
+    """What it names is made anew; nothing is left beside it."""
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    kept = folder.rename(tmp_path / "kept")
+    folder.symlink_to(kept)
+    (kept / "manifest.json").write_text("old")
+    assert cli.main(["run", SMALL, "-q"]) == 0
+    assert list((tmp_path / "runs").iterdir()) == [folder]
+    assert folder.is_symlink()
+    assert (kept / "manifest.json").read_text() != "old"
+
+
 def test_quiet_and_json(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", SMALL, "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")

@@ -245,3 +245,64 @@ def test_a_posted_price_is_averaged_over_time_however_long_an_epoch(epoch: float
     run = w.run(market.model_copy(update={"run": {"until": 1000.0, "epoch": epoch}}))
     posted = run.summary().query("metric == 'posted_price'")["value"]
     assert posted.tolist() == [pytest.approx(1.5, abs=1e-3)]
+
+
+def told(economy_process: Any, market: w.Market, until: float = 100.0) -> None:
+    """Run a market with one process of our own."""
+    w.run(market, until=until, processes=[economy_process])
+
+
+def test_an_error_within_a_process_keeps_its_message() -> None:
+    """SimPy makes errors anew from their arguments; ours must survive that, and pickling."""
+
+    def ask(economy: w.Economy) -> Any:
+        yield economy.clock.timeout(1.0)
+        yield economy.submit(w.Task("k", child=1, changes={"output": -1}))
+
+    with pytest.raises(w.BadInputError, match="output"):
+        told(ask, replayed([0.5]))
+    with pytest.raises(w.BadInputError) as found:
+        w.Poisson(-1.0)
+    again = type(found.value)(*found.value.args)
+    assert str(again) == str(found.value)
+
+
+def test_a_question_is_the_same_however_often_it_is_asked_again() -> None:
+    """A child of a child that is the same question has the first one's sizes."""
+    market = replayed([0.5], output_tokens=w.Exponential(10.0), seller={"slots": "unlimited"})
+    ids = []
+
+    def ask(economy: w.Economy) -> Any:
+        yield economy.clock.timeout(1.0)
+        first = yield economy.submit(w.Task("k", child=1))
+        ids.append(first.id)
+        for child in (2, 3, 4):
+            last = yield economy.submit(w.Task("k", child=child, parent=ids[-1], same=True))
+            ids.append(last.id)
+        with pytest.raises(ValueError, match="give its id as parent"):
+            economy.submit(w.Task("k", child=5, same=True))
+
+    trades = w.run(market, until=1000.0, processes=[ask], record="trades").trades
+    sizes = trades.set_index("id")["output"].loc[ids]
+    assert sizes.nunique() == 1
+
+
+@pytest.mark.parametrize("deadline", [0.5, w.Uniform(0.1, 0.5)])
+def test_a_task_sent_to_a_seller_pays_and_expects_its_posted_price(deadline: Any) -> None:
+    """Also in an auction in which that seller could make no bid: it is served at the tariff."""
+    seller = {"startup_time": 5.0, "refund_late": 0.5, "price": w.per_task(0.25), "slots": 4}
+    market = replayed([0.5], seller=seller, deadline=deadline, value=1.0)
+    for refund in (0.5, 1.0):
+        sellers = [market.sellers[0].model_copy(update={"refund_late": refund})]
+        auction = market.model_copy(update={"sellers": sellers, "mechanism": w.ScoringAuction()})
+        seen: list[Any] = []
+
+        def ask(economy: w.Economy, seen: list[Any] = seen) -> Any:
+            yield economy.clock.timeout(1.0)
+            outcome = yield economy.submit(w.Task("k", child=1, offer="s/default"))
+            seen.append((outcome.status, outcome.paid))
+
+        trades = w.run(auction, until=100.0, processes=[ask], record="trades").trades
+        assert seen == [("served", pytest.approx(0.25 * (1.0 - refund)))]
+        served = trades[trades["status"] == "served"]
+        assert served["utility"].to_numpy() == pytest.approx(served["surplus"].to_numpy())

@@ -211,6 +211,7 @@ def save(result: Result, loaded: Loaded, folder: Path, command: str) -> Exceptio
     """
     # As given: where this machine keeps a trace is nobody else's business.
     result = replace(result.with_command(command), market=loaded.spec or result.market)
+    folder = folder.resolve()  # a link stays, and what it names is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

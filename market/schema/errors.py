@@ -108,7 +108,11 @@ class BadInputError(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = list(problems)
-        super().__init__(render(self.problems))
+        # The argument is what made it: SimPy and pickle make errors anew from their arguments.
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return render(self.problems)
 
 
 def errors_in(problems: Iterable[Problem]) -> list[Problem]:
