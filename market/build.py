@@ -105,8 +105,8 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
             c["patience"] < 2 or _constant(task.patience)
         )
         plain = known and _constant(task.value) and (share or _constant(task.delay_cost))
-        c["known"] = int(known)
-        c["plain"] = int(plain and market.quotes.price == "expected")
+        c["known"] = int(known and market.quotes.price == "expected")
+        c["plain"] = int(plain and c["known"])
     return classes
 
 

@@ -42,7 +42,7 @@ def _fill_slopes(
 ) -> None:
     """Fill how billed tokens go with work: the slopes of their regression on it."""
     if variance > 0.0:
-        joint = sizes.covariance()
+        joint = sizes.covariance
         cell["in_per_work"] = (prefill * joint[0, 0] + verbosity * joint[0, 1]) / variance
         out = prefill * joint[0, 1] + verbosity * joint[1, 1]
         cell["out_per_work"] = verbosity * out / variance

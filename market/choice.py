@@ -37,14 +37,29 @@ def cost_of(st: State, o: int, i: int) -> float:
 
 
 @spliced
+def work_of(st: State, o: int, i: int) -> float:
+    """Return the work of task i at offer o, tokens."""
+    offer, task = st.offers[o], st.tasks[i]
+    return work_tokens(
+        task["input"], task["output"], offer["thinking"], st.sellers[offer["seller"]]["prefill"],
+        offer["verbosity"],
+    )  # fmt: skip
+
+
+@spliced
+def posted_for(st: State, k: int, o: int, i: int) -> float:
+    """Return the posted price that a buyer is told: of a mean task, or of this one."""
+    return tariff(st, o, i) if st.clock[0]["exact_price"] == 1 else st.cells[k, o]["ask"]
+
+
+@spliced
 def ask_for(st: State, k: int, o: int, i: int) -> float:
     """Return the ask that a buyer scores: posted price or bid, of a mean task or of this one."""
     cell, clock = st.cells[k, o], st.clock[0]
-    ask, cost = cell["ask"], cell["cost"]
-    if clock["exact_price"] == 1:
-        ask, cost = tariff(st, o, i), cost_of(st, o, i)
+    ask = posted_for(st, k, o, i)
     if clock["mechanism"] == SECOND_SCORE:
         seller = st.sellers[st.offers[o]["seller"]]
+        cost = cost_of(st, o, i) if clock["exact_price"] == 1 else cell["cost"]
         return bid_of(cell, seller, ask, cost, clock["bid_cost"], clock["commission"])
     return ask
 
@@ -63,24 +78,16 @@ def look_at(st: State, k: int, o: int, i: int) -> None:
 
 
 @spliced
-def utility_for(st: State, k: int, o: int, i: int) -> float:
-    """Return the expected utility of an open offer to one task, taste apart."""
+def utility_for(st: State, k: int, o: int, i: int, as_posted: bool) -> float:
+    """Return the expected utility of an open offer to one task, taste apart.
+
+    `as_posted`: at its posted price, whatever the mechanism.
+    """
     task, kind = st.tasks[i], st.classes[k]
     look_at(st, k, o, i)
+    ask = posted_for(st, k, o, i) if as_posted else ask_for(st, k, o, i)
     return worth(
-        st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask_for(st, k, o, i), task["value"],
-        kind["loss"], task["delay_cost"],
-    )  # fmt: skip
-
-
-@spliced
-def utility_as_posted(st: State, k: int, o: int, i: int) -> float:
-    """Return the expected utility of an offer at its posted price, whatever the mechanism."""
-    task, kind, cell = st.tasks[i], st.classes[k], st.cells[k, o]
-    look_at(st, k, o, i)
-    ask = tariff(st, o, i) if st.clock[0]["exact_price"] == 1 else cell["ask"]
-    return worth(
-        cell, st.sellers[st.offers[o]["seller"]], ask, task["value"], kind["loss"],
+        st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask, task["value"], kind["loss"],
         task["delay_cost"],
     )  # fmt: skip
 
@@ -88,11 +95,7 @@ def utility_as_posted(st: State, k: int, o: int, i: int) -> float:
 @spliced
 def told_work(st: State, o: int, i: int) -> Any:
     """Return the work of task i at an offer as a law: who is told its price knows its tokens."""
-    law, task, offer = st.told[0], st.tasks[i], st.offers[o]
-    work = work_tokens(
-        task["input"], task["output"], offer["thinking"], st.sellers[offer["seller"]]["prefill"],
-        offer["verbosity"],
-    )  # fmt: skip
+    law, work = st.told[0], work_of(st, o, i)
     law["kind"], law["shift"], law["mean"] = FIXED, work, work
     return law
 
@@ -175,7 +178,7 @@ def score_offers(st: State, k: int, i: int) -> int:
     if not plain:
         for j in range(number):
             if score[j] > -math.inf:
-                score[j] = utility_for(st, k, shown[j], i)
+                score[j] = utility_for(st, k, shown[j], i, False)
     if logit and nest == 1.0:
         for j in range(number):
             own = gumbel(hash2(id_, st.taste_keys[shown[j]]), gumbels)

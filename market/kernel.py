@@ -18,7 +18,8 @@ from .choice import (
     score_offers,
     tariff,
     taste_for,
-    utility_as_posted,
+    utility_for,
+    work_of,
 )
 from .heaps import withdraw
 from .jit import compiled, spliced
@@ -26,7 +27,6 @@ from .mechanisms.posted_price import pick
 from .mechanisms.second_score import payment, score_to_beat
 from .outcome import do_without, fresh, leave, serve, think
 from .outlook import catch_up, is_open, note_change
-from .rules import work_tokens
 from .service import (
     dequeue,
     end,
@@ -76,10 +76,7 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
     k, s = task["kind"], offer["seller"]
     task["offer"], task["price"], task["utility"] = o, price, utility
     task["taste"] = taste_for(st, k, o, task["id"])
-    task["work"] = work_tokens(
-        task["input"], task["output"], offer["thinking"], st.sellers[s]["prefill"],
-        offer["verbosity"],
-    )  # fmt: skip
+    task["work"] = work_of(st, o, i)
     task["left"] = task["work"]
     st.stats[k, o]["assigned"] += 1
     join(st, s, i, st.clock[0]["now"])
@@ -104,7 +101,7 @@ def clear(st: State, i: int) -> bool:
         o = task["pinned"]
         catch_up(st, k)
         if is_open(st, o) and st.cells[k, o]["serves"] == 1:
-            liked = utility_as_posted(st, k, o, i) + taste_for(st, k, o, task["id"])
+            liked = utility_for(st, k, o, i, True) + taste_for(st, k, o, task["id"])
             assign(st, i, o, tariff(st, o, i), liked)
         else:
             do_without(st, i, st.clock[0]["now"])

@@ -31,13 +31,11 @@ def set_asks(st: State, o: int) -> None:
 def set_menu(st: State, by: str) -> None:
     """Order each class's menu as the platform ranks it: cheapest or most accurate first."""
     clock = st.clock[0]
+    bids_cost = clock["mechanism"] == SECOND_SCORE and clock["bid_cost"] == 1
     for k in range(len(st.classes)):
         cells = st.cells[k]
         serving = np.flatnonzero(cells["serves"])
-        bids_cost = clock["mechanism"] == SECOND_SCORE and clock["bid_cost"] == 1
-        merit = cells["cost"] if bids_cost else cells["ask"]
-        if by == "accuracy":
-            merit = -cells["claim"]
+        merit = -cells["claim"] if by == "accuracy" else cells["cost" if bids_cost else "ask"]
         order = serving  # all shown: offers of a seller side by side share one taste draw
         if st.classes[k]["consider"] > 0 and by != "random":
             order = serving[np.lexsort((st.offers["tie_key"][serving], merit[serving]))]

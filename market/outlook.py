@@ -199,8 +199,6 @@ def base_of(st: State, k: int, o: int) -> float:
     """
     cell, kind, clock = st.cells[k, o], st.classes[k], st.clock[0]
     seller = st.sellers[st.offers[o]["seller"]]
-    if clock["exact_price"] == 1:
-        return 0.0
     ask = cell["ask"]
     if clock["mechanism"] == SECOND_SCORE:
         ask = bid_of(cell, seller, ask, cell["cost"], clock["bid_cost"], clock["commission"])
@@ -216,6 +214,13 @@ def is_open(st: State, o: int) -> bool:
     """Return whether an offer is on the market."""
     seller = st.sellers[st.offers[o]["seller"]]
     return seller["listed"] == 1 and seller["down"] == 0 and st.offers[o]["listed"] == 1
+
+
+@spliced
+def sees_queue(st: State, s: int) -> bool:
+    """Return whether quotes of a seller follow its queue: buyers', or its own in an auction."""
+    quote = st.sellers[s]["quote"]
+    return quote == OBSERVED or (quote == PROMISED and st.clock[0]["mechanism"] == SECOND_SCORE)
 
 
 @spliced
@@ -235,7 +240,7 @@ def renew(st: State, k: int, o: int) -> None:
     alone = False
     if seller["quote"] == AVERAGE:
         recall(cell)
-    else:
+    elif sees_queue(st, s):
         observe(cell, seller, st.queues[s], kind)
         alone = cell["chance"] == 0.0 and cell["streams"] < CROWD and seller["quote"] == OBSERVED
     st.base[k, o] = 0.0

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .jit import compiled
 from .rules import HALFLIFE, HARD, LINEAR
-from .waits import SHARES, SLICES, stay, wait_end, wait_place
+from .waits import SHARES, SLICES, over_by, stay, wait_end, wait_place
 from .work import left_of_value, spare, work_on_time
 
 AHEAD = 128
@@ -129,10 +129,8 @@ def after_wait(
         high = wait * wait_end(waits, place, j + 1)
         if low > patience or (low > worthless and rule != HALFLIFE):
             break
-        share = SHARES[j]
-        if high > patience:
-            share *= (patience - low) / (high - low)
-            high = patience
+        share = SHARES[j] * over_by(low, high, patience)
+        high = min(high, patience)
         width, middle = high - low, 0.5 * (low + high)
         wider, more = areas_after(high, slack, rate, rule, parameter, law, rows, ahead, reach)
         if width > _NARROW * abs(slack):
@@ -218,10 +216,8 @@ def timely_work(
         high = wait * wait_end(waits, place, j + 1)
         if low > patience:
             break
-        share = SHARES[j]
-        if high > patience:
-            share *= (patience - low) / (high - low)
-            high = patience
+        share = SHARES[j] * over_by(low, high, patience)
+        high = min(high, patience)
         total += share * work_on_time(law, rows, (slack - 0.5 * (low + high)) * rate)
         low = high
     return (1.0 - chance) * alone + chance * total

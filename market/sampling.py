@@ -28,6 +28,17 @@ LAW = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("row", "i8")], align=
 _ZERO, _FIRST = np.uint64(0), np.uint64(1)
 
 
+def log_moments(mean: float, cv: float) -> tuple[float, float]:
+    """Return mean and standard deviation of the logarithm of a lognormal law.
+
+    Example:
+        >>> log_moments(1.0, 0.0)
+        (0.0, 0.0)
+    """
+    sigma2 = math.log1p(cv**2)
+    return math.log(mean) - sigma2 / 2, math.sqrt(sigma2)
+
+
 def law_row(law: Any, tables: list[Quantiles]) -> tuple[int, float, float, int]:
     """Compile a law to a `LAW` row; quantile laws are appended to `tables`.
 
@@ -43,8 +54,7 @@ def law_row(law: Any, tables: list[Quantiles]) -> tuple[int, float, float, int]:
     if isinstance(law, Exponential):
         return kind, law.mean, 0.0, 0
     if isinstance(law, LogNormal):
-        sigma2 = math.log1p(law.cv**2)
-        return kind, math.log(law.mean) - sigma2 / 2, math.sqrt(sigma2), 0
+        return kind, *log_moments(law.mean, law.cv), 0
     if isinstance(law, Gamma):
         return kind, 1 / law.cv**2, law.mean * law.cv**2, 0
     tables.append(law)

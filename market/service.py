@@ -12,9 +12,9 @@ from typing import Any
 
 from .heaps import drop_from_row, schedule, settle_row, withdraw
 from .jit import compiled, spliced
-from .outlook import level_at, note_change, would_preempt
+from .outlook import level_at, note_change, sees_queue, would_preempt
 from .rules import service_rate
-from .state import ARRIVAL, AVERAGE, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
+from .state import ARRIVAL, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
 
 
 @compiled
@@ -61,7 +61,7 @@ def touch(seller: Any, now: float) -> None:
 def changed(st: State, s: int, always: bool) -> None:
     """Note that what is expected of a seller's queue may have changed."""
     seller = st.sellers[s]
-    if seller["quote"] != AVERAGE and (always or not math.isinf(seller["kappa"])):
+    if sees_queue(st, s) and (always or not math.isinf(seller["kappa"])):
         note_change(st, s)
 
 

@@ -7,7 +7,6 @@ probability that get finer towards the upper tail, each at its mean.
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
@@ -17,6 +16,8 @@ from scipy import special
 
 from . import work
 from .rng import name_key
+from .rules import work_tokens
+from .sampling import log_moments
 from .schema.demand import TaskClass
 from .schema.distributions import Constant, Exponential, Gamma, LogNormal, Recorded, Uniform
 
@@ -33,8 +34,8 @@ def quantiles_of(law: Any, p: Array) -> Array:
     if isinstance(law, Exponential):
         return -law.mean * np.log1p(-p)
     if isinstance(law, LogNormal):
-        sigma2 = math.log1p(law.cv**2)
-        return np.exp(math.log(law.mean) - sigma2 / 2 + math.sqrt(sigma2) * special.ndtri(p))
+        mu, sigma = log_moments(law.mean, law.cv)
+        return np.exp(mu + sigma * special.ndtri(p))
     if isinstance(law, Gamma):
         return np.asarray(special.gammaincinv(1 / law.cv**2, p) * law.mean * law.cv**2)
     return np.interp(p, law.probabilities, law.values)
@@ -67,13 +68,20 @@ class Sizes:
     """Sizes of a class: moments and the law of any linear combination."""
 
     def __init__(self, task: TaskClass, trace: Array) -> None:
-        """Take the class and its trace, shape [3, rows]; the trace counts only if replayed."""
+        """Take the class and its trace, shape [3, rows]; the trace counts only if replayed.
+
+        `covariance` is that of (input, output), tokens².
+        """
         self.input: Any = task.input_tokens
         self.output: Any = task.output_tokens
         self.trace = trace
         self.recorded = isinstance(self.input, Recorded) or isinstance(self.output, Recorded)
         if self.recorded:
             self.rows = np.array([self._row(self.input, 1), self._row(self.output, 2)])
+            self.covariance = np.cov(self.rows, bias=True)
+        else:
+            drawn: tuple[Any, Any] = task.input_tokens, task.output_tokens
+            self.covariance = np.diag(np.array([law.variance for law in drawn]))
         self.mean_input, self.mean_output = self._mean(self.input, 0), self._mean(self.output, 1)
 
     def _row(self, law: Any, row: int) -> Array:
@@ -86,12 +94,6 @@ class Sizes:
 
     def _mean(self, law: Any, row: int) -> float:
         return float(self.rows[row].mean()) if isinstance(law, Recorded) else float(law.mean)
-
-    def covariance(self) -> Array:
-        """Return the covariance matrix of (input, output), tokens²."""
-        if self.recorded:
-            return np.cov(self.rows, bias=True)
-        return np.diag([float(self.input.variance), float(self.output.variance)])
 
     def points(self, prefill: float, verbosity: float) -> tuple[Array, Array]:
         """Return (values sorted, weights) of the work, thinking apart."""
@@ -121,8 +123,8 @@ def fill_work(
 
     The nodes, shape [SIZE_NODES], are the means of equally likely slices.
     """
-    law["mean"] = prefill * sizes.mean_input + verbosity * sizes.mean_output + thinking
-    joint = sizes.covariance()
+    law["mean"] = work_tokens(sizes.mean_input, sizes.mean_output, thinking, prefill, verbosity)
+    joint = sizes.covariance
     law["variance"] = (
         prefill**2 * joint[0, 0] + 2 * prefill * verbosity * joint[0, 1]
         + verbosity**2 * joint[1, 1]
@@ -152,9 +154,8 @@ def _fill_alone(law: Any, varies: Any, scale: float, tables: list[Array]) -> Non
     elif isinstance(varies, Exponential):
         law["kind"], law["a"] = work.EXPONENTIAL, scale * varies.mean
     elif isinstance(varies, LogNormal):
-        sigma2 = math.log1p(varies.cv**2)
-        law["kind"], law["b"] = work.LOGNORMAL, math.sqrt(sigma2)
-        law["a"] = math.log(scale * varies.mean) - sigma2 / 2
+        law["kind"] = work.LOGNORMAL
+        law["a"], law["b"] = log_moments(scale * varies.mean, varies.cv)
     else:
         p = np.clip(work.PROBABILITIES, 1e-12, 1.0 - 1e-12)
         _fill_table(law, _with_mean(scale * quantiles_of(varies, p), scale * varies.mean), tables)

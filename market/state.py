@@ -53,8 +53,8 @@ CLASS = np.dtype([
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
-utilities; known: same deadline and patience for all; seen: how many changes of quotes the class
-has caught up with."""
+utilities; known: same deadline and patience for all, and nobody is told its own price; seen: how
+many changes of quotes the class has caught up with."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),

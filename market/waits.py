@@ -56,6 +56,14 @@ def wait_end(table: NDArray[np.float64], place: float, end: int) -> float:
 
 
 @compiled
+def over_by(low: float, high: float, time: float) -> float:
+    """Return the share of a slice of waits, uniform from `low` to `high`, that is over by then."""
+    if low > time:
+        return 0.0
+    return (time - low) / (high - low) if high > time else 1.0
+
+
+@compiled
 def stay(
     wait: float, place: float, patience: float, waits: NDArray[np.float64]
 ) -> tuple[float, float]:
@@ -66,11 +74,7 @@ def stay(
     low = wait * wait_end(waits, place, 0)
     for j in range(SLICES):
         high = wait * wait_end(waits, place, j + 1)
-        part = 1.0
-        if low > patience:
-            part = 0.0
-        elif high > patience:
-            part = (patience - low) / (high - low)
+        part = over_by(low, high, patience)
         served += SHARES[j] * part
         time += SHARES[j] * (part * 0.5 * (low + min(high, patience)) + (1.0 - part) * patience)
         low = high

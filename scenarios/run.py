@@ -27,6 +27,7 @@ from ..market.schema.fields import whole
 from ..market.schema.market import Market
 from .load import load
 from .result import Result
+from .summary import warmup_epochs
 from .tables import Record, tables
 from .traces import locate
 
@@ -145,11 +146,6 @@ def epoch_edges(market: Market) -> NDArray[np.float64]:
     edges = np.minimum(np.arange(count + 1) * market.epoch, market.run.until)
     edges[-1] = market.run.until
     return np.asarray(edges, dtype=np.float64)
-
-
-def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:
-    """Return how many epochs the warm-up takes, rounded up."""
-    return int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
 
 
 def _shares(market: Market, record: str) -> list[float]:

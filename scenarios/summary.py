@@ -27,6 +27,11 @@ _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
 _Cube = dict[str, NDArray[np.float64]]
 
 
+def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:
+    """Return how many epochs the warm-up takes, rounded up."""
+    return int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
+
+
 def summarise(
     market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, prices: pd.DataFrame, reps: int
 ) -> pd.DataFrame:
@@ -38,7 +43,7 @@ def summarise(
     """
     length = int(sellers["epoch"].max()) + 1
     edges = np.unique(sellers["start"].to_numpy())
-    first = int(np.searchsorted(edges, market.run.warmup - 1e-9 * market.epoch))
+    first = warmup_epochs(market, edges)
     hours = (np.diff(np.append(edges, market.run.until)) / 3600)[first:]
     cube = _cube(market, epochs, reps, length)
     cube = {name: values[:, first:] for name, values in cube.items()}
@@ -171,9 +176,7 @@ def _price_rows(
     """Append the time average of what each offer posted, in the unit of its seller's lever."""
     ordered = prices.sort_values(["rep", "epoch"], kind="stable")
     posted = ordered["mean_price"].to_numpy(dtype=np.float64).reshape(reps, length, -1)[:, first:]
-    units = [
-        "USD/Mtok" if s.price.by_token else "USD/task" for s in market.sellers for _ in s.offers
-    ]
+    units = ordered["price_unit"].to_numpy()[: len(market.offers)]
     for o, (offer, unit) in enumerate(zip(market.offers, units, strict=True)):
         e = _estimate(posted[:, :, o] * hours, np.broadcast_to(hours, posted.shape[:2]))
         rows.append((ALL, offer, "posted_price", e.mean, e.se, unit, e.n))
