@@ -183,7 +183,11 @@ class SellerAgent(mesa.Agent):
             for cell in self.engine.state.cells[k, list(self.offers.values())]:
                 if not cell["serves"]:
                     continue
-                cost += weight * float(cell["cost"])
+                cost += (
+                    weight
+                    * float(cell["cost"])
+                    * float(self.engine.state.sellers[self.index]["factor"])
+                )
                 if by_token:  # per million output tokens; the input price moves along
                     ratio = posted.input / posted.output
                     units += weight * float(ratio * cell["tokens_in"] + cell["billed_out"]) / 1e6

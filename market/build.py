@@ -12,14 +12,25 @@ from numpy.typing import NDArray
 
 from . import tastes, waits, workload
 from .cells import cells_of, tables_ahead
-from .menu import set_asks, set_menu
+from .mechanisms.bidding import (
+    COST,
+    EQUILIBRIUM,
+    MARKUP,
+    OPPORTUNITY,
+    PRICE,
+    rival_nodes,
+    shadow_prices,
+)  # fmt: skip
+from .menu import set_asks, set_calls, set_menu
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .sampling import LAW, law_row, quantile_table
 from .schema.arrivals import Closed, Replay
+from .schema.auctions import ScoringAuction, SealedBids, bidding_of, sealed
+from .schema.bidding import OpportunityCost
 from .schema.demand import Logit
 from .schema.distributions import Constant, Quantiles, Recorded, ShareOfValue
-from .schema.market import Market, ScoringAuction
+from .schema.market import Market
 from .schema.supply import Rates
 from .state import (
     ARGMAX,
@@ -30,6 +41,8 @@ from .state import (
     CROWD,
     DEMAND,
     FCFS,
+    FIRST_PRICE,
+    FIRST_SCORE,
     LATENCY_BINS,
     LEVELS,
     LOGIT,
@@ -44,6 +57,7 @@ from .state import (
     SELLER,
     STAT,
     TRADE,
+    VICKREY,
     State,
     empty_pool,
 )  # fmt: skip
@@ -54,6 +68,14 @@ TRADE_ROWS = 65_536
 _MTOK = 1e6
 _QUOTE = {"observed": OBSERVED, "average": AVERAGE, "promised": PROMISED}
 _DISCIPLINE = {"fcfs": FCFS, "priority": PRIORITY, "priority_preemptive": PREEMPTIVE}
+_MECHANISM = {
+    "first_price": FIRST_PRICE, "vickrey": VICKREY, "first_score": FIRST_SCORE,
+    "second_score": SECOND_SCORE,
+}  # fmt: skip
+_BID = {
+    "cost": COST, "price": PRICE, "markup": MARKUP, "equilibrium": EQUILIBRIUM,
+    "opportunity": OPPORTUNITY,
+}  # fmt: skip
 _LATE = {"hard": HARD, "linear": LINEAR, "halflife": HALFLIFE}
 
 
@@ -105,14 +127,29 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
             c["patience"] < 2 or _constant(task.patience)
         )
         plain = known and _constant(task.value) and (share or _constant(task.delay_cost))
+        plain = plain and not _private_costs(market)
+        c["mean_value"] = task.value.mean
+        c["mean_delay"] = (
+            task.delay_cost.per_second * task.value.mean
+            if isinstance(task.delay_cost, ShareOfValue) else task.delay_cost.mean
+        )  # fmt: skip
         c["known"] = int(known and market.quotes.price == "expected")
         c["plain"] = int(plain and c["known"])
     return classes
 
 
+def _private_costs(market: Market) -> bool:
+    """Return whether bids differ between tasks of a class, since costs are drawn for each."""
+    auction = sealed(market.mechanism)
+    return auction is not None and any(
+        not _constant(s.cost_factor) and bidding_of(auction, s).kind != "price"
+        for s in market.sellers
+    )
+
+
 def _sellers(market: Market) -> Any:
     sellers = np.zeros(len(market.sellers), SELLER)
-    auction = isinstance(market.mechanism, ScoringAuction)
+    auction = sealed(market.mechanism)
     for s, seller in zip(sellers, market.sellers, strict=True):
         s["taste_key"] = name_key("nest", seller.name)
         s["speed"], s["kappa"], s["slots"] = seller.speed, seller.kappa, seller.slots
@@ -127,6 +164,13 @@ def _sellers(market: Market) -> Any:
         s["quote"] = _QUOTE[market.quotes.latency]
         if auction and s["quote"] == PROMISED and seller.penalty == 0:
             s["quote"] = OBSERVED  # a promise that costs nothing to break is not believed
+        s["cost_key"] = name_key("cost", seller.owned_by)
+        s["factor"] = seller.cost_factor.mean
+        if auction:
+            rule = bidding_of(auction, seller)
+            s["bid_rule"] = _BID[rule.kind]
+            s["bid_rate"] = getattr(rule, "rate", getattr(rule, "margin", 0.0))
+            s["answer"] = seller.network_time + seller.bid_time
         s["listed"] = int(seller.enters == 0)
     return sellers
 
@@ -159,15 +203,41 @@ def _clock(market: Market, warmup: float) -> Any:
     c = clock[0]
     c["current"] = -1
     c["mechanism"] = POSTED_PRICE
-    if isinstance(market.mechanism, ScoringAuction):
-        c["mechanism"] = SECOND_SCORE
-        c["bid_cost"] = int(market.mechanism.bid == "cost")
-        c["reserve"] = -math.inf if market.mechanism.reserve is None else market.mechanism.reserve
+    c["linear"] = 1.0
+    auction = sealed(market.mechanism)
+    if auction:
+        c["mechanism"], c["sealed"] = _MECHANISM[auction.kind], 1
+        c["call"] = math.inf if auction.call is None else auction.call
+        none = -math.inf if isinstance(auction, ScoringAuction) else math.inf
+        c["reserve"] = none if auction.reserve is None else auction.reserve
+    if isinstance(auction, ScoringAuction):
+        c["linear"], c["quadratic"] = auction.linear, auction.quadratic
+        c["choose_promise"] = int(auction.promise == "bid")
     c["exact_price"] = int(market.quotes.price == "exact")
     c["commission"], c["memory"] = market.platform.commission, market.quotes.memory
     c["ranking"] = int(market.platform.ranking == "random")
     c["record_from"] = warmup
     return clock
+
+
+def _rivals(auction: SealedBids | None, market: Market) -> NDArray[np.float64]:
+    """Return where each seller expects the best rival's cost factor, shape [S, 2, RIVAL_NODES]."""
+    rules = [bidding_of(auction, s) if auction else None for s in market.sellers]
+    return np.array([rival_nodes(getattr(rule, "bidders", 2)) for rule in rules])
+
+
+def shadow_table(market: Market, slots: Sequence[float]) -> NDArray[np.float64]:
+    """Return what share of a margin one more taken slot costs each seller, shape [S, slots + 1]."""
+    auction = sealed(market.mechanism)
+    rows = [np.zeros(1)] * len(slots)
+    for s, (seller, count) in enumerate(zip(market.sellers, slots, strict=True)):
+        rule = bidding_of(auction, seller) if auction else None
+        if isinstance(rule, OpportunityCost) and not math.isinf(count):
+            rows[s] = shadow_prices(int(count), rule.load)
+    table = np.zeros((len(rows), max(map(len, rows))))
+    for s, row in enumerate(rows):
+        table[s, : len(row)] = row
+    return table
 
 
 def build(
@@ -189,6 +259,9 @@ def build(
     quantile_laws: list[Quantiles] = []
     laws = np.zeros((len(market.tasks), workload.DRAWS), LAW)
     classes = _classes(market, seed, laws, quantile_laws)
+    factors = np.zeros(len(market.sellers), LAW)
+    for s, seller in enumerate(market.sellers):
+        factors[s] = law_row(seller.cost_factor, quantile_laws)
     shares = np.broadcast_to(share, len(classes))
     classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
     sellers, offers = _sellers(market), _offers(market)
@@ -217,8 +290,11 @@ def build(
         stats=np.zeros((k_count, o_count + 1), STAT),
         latencies=np.zeros((k_count, o_count, LATENCY_BINS), np.int64),
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
-        score=np.zeros(o_count), shown=np.zeros(o_count, np.int64),
+        score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
+        factors=factors, rivals=_rivals(sealed(market.mechanism), market),
+        shadow=shadow_table(market, [s.slots for s in market.sellers]),
     )  # fmt: skip
+    set_calls(st)
     st = st._replace(ahead=tables_ahead(st))
     for o in range(o_count):
         set_asks(st, o)

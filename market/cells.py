@@ -70,6 +70,7 @@ def cells_of(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.
             cell["tokens_in"] = sizes.mean_input
             cell["billed_out"] = sizes.mean_output * seller.verbosity + offer["thinking"]
             cell["rate"], cell["pace"] = seller.speed, 1.0 / seller.speed
+            cell["promise"] = np.inf
             cell["shape"] = cell["weight"] = cell["pace_weight"] = 1.0
             cell["served"] = cell["kept"] = cell["billed"] = 1.0
     rows = np.array(tables) if tables else np.zeros((1, 3, 2))
@@ -89,7 +90,7 @@ def tables_ahead(st: State) -> NDArray[np.float64]:
             continue
         if seller["quote"] != OBSERVED or math.isinf(seller["slots"]) or law["kind"] == FIXED:
             continue
-        slack = float(st.laws[k, workload.DEADLINE]["a"] - seller["outside"])
+        slack = float(st.laws[k, workload.DEADLINE]["a"] - kind["call"] - seller["outside"])
         grace = float(kind["late_parameter"])
         reach = slack + {HARD: 0.0, LINEAR: grace, HALFLIFE: 8.0 * grace}[int(kind["late_rule"])]
         if reach <= 0.0:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import rng
+from .bids import bid_of, cost_tail, factor_for
 from .jit import compiled, spliced
-from .mechanisms.second_score import bid_of
-from .outlook import by_law, catch_up, note_change, worth
+from .outlook import by_law, catch_up, note_change, score_of, worth
 from .rng import hash2
 from .rules import price_of, work_tokens
-from .state import LOGIT, SECOND_SCORE, State
+from .state import LOGIT, State
 from .tastes import EULER, gumbel, seller_taste
 from .work import FIXED
 
@@ -30,7 +30,7 @@ def tariff(st: State, o: int, i: int) -> float:
 
 @spliced
 def cost_of(st: State, o: int, i: int) -> float:
-    """Return what serving task i costs offer o, USD."""
+    """Return what serving task i costs offer o, USD, but for the factor that its owner draws."""
     offer, task = st.offers[o], st.tasks[i]
     billed = task["output"] * offer["verbosity"] + offer["thinking"]
     return price_of(offer["cost_task"], offer["cost_in"], offer["cost_out"], task["input"], billed)
@@ -55,40 +55,43 @@ def posted_for(st: State, k: int, o: int, i: int) -> float:
 @spliced
 def ask_for(st: State, k: int, o: int, i: int) -> float:
     """Return the ask that a buyer scores: posted price or bid, of a mean task or of this one."""
-    cell, clock = st.cells[k, o], st.clock[0]
     ask = posted_for(st, k, o, i)
-    if clock["mechanism"] == SECOND_SCORE:
-        seller = st.sellers[st.offers[o]["seller"]]
-        cost = cost_of(st, o, i) if clock["exact_price"] == 1 else cell["cost"]
-        return bid_of(cell, seller, ask, cost, clock["bid_cost"], clock["commission"])
-    return ask
+    if st.clock[0]["sealed"] == 0:
+        return ask
+    s, id_ = st.seller_of[o], st.tasks[i]["id"]
+    return bid_of(
+        st, k, o, ask, base_cost(st, k, o, i), factor_for(st, s, id_), cost_tail(st, s, id_)
+    )
+
+
+@spliced
+def base_cost(st: State, k: int, o: int, i: int) -> float:
+    """Return the cost that a seller bids on, its factor apart: of a mean task, or of this one."""
+    return cost_of(st, o, i) if st.clock[0]["exact_price"] == 1 else st.cells[k, o]["cost"]
 
 
 @spliced
 def look_at(st: State, k: int, o: int, i: int) -> None:
     """Make sure that the cell holds what this task's buyer expects of an offer."""
     task, kind = st.tasks[i], st.classes[k]
+    gone = task["joined"] - task["time"] if task["own"] == 1 else kind["call"]
+    deadline, patience = task["deadline"] - gone, max(task["patience"] - gone, 0.0)
     if st.clock[0]["exact_price"] == 1:
-        by_law(st, k, o, task["deadline"], task["patience"], False, told_work(st, o, i))
+        by_law(st, k, o, deadline, patience, False, told_work(st, o, i))
     elif kind["known"] == 0 or task["own"] == 1:
-        by_law(st, k, o, task["deadline"], task["patience"], False, st.works[k, o])
+        by_law(st, k, o, deadline, patience, False, st.works[k, o])
         if kind["known"] == 1:
             st.stamp[k, o] = -1  # the next task asks for the class's quote
             note_change(st, st.offers[o]["seller"])
 
 
 @spliced
-def utility_for(st: State, k: int, o: int, i: int, as_posted: bool) -> float:
-    """Return the expected utility of an open offer to one task, taste apart.
-
-    `as_posted`: at its posted price, whatever the mechanism.
-    """
-    task, kind = st.tasks[i], st.classes[k]
-    look_at(st, k, o, i)
-    ask = posted_for(st, k, o, i) if as_posted else ask_for(st, k, o, i)
+def utility_at(st: State, k: int, o: int, i: int, ask: float) -> float:
+    """Return the expected utility at an ask to task i, whose cell is up to date, taste apart."""
+    task = st.tasks[i]
     return worth(
-        st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask, task["value"], kind["loss"],
-        task["delay_cost"],
+        st.cells[k, o], st.sellers[st.offers[o]["seller"]], ask, task["value"],
+        st.classes[k]["loss"], task["delay_cost"],
     )  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def outside_taste(st: State, k: int, id_: np.uint64) -> float:
 def score_offers(st: State, k: int, i: int) -> int:
     """Fill `st.score` for the offers in `st.shown`; return how many are shown to task i of class k.
 
-    Offers that are off the market are shown with a score of −∞.
+    Where sellers bid, `st.bids` too. Offers that are off the market are shown with a score of −∞.
     """
     kind = st.classes[k]
     id_ = st.tasks[i]["id"]
@@ -178,7 +181,14 @@ def score_offers(st: State, k: int, i: int) -> int:
     if not plain:
         for j in range(number):
             if score[j] > -math.inf:
-                score[j] = utility_for(st, k, shown[j], i, False)
+                look_at(st, k, shown[j], i)
+                st.bids[j] = ask_for(st, k, shown[j], i)
+                score[j] = score_of(
+                    st, k, shown[j], st.bids[j], st.tasks[i]["value"], st.tasks[i]["delay_cost"]
+                )
+    elif st.clock[0]["sealed"] == 1:
+        for j in range(number):
+            st.bids[j] = st.cells[k, shown[j]]["bid"]
     if logit and nest == 1.0:
         for j in range(number):
             own = gumbel(hash2(id_, st.taste_keys[shown[j]]), gumbels)

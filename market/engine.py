@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import build, kernel, workload
-from .menu import set_asks, set_menu
+from .menu import set_asks, set_calls, set_menu
 from .outlook import note_change
 from .rng import ROW, hash2, hashed
 from .schema.arrivals import Replay
@@ -194,6 +194,7 @@ class Engine:
         """Open or close a seller; tasks it already has are finished."""
         kernel.bring_up_to_date(self.state, now)
         self.state.sellers[seller]["listed"] = int(listed)
+        set_calls(self.state)
         self._requote(seller)
 
     def _requote(self, seller: int) -> None:
@@ -204,6 +205,7 @@ class Engine:
         st = self.state
         with np.errstate(over="ignore"):
             kernel.stop_serving(st, seller, now)
+            set_calls(st)
             tasks = st.run[seller, : st.sellers[seller]["running"]].copy()
             order = tasks[np.lexsort((st.tasks["id"][tasks], st.tasks["time"][tasks]))]
             if in_service == "requeue":
@@ -221,12 +223,15 @@ class Engine:
         self._make_room(seller, 0)
         with np.errstate(over="ignore"):
             kernel.resume_serving(self.state, seller, now)
+            set_calls(self.state)
 
     def add_slots(self, seller: int, slots: int, now: float) -> None:
         """Add slots to a seller, to be used at once."""
         self._make_room(seller, slots)
         kernel.bring_up_to_date(self.state, now)
         self.state.sellers[seller]["slots"] += slots
+        shadow = build.shadow_table(self.market, self.state.sellers["slots"].tolist())
+        self.state = self.state._replace(shadow=shadow)
         with np.errstate(over="ignore"):
             kernel.use_slots(self.state, seller, now)
 
@@ -249,5 +254,6 @@ class Engine:
         clock["free"] += 1
 
     def in_system(self) -> int:
-        """Return how many tasks wait or are in service."""
-        return int(self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum())
+        """Return how many tasks wait for bids, wait in a queue or are in service."""
+        inside = self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum()
+        return int(inside + self.state.clock[0]["calling"])

@@ -12,19 +12,21 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from .auction import call_for_bids, hold, left_to_buyer
+from .bids import factor_for
 from .choice import (
-    ask_for,
+    look_at,
     outside_taste,
+    posted_for,
     score_offers,
     tariff,
     taste_for,
-    utility_for,
+    utility_at,
     work_of,
 )
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
-from .mechanisms.second_score import payment, score_to_beat
 from .outcome import do_without, fresh, leave, serve, think
 from .outlook import catch_up, is_open, note_change
 from .service import (
@@ -39,6 +41,7 @@ from .service import (
 )  # fmt: skip
 from .state import (
     ARRIVAL,
+    CALLING,
     COMPLETION,
     DECIDE,
     FAILED,
@@ -46,10 +49,10 @@ from .state import (
     GROW,
     HORIZON,
     OVERFLOW,
+    POSTED_PRICE,
     REFILL,
     RENEGE,
     RENEGED,
-    SECOND_SCORE,
     WATCHED,
     State,
 )  # fmt: skip
@@ -76,6 +79,10 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
     k, s = task["kind"], offer["seller"]
     task["offer"], task["price"], task["utility"] = o, price, utility
     task["taste"] = taste_for(st, k, o, task["id"])
+    task["factor"] = factor_for(st, s, task["id"])
+    task["promise"] = st.sellers[s]["promise"]
+    if st.clock[0]["choose_promise"] == 1 and st.sellers[s]["penalty"] > 0.0:
+        task["promise"] = st.cells[k, o]["promise"]
     task["work"] = work_of(st, o, i)
     task["left"] = task["work"]
     st.stats[k, o]["assigned"] += 1
@@ -85,6 +92,7 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
 @compiled
 def decide(st: State, i: int, o: int, price: float, utility: float) -> None:
     """Carry out a choice that was made outside the kernel: an offer, or −1 for none."""
+    st.tasks[i]["joined"] = st.clock[0]["now"]
     if o < 0:
         do_without(st, i, st.clock[0]["now"])
     else:
@@ -97,12 +105,14 @@ def clear(st: State, i: int) -> bool:
     task = st.tasks[i]
     k = task["kind"]
     kind = st.classes[k]
+    task["joined"] = st.clock[0]["now"]
     if task["pinned"] >= 0:
         o = task["pinned"]
         catch_up(st, k)
         if is_open(st, o) and st.cells[k, o]["serves"] == 1:
-            liked = utility_for(st, k, o, i, True) + taste_for(st, k, o, task["id"])
-            assign(st, i, o, tariff(st, o, i), liked)
+            look_at(st, k, o, i)
+            liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
+            assign(st, i, o, tariff(st, o, i), liked + taste_for(st, k, o, task["id"]))
         else:
             do_without(st, i, st.clock[0]["now"])
         return True
@@ -112,23 +122,32 @@ def clear(st: State, i: int) -> bool:
         st.clock[0]["on_show"] = count
         return False
     outside = outside_taste(st, k, task["id"]) if kind["outside"] == 1 else -math.inf
-    if st.clock[0]["mechanism"] == SECOND_SCORE:
-        outside = max(outside, st.clock[0]["reserve"])
-    place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
+    if st.clock[0]["mechanism"] == POSTED_PRICE:
+        place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
+        if place >= 0:
+            winner = st.shown[place]
+            assign(st, i, winner, tariff(st, winner, i), st.score[place])
+    else:
+        place, price = hold(st, k, i, count, outside)
+        if place >= 0:
+            winner = st.shown[place]
+            assign(st, i, winner, price, left_to_buyer(st, k, winner, i, price))
     if place < 0:
         do_without(st, i, st.clock[0]["now"])
-        return True
-    winner, score = st.shown[place], st.score[place]
-    if st.clock[0]["mechanism"] == SECOND_SCORE:
-        beat = score_to_beat(st.score, st.shown, count, outside, winner, st.offers)
-        bid, billed = ask_for(st, k, winner, i), st.cells[k, winner]["billed"]
-        if math.isinf(beat) or billed <= 0.0:  # nothing to beat, or no price matters
-            assign(st, i, winner, bid, score)
-        else:
-            assign(st, i, winner, payment(bid, score, beat, billed), beat)
-    else:
-        assign(st, i, winner, tariff(st, winner, i), score)
     return True
+
+
+@spliced
+def arrive(st: State, i: int, now: float) -> bool:
+    """Let a task come, or the call for its bids end; return False when somebody must decide."""
+    clock = st.clock[0]
+    if st.tasks[i]["state"] == CALLING:
+        clock["calling"] -= 1
+    else:
+        clock["tasks"] += 1
+        if call_for_bids(st, i, now):
+            return True
+    return clear(st, i)
 
 
 @spliced
@@ -193,7 +212,6 @@ def advance(st: State, until: float) -> int:
         if rank == COMPLETION:
             complete(st, node, time)
         elif rank == ARRIVAL:
-            clock["tasks"] += 1
             if from_block:
                 clock["free"] -= 1
                 i = st.free[clock["free"]]
@@ -201,7 +219,7 @@ def advance(st: State, until: float) -> int:
             else:
                 i = node - sellers
                 withdraw(st.events, st.heap, clock, node)
-            if not clear(st, i):
+            if not arrive(st, i, time):
                 return DECIDE
         else:
             renege(st, node - sellers, time)

@@ -161,6 +161,7 @@ def fresh(st: State, i: int) -> None:
     task["started"], task["resumed"] = math.nan, math.nan
     task["state"], task["service"], task["wait"] = FREE, 0.0, 0.0
     task["taste"], task["utility"], task["price"] = 0.0, 0.0, 0.0
+    task["factor"], task["promise"], task["joined"] = 1.0, math.inf, math.nan
 
 
 @compiled
@@ -201,9 +202,9 @@ def serve(st: State, i: int, now: float) -> None:
     refund = share_of(
         price, refund_share(late, right, seller["refund_late"], seller["refund_wrong"])
     )
-    broken = overdue(now, task["time"], seller["outside"], seller["promise"]) > 0.0
+    broken = overdue(now, task["joined"], seller["outside"], task["promise"]) > 0.0
     penalty = nano(seller["penalty"]) if broken else 0
-    cost = nano(cost_of(st, o, i))
+    cost = nano(cost_of(st, o, i) * task["factor"])
     classes, sellers = len(st.classes), len(st.sellers)
     kept, back = settle(
         st.ledger, k, classes + s, classes + sellers, classes + sellers + 1,
@@ -260,16 +261,18 @@ def leave(st: State, i: int, status: int, now: float) -> None:
 
 @spliced
 def do_without(st: State, i: int, now: float) -> None:
-    """End a task whose buyer took the outside option."""
+    """End a task whose buyer took the outside option; what a call has taken is lost."""
     task = st.tasks[i]
     k = task["kind"]
     task["taste"] = outside_taste(st, k, task["id"])
     stat = st.stats[k, len(st.offers)]
     stat["assigned"] += 1
+    lost = task["delay_cost"] * (now - task["time"])
+    stat["delay_cost"] += lost
     if st.classes[k]["outside"] == 1:
         stat["taste"] += task["taste"]
     else:
         task["taste"] = 0.0
     if wanted(st, i):
-        write_row(st, i, BALKED, now, task["taste"])
+        write_row(st, i, BALKED, now, task["taste"] - lost)
     release(st, i, BALKED, now)

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .bids import bid_of, least_at
 from .jit import compiled, spliced
-from .mechanisms.second_score import bid_of
+from .mechanisms.bidding import OPPORTUNITY
+from .mechanisms.first_score import announced
 from .quotes import expect, timely_work
 from .rules import (
     HARD,
@@ -33,10 +35,12 @@ from .state import (
     PREEMPTIVE,
     PRIORITY,
     PROMISED,
-    SECOND_SCORE,
     State,
 )  # fmt: skip
 from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
+
+PROMISES = 9
+"""Promises that a seller tries, from half to eight times what it expects to take."""
 
 
 @compiled
@@ -110,12 +114,14 @@ def _bill(cell: Any, seller: Any, early: float) -> None:
 
 
 @spliced
-def take_promise(st: State, k: int, o: int, deadline: float, patience: float, law: Any) -> None:
-    """Take a seller's promise for its latency; in an auction the seller itself knows better."""
+def take_promise(
+    st: State, k: int, o: int, deadline: float, patience: float, law: Any, promise: float
+) -> None:  # fmt: skip
+    """Take a promise for the latency; in an auction the seller itself knows better."""
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    promise = seller["promise"]
     delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
-    if st.clock[0]["mechanism"] == SECOND_SCORE:
+    cell["promise"] = promise
+    if st.clock[0]["sealed"] == 1:
         served, _, _, timely, _, kept = expect(
             cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
             deadline, HARD, 0.0, promise, law, st.rows, st.nodes[k, o], st.waits, st.ahead[0], 0.0,
@@ -128,6 +134,32 @@ def take_promise(st: State, k: int, o: int, deadline: float, patience: float, la
     cell["used"] = 1.0 if delta > 0.0 else 0.0
     cell["timely"] = 1.0 if promise <= deadline else 0.0
     cell["time"] = promise
+    _bill(cell, seller, 0.0)
+
+
+@spliced
+def choose_promise(
+    st: State, k: int, o: int, deadline: float, patience: float, law: Any
+) -> None:  # fmt: skip
+    """Let a seller promise what scores best at the price that just covers its cost and penalty.
+
+    It tries the time left to the deadline and `PROMISES` times around what it expects to take, a
+    factor √2 apart, for a buyer of the class's mean value and delay cost (Che 1993: whatever is
+    bid beside the price is what maximises score less cost, whichever price the rule then makes).
+    """
+    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
+    usual = seller["outside"] + cell["chance"] * cell["wait"] + law["mean"] / cell["rate"]
+    chosen, top = usual, -math.inf
+    for step in range(-1, PROMISES):
+        promise = deadline if step < 0 else usual * 2.0 ** (0.5 * step - 1.0)
+        if promise == math.inf or promise <= 0.0:
+            continue
+        take_promise(st, k, o, deadline, patience, law, promise)
+        ask = least_at(st, k, o, cell["cost"], seller["factor"])
+        score = score_of(st, k, o, ask, kind["mean_value"], kind["mean_delay"])
+        if score > top:
+            chosen, top = promise, score
+    take_promise(st, k, o, deadline, patience, law, chosen)
 
 
 @spliced
@@ -139,10 +171,13 @@ def by_law(
     `usual` says that they are those of all tasks of the class.
     """
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    early = 0.0
     if seller["quote"] == PROMISED:
-        take_promise(st, k, o, deadline, patience, law)
+        if st.clock[0]["choose_promise"] == 1:
+            choose_promise(st, k, o, deadline, patience, law)
+        else:
+            take_promise(st, k, o, deadline, patience, law, seller["promise"])
     else:
+        early = 0.0
         promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
         reach = cell["reach"] if usual and cell["rate"] == cell["full_rate"] else 0.0
         served, delta, used, timely, time, kept = expect(
@@ -157,7 +192,7 @@ def by_law(
                 cell["chance"], cell["wait"], cell["shape"], deadline - seller["outside"],
                 cell["rate"], patience, law, st.rows, st.waits,
             ) - law["mean"] * timely  # fmt: skip
-    _bill(cell, seller, early)
+        _bill(cell, seller, early)
 
 
 @compiled
@@ -172,6 +207,20 @@ def worth(
     return expected_utility(
         value, loss, delay_cost, cell["accuracy"], cell["delta"], cell["used"], cell["time"], paid
     )
+
+
+@spliced
+def score_of(st: State, k: int, o: int, ask: float, value: float, delay_cost: float) -> float:
+    """Return what an offer scores at an ask, taste apart: its expected utility, USD.
+
+    In a scoring auction with a score of its own, what the buyer has announced.
+    """
+    cell, seller, clock = st.cells[k, o], st.sellers[st.offers[o]["seller"]], st.clock[0]
+    loss = st.classes[k]["loss"]
+    if (clock["linear"] == 1.0 and clock["quadratic"] == 0.0) or ask == math.inf:
+        return worth(cell, seller, ask, value, loss, delay_cost)
+    before = worth(cell, seller, 0.0, value, loss, delay_cost)
+    return announced(before, clock["linear"], clock["quadratic"]) - ask * cell["billed"]
 
 
 @compiled
@@ -197,30 +246,37 @@ def base_of(st: State, k: int, o: int) -> float:
 
     An offer that bids for no task of the class is off the market.
     """
-    cell, kind, clock = st.cells[k, o], st.classes[k], st.clock[0]
-    seller = st.sellers[st.offers[o]["seller"]]
+    cell, kind = st.cells[k, o], st.classes[k]
     ask = cell["ask"]
-    if clock["mechanism"] == SECOND_SCORE:
-        ask = bid_of(cell, seller, ask, cell["cost"], clock["bid_cost"], clock["commission"])
+    if st.clock[0]["sealed"] == 1:
+        ask = bid_of(st, k, o, ask, cell["cost"], st.sellers[st.offers[o]["seller"]]["factor"], 0.5)
+        cell["bid"] = ask
     if kind["plain"] == 0:
         return -math.inf if ask == math.inf else 0.0
     value = st.laws[k, VALUE]["a"]
     delay = st.laws[k, DELAY_COST]["a"] * (value if kind["delay_share"] == 1 else 1.0)
-    return worth(cell, seller, ask, value, kind["loss"], delay)
+    return score_of(st, k, o, ask, value, delay)
 
 
 @spliced
 def is_open(st: State, o: int) -> bool:
-    """Return whether an offer is on the market."""
+    """Return whether an offer is on the market; whose bids always come too late is not."""
     seller = st.sellers[st.offers[o]["seller"]]
-    return seller["listed"] == 1 and seller["down"] == 0 and st.offers[o]["listed"] == 1
+    on_sale = seller["listed"] == 1 and seller["down"] == 0 and seller["silent"] == 0
+    return on_sale and st.offers[o]["listed"] == 1
 
 
 @spliced
 def sees_queue(st: State, s: int) -> bool:
     """Return whether quotes of a seller follow its queue: buyers', or its own in an auction."""
     quote = st.sellers[s]["quote"]
-    return quote == OBSERVED or (quote == PROMISED and st.clock[0]["mechanism"] == SECOND_SCORE)
+    return quote == OBSERVED or (quote == PROMISED and st.clock[0]["sealed"] == 1)
+
+
+@spliced
+def counts_slots(st: State, s: int) -> bool:
+    """Return whether a seller's bids depend on how many of its slots are taken."""
+    return st.sellers[s]["bid_rule"] == OPPORTUNITY
 
 
 @spliced
@@ -243,6 +299,7 @@ def renew(st: State, k: int, o: int) -> None:
     elif sees_queue(st, s):
         observe(cell, seller, st.queues[s], kind)
         alone = cell["chance"] == 0.0 and cell["streams"] < CROWD and seller["quote"] == OBSERVED
+        alone = alone and not counts_slots(st, s)
     st.base[k, o] = 0.0
     if kind["known"] == 0:
         return
@@ -252,11 +309,11 @@ def renew(st: State, k: int, o: int) -> None:
         return
     deadline, patience = math.inf, math.inf
     if kind["deadline"] == 1:
-        deadline = st.laws[k, DEADLINE]["a"]
+        deadline = st.laws[k, DEADLINE]["a"] - kind["call"]
     if kind["patience"] == 1:
-        patience = deadline
+        patience = max(deadline, 0.0)
     elif kind["patience"] == 2:
-        patience = st.laws[k, PATIENCE]["a"]
+        patience = max(st.laws[k, PATIENCE]["a"] - kind["call"], 0.0)
     by_law(st, k, o, deadline, patience, True, st.works[k, o])
     st.base[k, o] = base_of(st, k, o)
     if alone:

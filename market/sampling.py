@@ -134,3 +134,22 @@ def sample(law: Any, tables: NDArray[np.float64], key: np.uint64) -> float:
         return b * gamma_draw(a, key)
     row = law["row"]
     return interpolate(tables[row, 0], tables[row, 1], u)
+
+
+@compiled
+def upper_quantile(law: Any, tables: NDArray[np.float64], tail: float) -> float:
+    """Return the value that a law (not gamma) exceeds with probability `tail`, 0 < tail < 1.
+
+    Unlike a draw of `sample`, it falls in its argument for every law.
+    """
+    kind, a, b = law["kind"], law["a"], law["b"]
+    if kind == CONSTANT:
+        return a
+    if kind == EXPONENTIAL:
+        return -a * math.log(tail)
+    if kind == LOGNORMAL:
+        return math.exp(a - b * normal_quantile(tail))
+    if kind == UNIFORM:
+        return a + b * (1.0 - tail)
+    row = law["row"]
+    return interpolate(tables[row, 0], tables[row, 1], 1.0 - tail)

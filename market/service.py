@@ -12,7 +12,7 @@ from typing import Any
 
 from .heaps import drop_from_row, schedule, settle_row, withdraw
 from .jit import compiled, spliced
-from .outlook import level_at, note_change, sees_queue, would_preempt
+from .outlook import counts_slots, level_at, note_change, sees_queue, would_preempt
 from .rules import service_rate
 from .state import ARRIVAL, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
 
@@ -61,7 +61,7 @@ def touch(seller: Any, now: float) -> None:
 def changed(st: State, s: int, always: bool) -> None:
     """Note that what is expected of a seller's queue may have changed."""
     seller = st.sellers[s]
-    if sees_queue(st, s) and (always or not math.isinf(seller["kappa"])):
+    if counts_slots(st, s) or (sees_queue(st, s) and (always or not math.isinf(seller["kappa"]))):
         note_change(st, s)
 
 
@@ -222,7 +222,7 @@ def join(st: State, s: int, i: int, now: float) -> None:
     else:
         enqueue(st, s, i, False, now)
         if not math.isinf(task["patience"]):
-            leave = task["time"] + task["patience"]
+            leave = max(task["time"] + task["patience"], now)  # a call may have taken longer
             node = len(st.sellers) + i
             schedule(st.events, st.heap, st.clock[0], node, leave, RENEGE, task["id"])
         return

@@ -18,13 +18,13 @@ HORIZON, WATCHED, DECIDE, REFILL, FLUSH, GROW, OVERFLOW = range(7)
 # Ranks that settle equal times; agent events have rank 1 and live on the clock.
 COMPLETION, AGENT, ARRIVAL, RENEGE = range(4)
 # Where a task is, and how it ended.
-FREE, COMING, WAITING, RUNNING = range(4)
+FREE, COMING, WAITING, RUNNING, CALLING = range(5)
 SERVED, BALKED, RENEGED, FAILED = range(4)
 # Quotes, disciplines, choice rules, mechanisms.
 OBSERVED, AVERAGE, PROMISED = range(3)
 FCFS, PRIORITY, PREEMPTIVE = range(3)
 ARGMAX, LOGIT = range(2)
-POSTED_PRICE, SECOND_SCORE = range(2)
+POSTED_PRICE, FIRST_PRICE, VICKREY, FIRST_SCORE, SECOND_SCORE = range(5)
 LEVELS = 8
 CROWD = 128
 """Streams of a seller up to which what a free slot promises is kept."""
@@ -38,23 +38,26 @@ _f, _i, _u = "f8", "i8", "u8"
 
 CLOCK = np.dtype([
     ("now", _f), ("scheduled", _i), ("free", _i), ("next", _i), ("filled", _i), ("rows", _i),
-    ("current", _i), ("grow", _i), ("mechanism", _i), ("bid_cost", _i), ("exact_price", _i),
+    ("current", _i), ("grow", _i), ("mechanism", _i), ("sealed", _i), ("exact_price", _i),
     ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i), ("changes", _i),
-    ("record_from", _f), ("on_show", _i), ("reserve", _f),
+    ("record_from", _f), ("on_show", _i), ("reserve", _f), ("call", _f), ("calling", _i),
+    ("linear", _f), ("quadratic", _f), ("choose_promise", _i),
 ], align=True)  # fmt: skip
-"""One record: time, sizes of heaps and buffers, market-wide settings."""
+"""One record: time, sizes of heaps and buffers, market-wide settings. sealed: sellers bid; call:
+deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score."""
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
     ("patience", _i), ("delay_share", _i), ("difficulty", _f), ("spread", _f), ("choice", _i),
     ("asks", _i), ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i),
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
-    ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i),
+    ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i), ("call", _f),
+    ("mean_value", _f), ("mean_delay", _f),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
 utilities; known: same deadline and patience for all, and nobody is told its own price; seen: how
-many changes of quotes the class has caught up with."""
+many changes of quotes the class has caught up with; call: how long a call for bids takes now."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -70,10 +73,13 @@ SELLER = np.dtype([
     ("penalty", _f), ("quote", _i), ("listed", _i), ("down", _i), ("served_work", _f),
     ("since", _f), ("rate", _f), ("running", _i), ("waiting", _i), ("run_work", _f),
     ("run_variance", _f), ("touched", _f), ("run_time", _f), ("wait_time", _f), ("busy", _f),
-    ("up_time", _f), ("slot_time", _f), ("open_time", _f),
+    ("up_time", _f), ("slot_time", _f), ("open_time", _f), ("bid_rule", _i), ("bid_rate", _f),
+    ("cost_key", _u), ("factor", _f), ("answer", _f), ("silent", _i),
 ], align=True)  # fmt: skip
 """A seller: terms, then its service state. `served_work` is the work done per stream since the
-seller was last idle (its virtual clock) at time `since`; the last six are time integrals."""
+seller was last idle (its virtual clock) at time `since`; from `touched` to `open_time` are time
+integrals. Then how it bids: `factor` is the mean of its cost factor, `answer` the time until its
+bid is there, `silent` whether that is too late."""
 
 QUEUE = np.dtype([
     ("head", _i), ("tail", _i), ("length", _i), ("running", _i), ("work", _f), ("variance", _f),
@@ -89,13 +95,14 @@ CELL = np.dtype([
     ("started", _f), ("pace", _f), ("pace_weight", _f), ("pace_seen", _f),
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
     ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
-    ("own_served", _f), ("own_billed", _f), ("own_kept", _f),
+    ("own_served", _f), ("own_billed", _f), ("own_kept", _f), ("bid", _f), ("promise", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
 quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the price by
 `slope`; `tilt` is the work of those on time beyond their share, times the refund if late. What
-begins with `own` is what the seller itself expects where buyers take its promise."""
+begins with `own` is what the seller itself expects where buyers take its promise; `bid` is its
+bid where it is the same for all tasks, `promise` the latency it promises."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -103,10 +110,12 @@ TASK = np.dtype([
     ("offer", _i), ("state", _i), ("work", _f), ("left", _f), ("finish", _f), ("started", _f),
     ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i),
     ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
-    ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i),
+    ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i), ("joined", _f),
+    ("factor", _f), ("promise", _f),
 ], align=True)  # fmt: skip
 """A task in the market: its demand, then where it is. Links are −1 at the ends; `own` marks a
-submitted task whose value or times are not its class's."""
+task whose value or times are not its class's; `joined` is when an offer was chosen, `factor` what
+its cost is multiplied by, `promise` the latency promised."""
 
 DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
 """A task as the workload makes it."""
@@ -173,6 +182,10 @@ class State(NamedTuple):
     ]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag
     trades: Any  # [R] TRADE
     score: NDArray[np.float64]  # [O]
+    bids: NDArray[np.float64]  # [O] what the offers on show bid, USD
+    factors: Any  # [S] LAW of a seller's cost factor
+    rivals: NDArray[np.float64]  # [S, 2, RIVAL_NODES] where the best rival's factor lies
+    shadow: NDArray[np.float64]  # [S, slots + 1] share of a margin that one more taken slot costs
     shown: NDArray[np.int64]  # [O]
 
 

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..market.schema.auctions import bids_posted
 from ..market.schema.demand import Logit
 from ..market.schema.distributions import Constant, Quantiles, Uniform
 from ..market.schema.entries import Path
 from ..market.schema.errors import Problem, did_you_mean, ordered, shown
 from ..market.schema.faults import Source
-from ..market.schema.market import Market, PriceChange, ScoringAuction
+from ..market.schema.market import Market, PriceChange
 from ..market.schema.supply import Seller
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
@@ -106,10 +107,8 @@ def _better_terms(mine: Seller, theirs: Seller) -> bool:
 
 
 def asked(terms: Terms, t: Term) -> float:
-    """Return what an offer asks for a mean task, USD: price, or cost in a truthful auction."""
-    mechanism = terms.market.mechanism
-    truthful = isinstance(mechanism, ScoringAuction) and mechanism.bid == "cost"
-    return t.cost if truthful else t.price
+    """Return what an offer asks for a mean task, USD: price, or cost where bids are made of it."""
+    return t.price if bids_posted(terms.market.mechanism, t.seller) else t.cost
 
 
 def impossible_deadlines(terms: Terms) -> Found:
@@ -143,12 +142,10 @@ def unserved_classes(terms: Terms) -> Found:
 
 def prices_below_cost(terms: Terms) -> Found:
     """W209: expected price of a mean task < its expected marginal cost, where prices are posted."""
-    mechanism = terms.market.mechanism
-    if isinstance(mechanism, ScoringAuction) and mechanism.bid == "cost":
-        return
     for s, seller in enumerate(terms.market.sellers):
         below = [t for t in terms.of_seller(seller) if t.price < t.cost * (1 - _ROUNDING)]
-        if below and seller.pricing is None:
+        posted = bids_posted(terms.market.mechanism, seller)
+        if below and posted and seller.pricing is None:
             worst = max(below, key=lambda t: t.cost - t.price)
             text = (
                 f"seller `{seller.name}`: price {worst.price:.3g} USD is below unit cost "

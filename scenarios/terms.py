@@ -177,7 +177,7 @@ def term(market: Market, task: TaskClass, seller: Seller, effort: str) -> Term:
     return Term(
         task, seller, f"{seller.name}/{effort}",
         price=_money(seller.price, seller, size_in, size_out, thinking),
-        cost=_money(seller.cost, seller, size_in, size_out, thinking),
+        cost=_money(seller.cost, seller, size_in, size_out, thinking) * seller.cost_factor.mean,
         accuracy=quoted_accuracy(market, task, seller, thinking),
         work=work, service=work / seller.speed, outside=seller.network_time + seller.startup_time,
     )  # fmt: skip

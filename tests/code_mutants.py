@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from walras.market import (
+    auction,
+    bids,
     build,
     choice,
     kernel,
@@ -33,7 +35,7 @@ from walras.market import (
     work,
     workload,
 )
-from walras.market.mechanisms import posted_price, second_score
+from walras.market.mechanisms import bidding, posted_price, second_score
 
 from .code_checks import (
     a_refund_gives_commission_back,
@@ -66,8 +68,8 @@ from .code_checks import (
 )
 
 MODULES = [
-    build, choice, kernel, ledger, menu, outcome, outlook, posted_price, quotes, rules, sampling,
-    second_score, service, tastes, waits, work, workload,
+    auction, bidding, bids, build, choice, kernel, ledger, menu, outcome, outlook, posted_price,
+    quotes, rules, sampling, second_score, service, tastes, waits, work, workload,
 ]  # fmt: skip
 
 
@@ -165,9 +167,7 @@ def _no_coin(_: Any) -> Any:
 
 
 def _bid_before_commission(original: Any) -> Any:
-    return lambda cell, seller, ask, cost, truthful, commission: original(
-        cell, seller, ask, cost, truthful, 0.0
-    )
+    return lambda cell, seller, cost, slot, commission: original(cell, seller, cost, slot, 0.0)
 
 
 def _at_class_difficulty(original: Any) -> Any:
@@ -244,7 +244,7 @@ MUTANTS: dict[str, Mutant] = {
     "winner paid its bid": Mutant(
         second_score, "payment", lambda _: lambda bid, score, beat, billed: bid,
         the_runner_up_sets_the_price),
-    "bid without commission": Mutant(second_score, "bid_of", _bid_before_commission,
+    "bid without commission": Mutant(bidding, "least_price", _bid_before_commission,
                                      the_runner_up_sets_the_price),
     "payment without refunds": Mutant(
         second_score, "payment", lambda _: lambda bid, score, beat, billed: bid + score - beat,

@@ -16,8 +16,9 @@ from scipy import stats
 
 import walras as w
 from walras.market.engine import Engine
+from walras.market.mechanisms.bidding import least_price
 from walras.market.mechanisms.posted_price import pick
-from walras.market.mechanisms.second_score import bid_of, payment, score_to_beat
+from walras.market.mechanisms.second_score import payment, score_to_beat
 from walras.market.outlook import worth
 from walras.market.rng import hash2, name_key
 from walras.market.state import CELL, OFFER, SELLER
@@ -233,7 +234,7 @@ def test_the_payment_makes_the_winner_equal_the_score_to_beat(
 ) -> None:
     """At the price paid, expected refunds and penalties included, U equals the score to beat."""
     cell, terms_, x = given_
-    bid = bid_of(cell, terms_, x["ask"], x["cost"], 1, x["commission"])
+    bid = least_price(cell, terms_, x["cost"], 0.0, x["commission"])
     score = worth(cell, terms_, bid, x["value"], x["loss"], x["delay"])
     price = payment(bid, score, score - margin, float(cell["billed"]))
     at_price = worth(cell, terms_, price, x["value"], x["loss"], x["delay"])
@@ -251,19 +252,17 @@ def test_a_truthful_bid_just_covers_the_expected_cost(
 ) -> None:
     """Expected price net of refunds and commission = expected cost and penalty."""
     cell, terms_, x = given_
-    bid = bid_of(cell, terms_, x["ask"], x["cost"], 1, x["commission"])
+    bid = least_price(cell, terms_, x["cost"], 0.0, x["commission"])
     earned = bid * cell["billed"] * (1.0 - x["commission"])
     owed = x["cost"] * cell["served"] + terms_["penalty"] * (cell["served"] - cell["kept"])
     assert earned == pytest.approx(owed)
-    assert bid_of(cell, terms_, x["ask"], x["cost"], 0, x["commission"]) == x["ask"]
 
 
 def test_nothing_billed_is_no_division_by_zero() -> None:
     """If all is refunded for sure, no bid covers the cost, and a payment is the bid."""
     cell, terms_ = np.zeros(1, CELL)[0], np.zeros(1, SELLER)[0]
-    assert bid_of(cell, terms_, 5.0, 2.0, 1, 0.1) == math.inf
+    assert least_price(cell, terms_, 2.0, 0.0, 0.1) == math.inf
     assert worth(cell, terms_, math.inf, 1.0, 0.0, 0.0) == -math.inf
-    assert bid_of(cell, terms_, 5.0, 2.0, 0, 0.1) == 5.0
     assert payment(2.0, 9.0, 1.0, 0.0) == 2.0
 
 

@@ -21,9 +21,11 @@ _MODULES = {
     ),
     "market.schema.supply": ("Seller", "Rates", "Ability"),
     "market.schema.market": (
-        "Market", "Platform", "Quotes", "Run", "PostedPrice", "ScoringAuction",
+        "Market", "Platform", "Quotes", "Run", "PostedPrice",
         "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
     ),
+    "market.schema.auctions": ("Procurement", "ScoringAuction"),
+    "market.schema.bidding": ("BidCost", "BidPrice", "Markup", "Shading", "OpportunityCost"),
     "market.schema.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
     "market.schema.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
@@ -67,6 +69,13 @@ if TYPE_CHECKING:
     from .market.schema.arrivals import Diurnal as Diurnal
     from .market.schema.arrivals import Poisson as Poisson
     from .market.schema.arrivals import Replay as Replay
+    from .market.schema.auctions import Procurement as Procurement
+    from .market.schema.auctions import ScoringAuction as ScoringAuction
+    from .market.schema.bidding import BidCost as BidCost
+    from .market.schema.bidding import BidPrice as BidPrice
+    from .market.schema.bidding import Markup as Markup
+    from .market.schema.bidding import OpportunityCost as OpportunityCost
+    from .market.schema.bidding import Shading as Shading
     from .market.schema.demand import Argmax as Argmax
     from .market.schema.demand import Difficulty as Difficulty
     from .market.schema.demand import HalfLife as HalfLife
@@ -92,7 +101,6 @@ if TYPE_CHECKING:
     from .market.schema.market import PriceChange as PriceChange
     from .market.schema.market import Quotes as Quotes
     from .market.schema.market import Run as Run
-    from .market.schema.market import ScoringAuction as ScoringAuction
     from .market.schema.supply import Ability as Ability
     from .market.schema.supply import Rates as Rates
     from .market.schema.supply import Seller as Seller

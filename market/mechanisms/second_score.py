@@ -8,14 +8,12 @@ that can keep nothing of any price (always late and refunded in full) makes no b
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..jit import compiled
-from ..state import PROMISED
 
 
 @compiled
@@ -49,24 +47,3 @@ def payment(bid: float, score: float, beat: float, billed: float) -> float:
     if billed <= 0.0:
         return bid
     return bid + (score - beat) / billed
-
-
-@compiled
-def bid_of(
-    cell: Any, seller: Any, ask: float, cost: float, truthful: int, commission: float
-) -> float:
-    """Return what a seller bids, USD: its posted price, or the price that just covers its cost.
-
-    Truthful: expected cost and penalty over the share of the price that it expects to keep, by
-    the law it knows: a promise binds the seller, it does not convince it. Infinite where it
-    expects to keep nothing: no price covers its cost, and it stays out.
-    """
-    if truthful == 0:
-        return ask
-    served, kept, billed = cell["served"], cell["kept"], cell["billed"]
-    if seller["quote"] == PROMISED:
-        served, kept, billed = cell["own_served"], cell["own_kept"], cell["own_billed"]
-    share = billed * (1.0 - commission)
-    if share <= 0.0:
-        return math.inf
-    return (cost * served + seller["penalty"] * (served - kept)) / share

@@ -188,6 +188,13 @@ _Any = Constant | Uniform | Exponential | LogNormal | Gamma | Quantiles
 _Tagged = Annotated[_Any, Field(discriminator="kind")]
 Distribution = Annotated[_Tagged, BeforeValidator(_plain_number)]
 """Any law of a non-negative quantity; a bare number is a constant."""
+Factor = Annotated[
+    Annotated[
+        Constant | Uniform | Exponential | LogNormal | Quantiles, Field(discriminator="kind")
+    ],
+    BeforeValidator(_plain_number),
+]
+"""Any law that can be drawn by its quantiles; a bare number is a constant."""
 Duration = Annotated[_Tagged, BeforeValidator(_duration_law)]
 """Any law of a time in seconds; "3 s" is a constant."""
 SizeLaw = Annotated[

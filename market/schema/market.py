@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from .auctions import Procurement, ScoringAuction
 from .demand import TaskClass
 from .fields import Many, Name, Number, Seconds, Spec, Text, Whole, field, instance, word
 from .supply import HIGHEST_PRICE, Seller
@@ -26,24 +27,7 @@ class PostedPrice(Spec):
     kind: Literal["posted_price"] = "posted_price"
 
 
-class ScoringAuction(Spec):
-    """Reverse auction in which a buyer's score is its expected utility (Che 1993).
-
-    Every owner enters its best-scoring offer; the winner is paid so much that its score equals
-    the score to beat: that of the best other owner, the reserve, or the outside option.
-    """
-
-    kind: Literal["second_score"] = "second_score"
-    bid: Literal["cost", "price"] = field(
-        "cost", doc="what sellers bid: their expected marginal cost (truthful) or the posted price"
-    )
-    reserve: Number | None = field(
-        None, doc="least score the buyer accepts, besides its outside option", unit="USD",
-        ge=-1e9, le=1e9,
-    )  # fmt: skip
-
-
-_Mechanism = Annotated[PostedPrice | ScoringAuction, Field(discriminator="kind")]
+_Mechanism = Annotated[PostedPrice | Procurement | ScoringAuction, Field(discriminator="kind")]
 Mechanism = Annotated[
     _Mechanism | Callable[..., Any], BeforeValidator(word), BeforeValidator(instance)
 ]
@@ -165,8 +149,8 @@ class Market(Spec):
     quotes: Quotes = field({}, doc="what buyers know")
     platform: Platform = field({}, doc="the marketplace's own terms")
     mechanism: Mechanism = field(
-        {"kind": "posted_price"}, doc="how tasks and sellers meet: posted_price, second_score, or "
-        "a Python function",
+        {"kind": "posted_price"}, doc="how tasks and sellers meet: posted_price, first_price, "
+        "vickrey, first_score, second_score, or a Python function",
     )  # fmt: skip
     tasks: Many[TaskClass] = field(doc="the task classes", min_length=1, max_length=64)
     sellers: Many[Seller] = field(doc="the sellers", min_length=1, max_length=1000)
@@ -208,7 +192,13 @@ class Market(Spec):
                 raise ValueError(f'an event names the unknown seller "{event.seller}"')
             if isinstance(event, AddSlots) and math.isinf(known[event.seller].slots):
                 raise ValueError(f'seller "{event.seller}" has unlimited slots already')
-        if self.quotes.latency == "promised":
+        bid = isinstance(self.mechanism, ScoringAuction) and self.mechanism.promise == "bid"
+        if bid and self.quotes.latency != "promised":
+            raise ValueError(
+                f'mechanism.promise is "bid", but buyers don\'t go by promises: quotes.latency is '
+                f'"{self.quotes.latency}"; it must be "promised"'
+            )
+        if self.quotes.latency == "promised" and not bid:
             silent = [s.name for s in self.sellers if s.promise is None]
             if silent:
                 raise ValueError(f"quotes are promised but {', '.join(silent[:5])} promise nothing")

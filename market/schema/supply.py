@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
+from .bidding import Bidding
+from .distributions import Factor
 from .fields import Name, Number, Seconds, Spec, Table, Text, Unlimited, field, instance
 
 HIGHEST_PRICE = 1e6
@@ -142,6 +144,10 @@ class Seller(Spec):
                               gt=0, le=1000)  # fmt: skip
     price: Rates = field({}, doc="posted price")
     cost: Rates = field({}, doc="marginal cost of serving")
+    cost_factor: Factor = field(
+        1.0, doc="what the marginal cost of a task is multiplied by, drawn per task and owner and "
+        "known to the owner alone", unit="ratio",
+    )  # fmt: skip
     rent: Number = field(0.0, doc="fixed cost of each slot (GPU rent)", unit="USD/slot-hour",
                          ge=0, le=1e6)  # fmt: skip
     fixed_cost: Number = field(
@@ -158,6 +164,13 @@ class Seller(Spec):
     promise: Seconds | None = field(None, doc="promised time to the answer", unit="s", ge=0)
     penalty: Number = field(0.0, doc="paid to the buyer when the promise is broken",
                             unit="USD/task", ge=0, le=1e6)  # fmt: skip
+    bidding: Bidding | None = field(
+        None, doc="how it bids in an auction; as the mechanism says when absent"
+    )
+    bid_time: Seconds = field(
+        0.0, doc="time to make a bid; with the network round trip, when its bid is there",
+        unit="s", ge=0,
+    )  # fmt: skip
     pricing: Annotated[Named | Callable[..., Any] | None, BeforeValidator(_strategy)] = field(
         None, doc="pricing strategy; the posted price stays when absent"
     )

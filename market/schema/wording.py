@@ -13,14 +13,15 @@ EXAMPLES = {
     "USD/s": "0.001", "USD/h": "100", "USD/slot-hour": "2.0", "s": '"5 min"', "1/s": "0.01",
     "tokens": "500", "tokens/s": "80", "tasks/s": "0.5", "batches/s": "0.1", "tasks": "10",
     "users": "100", "probability": "0.9", "ratio": "0.5", "logits": "1.5", "slots": "8",
-    "streams": "16", "offers": "5", "level": "1",
+    "streams": "16", "offers": "5", "level": "1", "bidders": "4", "Erlangs": "8",
 }  # fmt: skip
 UNITS = {
     "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",
     "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour",
     "tokens/s": "tokens per second",
     "tasks/s": "tasks per second", "batches/s": "batches per second", "s": "seconds",
-    "1/s": "per second", "USD/Mtok or USD/task": "USD per million tokens, or USD per task",
+    "1/s": "per second", "1/USD": "per USD",
+    "USD/Mtok or USD/task": "USD per million tokens, or USD per task",
 }  # fmt: skip
 
 
