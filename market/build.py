@@ -282,7 +282,7 @@ def build(
         version=np.zeros(s_count, np.int64), changes=np.zeros(CHANGES, np.int64),
         seller_of=offers["seller"].copy(), taste_keys=offers["taste_key"].copy(),
         rows=work_rows, nodes=nodes, ahead=np.zeros((1, 5, 1)),
-        alone=np.full((k_count, o_count, CROWD, 8), np.nan),
+        alone=np.full((k_count, o_count, CROWD, 9), np.nan),
         waits=waits.wait_table(), gumbels=tastes.gumbel_table(),
         stables=np.array([tastes.stable_table(float(c["nest"])) for c in classes]),
         tasks=tasks, events=events, heap=heap, run=np.zeros((s_count, 64), np.int64), free=free,

@@ -228,7 +228,7 @@ def remember_alone(known: NDArray[np.float64], cell: Any, base: float) -> None:
     """Keep what is expected of a free slot and its utility: one row of `st.alone`."""
     known[0], known[1], known[2], known[3] = base, cell["delta"], cell["used"], cell["timely"]
     known[4], known[5], known[6] = cell["time"], cell["kept"], cell["billed"]
-    known[7] = cell["tilt"]
+    known[7], known[8] = cell["tilt"], cell["bid"]
 
 
 @compiled
@@ -237,7 +237,7 @@ def recall_alone(known: NDArray[np.float64], cell: Any) -> None:
     cell["served"] = 1.0
     cell["delta"], cell["used"], cell["timely"] = known[1], known[2], known[3]
     cell["time"], cell["kept"], cell["billed"] = known[4], known[5], known[6]
-    cell["tilt"] = known[7]
+    cell["tilt"], cell["bid"] = known[7], known[8]
 
 
 @spliced

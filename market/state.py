@@ -164,7 +164,7 @@ class State(NamedTuple):
     rows: NDArray[np.float64]  # [laws, 3, P] tabulated work: probabilities, quantiles, areas
     nodes: NDArray[np.float64]  # [K, O, SIZE_NODES] work as equally likely points, tokens
     ahead: NDArray[np.float64]  # [rows, 5, AHEAD + 1] what is left of a value after a wait
-    alone: NDArray[np.float64]  # [K, O, CROWD, 8] what a free slot promises; NaN: not known yet
+    alone: NDArray[np.float64]  # [K, O, CROWD, 9] what a free slot promises; NaN: not known yet
     waits: NDArray[np.float64]  # [shapes, SLICES + 1] ends of slices of gamma laws of mean 1
     gumbels: NDArray[np.float64]  # [BINS + 1]
     stables: NDArray[np.float64]  # [K, BINS + 1]

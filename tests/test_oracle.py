@@ -22,35 +22,39 @@ from .oracle.calendar import RANKS
 from .oracle.compare import Kernel, difference, kernel_and_draws, run_oracle
 from .oracle.draws import Draws
 from .oracle.market import Simulation
-from .oracle.scenarios import SPAN, random_market
+from .oracle.scenarios import SPAN, random_auction, random_market
 from .oracle.station import Station
 from .oracle.terms import Experience, Law
 
 CHUNK = 10
+Make = Callable[..., Market]
 KAPPA = {1.0: "1", math.inf: "unlimited"}
 
 
 @cache
-def scenario(seed: int, grid: bool) -> tuple[Market, Kernel, Draws, Any]:
+def scenario(
+    seed: int, grid: bool, make: Make = random_market
+) -> tuple[Market, Kernel, Draws, Any]:
     """Return a random market, run by the kernel, with what the oracle needs."""
-    market = random_market(seed, grid=grid)
+    market = make(seed, grid=grid)
     return market, *kernel_and_draws(market, seed, SPAN)
 
 
-def disagreement(seed: int, grid: bool) -> str | None:
+def disagreement(seed: int, grid: bool, make: Make = random_market) -> str | None:
     """Run the oracle on a random market and compare."""
-    market, kernel, draws, tables = scenario(seed, grid)
+    market, kernel, draws, tables = scenario(seed, grid, make)
     return difference(kernel, run_oracle(market, tables, draws, SPAN), exact=grid)
 
 
 # --- random scenarios --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("make", [random_market, random_auction], ids=["market", "auction"])
 @pytest.mark.parametrize("grid", [False, True], ids=["random", "grid"])
 @pytest.mark.parametrize("chunk", range(10))
-def test_kernel_equals_oracle(chunk: int, grid: bool) -> None:
+def test_kernel_equals_oracle(chunk: int, grid: bool, make: Make) -> None:
     seeds = range(chunk * CHUNK, (chunk + 1) * CHUNK)
-    found = {seed: disagreement(seed, grid) for seed in seeds}
+    found = {seed: disagreement(seed, grid, make) for seed in seeds}
     scenario.cache_clear()
     assert not {seed: what for seed, what in found.items() if what}
 
@@ -104,10 +108,10 @@ def speed_is_not_shared(self: Station, streams: float) -> float:
 
 
 def own_offers_are_rivals(
-    self: Simulation, beliefs: Beliefs, task: Any, score: Any, o: int, least: float
-) -> tuple[float, float]:  # fmt: skip
+    self: Simulation, beliefs: Beliefs, score: Any, bid: float, o: int, least: float
+) -> float:
     self.owner = list(range(len(self.terms)))
-    return SECOND_SCORE(self, beliefs, task, score, o, least)
+    return SECOND_SCORE(self, beliefs, score, bid, o, least)
 
 
 def waits_are_certain(self: Beliefs, station: Station) -> Law:

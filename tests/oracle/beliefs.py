@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from walras.market.quotes import expect, timely_work
+from walras.market.schema.auctions import ScoringAuction, bidding_of, sealed
 from walras.market.schema.demand import HalfLife, Linear, TaskClass
 from walras.market.schema.distributions import Constant, ShareOfValue
-from walras.market.schema.market import Market, ScoringAuction
+from walras.market.schema.market import Market
 from walras.market.state import State
 from walras.market.work import FIXED, WORK
 
+from .bidding import STEPS, best_rival, slot_cost, upper
 from .station import LEVELS, Station
 from .terms import Experience, Law, Terms, charge
 
@@ -75,12 +77,26 @@ class Beliefs:
             self.parameter = spec.lateness.half_life
         self.told = market.quotes.price == "exact"
         self.same_law = constant(spec.deadline) and constant(spec.patience) and not self.told
-        self.alike = self.same_law and constant(spec.value) and constant(spec.delay_cost)
-        auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
-        self.auction, self.truthful = (
-            auction is not None,
-            auction is not None and auction.bid == "cost",
+        self.auction = auction = sealed(market.mechanism)
+        self.rules = [bidding_of(auction, t.spec) if auction else None for t in terms]
+        self.made = [rule is not None and rule.kind != "price" for rule in self.rules]
+        self.private = any(
+            made and not constant(t.spec.cost_factor)
+            for made, t in zip(self.made, terms, strict=True)
         )
+        self.alike = self.same_law and constant(spec.value) and constant(spec.delay_cost)
+        self.alike = self.alike and not self.private
+        scoring = auction if isinstance(auction, ScoringAuction) else None
+        self.linear = scoring.linear if scoring else 1.0
+        self.quadratic = scoring.quadratic if scoring else 0.0
+        self.plainly = self.linear == 1.0 and self.quadratic == 0.0
+        self.bids_promises = scoring is not None and scoring.promise == "bid"
+        self.promises = np.full(count, math.inf)
+        delay = spec.delay_cost
+        self.mean_delay = (
+            delay.per_second * spec.value.mean if isinstance(delay, ShareOfValue) else delay.mean
+        )
+        self.call, self.tabled = 0.0, True
         self.latency = market.quotes.latency
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
@@ -109,7 +125,8 @@ class Beliefs:
                 self.slope[o] = rates[1] * cell["in_per_work"] + rates[2] * cell["out_per_work"]
         self.known.clear()
         by_price = self.market.platform.ranking == "price"
-        asks = self.cost if self.truthful else self.ask
+        means = np.array([t.spec.cost_factor.mean for t in self.terms])
+        asks = np.where(self.made, self.cost * means, self.ask)
         merit = asks.tolist() if by_price else [-claim for claim in self.claim]
         self.order = sorted(self.serving, key=lambda o: (merit[o], self.tie_key[o]))
         self.stale.update(range(len(self.stations)))
@@ -148,10 +165,44 @@ class Beliefs:
             self.auction and self.terms[o].spec.penalty == 0.0
         )
 
-    def promised(self, o: int, deadline: float) -> Outlook:
+    def best_promise(
+        self, o: int, law: Law, deadline: float, patience: float, work: float | None
+    ) -> float:  # fmt: skip
+        """Return the promise that scores best, for a buyer of mean value and delay cost."""
+        st = self.tables
+        mean = st.works[self.k, o]["mean"] if work is None else work
+        usual = self.terms[o].outside + law.chance * law.wait + mean / law.rate
+        tries = [deadline, *(usual * 2.0 ** (step / 2 - 1) for step in range(STEPS))]
+        best, top = usual, -math.inf
+        cost = float(self.cost[o]) * self.terms[o].spec.cost_factor.mean
+        for promise in tries:
+            if not 0.0 < promise < math.inf:
+                continue
+            outlook = self.promised(promise, deadline)
+            self.promises[o] = promise
+            ask = self.least(o, law, deadline, patience, cost, outlook, work)
+            score = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
+            if score > top:
+                best, top = promise, score
+        return float(best)
+
+    def score(self, o: int, outlook: Outlook, ask: float, value: float, delay: float) -> float:
+        """Return what an offer scores at a price, as announced."""
+        before = self.before(o, outlook, value, delay)
+        if ask == math.inf:
+            return -math.inf
+        told = before if self.plainly else self.linear * before + self.quadratic * before * before
+        return told - ask * self.billed_share(o, outlook)
+
+    def before(self, o: int, outlook: Outlook, value: float, delay: float) -> float:
+        """Return the expected utility of an offer before price; penalties come on top."""
+        right = float(self.accuracy[o])
+        good = right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
+        fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
+        return good - delay * outlook.time - (self.beyond(o, outlook) - fine)
+
+    def promised(self, promise: float, deadline: float) -> Outlook:
         """Return the outlook of a buyer who takes the promise at its word."""
-        promise = self.terms[o].spec.promise
-        assert promise is not None
         delta = self.delta(promise - deadline)
         return Outlook(1.0, delta, float(delta > 0.0), float(promise <= deadline), promise, 1.0)
 
@@ -166,23 +217,30 @@ class Beliefs:
         return math.exp(-math.log(2.0) * late / self.parameter)
 
     def foresee(
-        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None
-    ) -> Outlook:
+        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None,
+        usual: bool = True,
+    ) -> Outlook:  # fmt: skip
         """Return a buyer's outlook under a law, of a task of the class or of this much work."""
         if self.believes_promise(o):
-            return self.promised(o, deadline)
-        return self.expected(o, law, deadline, patience, work)
+            promise = self.terms[o].spec.promise
+            if self.bids_promises:
+                promise = self.best_promise(o, law, deadline, patience, work)
+            assert promise is not None
+            self.promises[o] = promise
+            return self.promised(promise, deadline)
+        return self.expected(o, law, deadline, patience, work, usual)
 
     def expected(
-        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None
-    ) -> Outlook:
+        self, o: int, law: Law, deadline: float, patience: float, work: float | None = None,
+        usual: bool = True,
+    ) -> Outlook:  # fmt: skip
         """Return the outlook of who knows the law of the queue."""
         spec, st, k = self.terms[o].spec, self.tables, self.k
         promise = math.inf
-        if spec.promise is not None and spec.penalty > 0.0:
-            promise = spec.promise
+        if spec.penalty > 0.0 and (spec.promise is not None or self.bids_promises):
+            promise = float(self.promises[o]) if self.bids_promises else spec.promise
         cell = st.cells[k, o]
-        usual = self.same_law and not self.believes_promise(o)
+        usual = usual and self.same_law and self.tabled and not self.believes_promise(o)
         reach = float(cell["reach"]) if usual and law.rate == cell["full_rate"] else 0.0
         outside, rates = self.terms[o].outside, st.works[k, o]
         if work is not None:
@@ -223,11 +281,41 @@ class Beliefs:
         work: float | None = None,
     ) -> float:  # fmt: skip
         """Return the price that just covers what a seller expects; it knows its own queue."""
+        station = self.stations[self.terms[o].seller]
+        taken = len(station.running) + sum(station.waiting)
+        cost += slot_cost(self.rules[o], station.slots, taken)
         if self.believes_promise(o):
             outlook = self.expected(o, law, deadline, patience, work)
         kept = self.billed_share(o, outlook) * (1.0 - self.market.platform.commission)
         fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
         return (cost * outlook.served + fine) / kept if kept > 0.0 else math.inf
+
+    def bid(
+        self, o: int, law: Law, deadline: float, patience: float, outlook: Outlook, tail: float,
+        sizes: tuple[float, float] | None = None,
+    ) -> float:  # fmt: skip
+        """Return what an offer bids, for a task of these tokens read and billed or a mean one."""
+        terms, rule = self.terms[o], self.rules[o]
+        assert rule is not None
+        if rule.kind == "price":
+            return charge(terms.price, *sizes) if sizes else float(self.ask[o])
+        cost = charge(terms.cost, *sizes) if sizes else float(self.cost[o])
+        work = sizes[0] * terms.prefill + sizes[1] if sizes else None
+
+        def at(factor: float) -> float:
+            return self.least(o, law, deadline, patience, cost * factor, outlook, work)
+
+        least = at(upper(terms.spec.cost_factor, tail))
+        if rule.kind == "markup":
+            return least * (1.0 + rule.rate)
+        if rule.kind == "equilibrium" and self.auction and self.auction.kind == "first_price":
+            reserve = math.inf if self.auction.reserve is None else self.auction.reserve
+            rivals = [
+                (min(at(upper(terms.spec.cost_factor, tail * x)), reserve), weight)
+                for x, weight in best_rival(rule.bidders)
+            ]
+            return max(least, sum(price * weight for price, weight in rivals))
+        return least
 
     # --- worth ----------------------------------------------------------------------------------
 
@@ -238,7 +326,7 @@ class Beliefs:
             if offers is None:
                 continue
             station = self.stations[s]
-            if station.down or not station.listed:
+            if station.down or not station.listed or self.silent(s):
                 for o in offers:
                     self.shut[o] = self.base[o] = -math.inf
                 continue
@@ -252,38 +340,32 @@ class Beliefs:
 
     def look(self, o: int, law: Law, deadline: float, patience: float) -> None:
         """Renew one offer's outlook and, where all buyers agree, its worth."""
-        outlook = self.known.get((o, law))
+        outlook = None if self.bids_promises else self.known.get((o, law))
         if outlook is None:
             if len(self.known) > 100_000:
                 self.known.clear()
             self.known[o, law] = outlook = self.foresee(o, law, deadline, patience)
         billed = self.billed_share(o, outlook)
         fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
-        if self.truthful:
-            self.asked[o] = self.least(o, law, deadline, patience, float(self.cost[o]), outlook)
+        if self.auction:
+            self.asked[o] = self.bid(o, law, deadline, patience, outlook, 0.5)
         if not self.alike:
             self.outlook[:, o], self.billed[o], self.fine[o] = outlook, billed, fine
             self.more[o] = self.beyond(o, outlook)
             return
-        value = self.spec.value.mean
-        delay = self.spec.delay_cost
-        cost = delay.per_second * value if isinstance(delay, ShareOfValue) else delay.mean
-        right = float(self.accuracy[o])
-        ask = float(self.asked[o] if self.truthful else self.ask[o])
+        ask = float(self.asked[o] if self.auction else self.ask[o])
         self.billed[o], self.asked[o] = billed, ask
-        self.base[o] = -math.inf if ask == math.inf else (
-            right * value * outlook.delta - (1.0 - right) * self.spec.loss * outlook.used
-            - cost * outlook.time - (ask * billed + self.beyond(o, outlook) - fine)
-        )  # fmt: skip
+        self.outlook[:, o] = outlook
+        self.base[o] = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
 
     def on_show(self, o: int) -> bool:
         """Return whether an offer is on the market; one that bids for no task is not."""
-        silent = self.same_law and self.truthful and self.asked[o] == math.inf
+        silent = self.same_law and self.made[o] and self.asked[o] == math.inf
         return bool(self.shut[o] == 0.0 and not silent)
 
     def bids(self, tokens_in: float, output: float) -> Any:
         """Return what all offers ask of a task: posted prices or truthful bids."""
-        if self.alike or self.truthful:
+        if self.alike or self.auction:
             return self.asked
         if not self.told:
             return self.ask
@@ -291,7 +373,10 @@ class Beliefs:
             charge(t.price, tokens_in, t.billed(output)) for t in self.terms
         ])  # fmt: skip
 
-    def ask_around(self, deadline: float, patience: float, tokens_in: float, output: float) -> None:
+    def ask_around(
+        self, deadline: float, patience: float, tokens_in: float, output: float,
+        tails: list[float],
+    ) -> None:  # fmt: skip
         """Work out every offer's outlook and bid for one buyer's own terms."""
         for o in self.serving:
             if self.shut[o] != 0.0:
@@ -299,33 +384,87 @@ class Beliefs:
             terms, law = self.terms[o], self.laws[o]
             billed = terms.billed(output)
             work = tokens_in * terms.prefill + billed if self.told else None
-            outlook = self.foresee(o, law, deadline, patience, work)
+            outlook = self.foresee(o, law, deadline, patience, work, usual=False)
             self.outlook[:, o] = outlook
             self.billed[o] = self.billed_share(o, outlook)
             self.more[o] = self.beyond(o, outlook)
-            if self.truthful:
-                cost = charge(terms.cost, tokens_in, billed) if self.told else float(self.cost[o])
-                self.asked[o] = self.least(o, law, deadline, patience, cost, outlook, work)
+            if self.auction:
+                sizes = (tokens_in, billed) if self.told else None
+                tail = tails[terms.seller]
+                self.asked[o] = self.bid(o, law, deadline, patience, outlook, tail, sizes)
         self.fine = self.penalty * (self.outlook[0] - self.outlook[5])
 
     def worth(
         self, value: float, delay_cost: float, deadline: float, patience: float, tokens_in: float,
-        output: float,
+        output: float, tails: list[float], alone: bool = False,
     ) -> Scores:  # fmt: skip
-        """Return the expected utility of every offer to a buyer, −inf off the market."""
+        """Return what every offer scores with a buyer, −inf off the market.
+
+        `tails` are what the sellers have drawn for their costs; `alone` says that this buyer's
+        call took another time than those of its class do now.
+        """
         if self.stale:
-            self.renew(deadline, patience)
-        if self.alike:
+            self.renew(*self.usual_times())
+        if self.alike and not alone:
             return self.base  # type: ignore[no-any-return]
-        if not self.same_law:
-            self.ask_around(deadline, patience, tokens_in, output)
+        if not self.same_law or alone:
+            self.ask_around(deadline, patience, tokens_in, output, tails)
+            if self.same_law:  # the next buyer's outlook is that of the class again
+                self.stale.update(range(len(self.stations)))
+        elif self.private:
+            for o in self.serving:
+                if self.shut[o] == 0.0:
+                    tail, seen = tails[self.terms[o].seller], Outlook(*self.outlook[:, o])
+                    self.asked[o] = self.bid(o, self.laws[o], deadline, patience, seen, tail)
         _, delta, used, _, time, _, _ = self.outlook
         right = self.accuracy
         bids = self.bids(tokens_in, output)
         no_bid = np.isinf(bids)
-        paid = np.where(no_bid, 0.0, bids) * self.billed + self.more - self.fine
+        paid = np.where(no_bid, 0.0, bids) * self.billed
         paid[no_bid] = np.inf
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
-        utility = utility - delay_cost * time - paid + self.shut
+        utility = utility - delay_cost * time - (self.more - self.fine)
+        if not self.plainly:
+            utility = self.linear * utility + self.quadratic * utility * utility
+        utility = utility - paid + self.shut
         scores: Scores = utility.tolist() if len(utility) <= FEW else utility
         return scores
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    def silent(self, s: int) -> bool:
+        """Return whether a seller's bids come after the deadline of the call."""
+        return bool(self.auction) and self.answer(s) > self.last_call()
+
+    def answer(self, s: int) -> float:
+        """Return how long after the call a seller's bid is there."""
+        spec = self.market.sellers[s]
+        return spec.network_time + spec.bid_time
+
+    def last_call(self) -> float:
+        """Return the deadline of a call."""
+        assert self.auction
+        return math.inf if self.auction.call is None else self.auction.call
+
+    def time_call(self) -> bool:
+        """Work out how long a call takes with the sellers now there; return whether that is new."""
+        if not self.auction:
+            return False
+        there = [s for s in self.menu if self.stations[s].listed and not self.stations[s].down]
+        call = min(max(map(self.answer, there), default=0.0), self.last_call())
+        changed = call != self.call
+        self.call = call
+        if changed:
+            self.known.clear()
+            self.stale.update(range(len(self.stations)))
+        return changed
+
+    def usual_times(self) -> tuple[float, float]:
+        """Return what is left of the class's deadline and patience after the call, if constant."""
+        spec = self.spec
+        deadline = math.inf if spec.deadline is None else spec.deadline.mean - self.call
+        if spec.patience.kind == "none":
+            return deadline, math.inf
+        if spec.patience.kind == "deadline":
+            return deadline, max(deadline, 0.0)
+        return deadline, max(spec.patience.mean - self.call, 0.0)

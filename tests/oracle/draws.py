@@ -30,6 +30,7 @@ class Draws:
     right: NDArray[np.float64]  # [N, O] uniform: the answer is right if below the accuracy
     tie: NDArray[np.uint64]  # [N, O] the larger number wins a tie
     shown: NDArray[np.uint64]  # [N, O] a random ranking shows the smallest numbers
+    tail: NDArray[np.float64]  # [N, S] probability of a higher cost factor than the seller's own
 
 
 @compiled
@@ -37,6 +38,7 @@ def _tables(
     demand: Any, classes: Any, offers: Any, sellers: Any, stables: NDArray[np.float64],
     gumbels: NDArray[np.float64], taste: NDArray[np.float64], outside: NDArray[np.float64],
     right: NDArray[np.float64], tie: NDArray[np.uint64], shown: NDArray[np.uint64],
+    tail: NDArray[np.float64],
 ) -> None:  # fmt: skip
     first = np.uint64(0)
     for i in range(len(demand)):
@@ -44,6 +46,8 @@ def _tables(
         kind = classes[k]
         if kind["choice"] == LOGIT:
             outside[i] = kind["scale"] * (gumbel(hash2(id_, rng.TASTE), gumbels) - EULER)
+        for s in range(len(sellers)):
+            tail[i, s] = uniform(hash2(id_, sellers[s]["cost_key"]))
         for o in range(len(offers)):
             offer = offers[o]
             right[i, o] = uniform(hash2(hash2(id_, offer["right_key"]), first))
@@ -104,9 +108,10 @@ def draw_tables(engine: Engine, until: float) -> Draws:
         draws = Draws(
             demand, users, np.zeros(shape), np.zeros(len(demand)), np.zeros(shape),
             np.zeros(shape, np.uint64), np.zeros(shape, np.uint64),
+            np.zeros((len(demand), len(st.sellers))),
         )  # fmt: skip
         _tables(
             demand, st.classes, st.offers, st.sellers, st.stables, st.gumbels,
-            draws.taste, draws.outside, draws.right, draws.tie, draws.shown,
+            draws.taste, draws.outside, draws.right, draws.tie, draws.shown, draws.tail,
         )  # fmt: skip
     return draws

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from walras.market.schema.auctions import ScoringAuction, sealed
 from walras.market.schema.demand import Logit
-from walras.market.schema.market import Market, ScoringAuction
+from walras.market.schema.market import Market
 from walras.market.state import State
 
-from .beliefs import FEW, Beliefs, Scores
+from .beliefs import FEW, Beliefs, Outlook, Scores
+from .bidding import best_rival, upper
 from .calendar import AGENT, ARRIVAL, RANKS, Calendar
 from .draws import Draws
 from .events import Event
@@ -100,10 +102,13 @@ class Simulation:
         self.logit = [isinstance(t.choice, Logit) for t in market.tasks]
         self.taste: Any = draws.taste.tolist() if self.few else draws.taste
         self.outside = draws.outside.tolist()
-        auction = market.mechanism if isinstance(market.mechanism, ScoringAuction) else None
-        self.auction = auction is not None
-        reserve = auction.reserve if auction else None
-        self.reserve = -math.inf if reserve is None else reserve
+        self.auction = auction = sealed(market.mechanism)
+        none = -math.inf if isinstance(auction, ScoringAuction) else math.inf
+        self.reserve = none if auction is None or auction.reserve is None else auction.reserve
+        self.tails = draws.tail.tolist()
+        self.calling: set[Task] = set()
+        for beliefs in self.beliefs:
+            beliefs.time_call()
         calendar.process(self.arrivals())
         calendar.process(self.agents())
         for k, rows in draws.users:
@@ -167,6 +172,11 @@ class Simulation:
                 station.add_slots(float(event.value))
             else:
                 station.list(event.what == "enter")
+            for k, beliefs in enumerate(self.beliefs):
+                if beliefs.time_call():
+                    beliefs.tabled = False
+                    for task in self.calling:
+                        task.alone = task.alone or task.kind == k
 
     def set_price(self, s: int, lever: float) -> None:
         """Change the price of all offers of a seller."""
@@ -179,34 +189,64 @@ class Simulation:
     # --- choice ---------------------------------------------------------------------------------
 
     def arrive(self, task: Task) -> None:
+        """Let a buyer choose, at once or when bids are in."""
+        if self.auction and self.beliefs[task.kind].call > 0.0:
+            self.in_system += 1
+            self.calling.add(task)
+            self.calendar.process(self.collect_bids(task))
+        else:
+            self.choose(task)
+
+    def collect_bids(self, task: Task) -> Process:
+        """Wait until bids are in."""
+        close = self.calendar.now + self.beliefs[task.kind].call
+        yield self.calendar.at(close, ARRIVAL, task.id)
+        self.calling.discard(task)
+        self.in_system -= 1
+        self.choose(task)
+
+    def choose(self, task: Task) -> None:
         """Let a buyer choose, and its task join the seller."""
-        k = task.kind
+        k, now = task.kind, self.calendar.now
         beliefs = self.beliefs[k]
+        task.joined = now
+        gone = now - task.time if task.alone else beliefs.call
+        tails = self.tails[task.row]
         score = beliefs.worth(
-            task.value, task.delay_cost, task.deadline, task.patience, task.input, task.output
-        )
+            task.value, task.delay_cost, task.deadline - gone, max(task.patience - gone, 0.0),
+            task.input, task.output, tails, task.alone,
+        )  # fmt: skip
         if self.logit[k]:
             taste = self.taste[task.row]
             score = list(map(add, score, taste)) if self.few else score + taste
         if beliefs.spec.consideration is not None:
             score = self.limit(beliefs, task, score)
         outside = self.outside[task.row] if beliefs.spec.outside_option else -math.inf
-        least = max(outside, self.reserve) if self.auction else outside
-        o = self.best(score, least, task.row)
+        if self.auction:
+            o, task.price = self.award(beliefs, task, list(score), outside)
+        else:
+            o = self.best(score, outside, task.row)
         if o < 0:
             task.taste = outside if beliefs.spec.outside_option else 0.0
             self.choices.append(Choice(task.id, -1, 0.0, 0.0))
             self.end(task, "balked")
             return
         terms = self.terms[o]
-        top = float(score[o])
         billed = terms.billed(task.output)
-        if self.auction:
-            task.price, task.utility = self.second_score(beliefs, task, score, o, least)
-        else:
-            task.price, task.utility = charge(terms.price, task.input, billed), top
-        task.offer, task.cell = o, k * len(self.terms) + o
         task.taste = float(self.taste[task.row][o])
+        if self.auction:
+            outlook = Outlook(*beliefs.outlook[:, o])
+            before = beliefs.before(o, outlook, task.value, task.delay_cost) + task.taste
+            lost = task.delay_cost * (now - task.time)
+            task.utility = before - task.price * float(beliefs.billed[o]) - lost
+        else:
+            task.price, task.utility = charge(terms.price, task.input, billed), float(score[o])
+        task.offer, task.cell = o, k * len(self.terms) + o
+        task.factor = upper(terms.spec.cost_factor, tails[terms.seller])
+        if terms.spec.promise is not None:
+            task.promise = terms.spec.promise
+        if beliefs.bids_promises and terms.spec.penalty > 0.0:
+            task.promise = float(beliefs.promises[o])
         task.work = task.left = task.input * terms.prefill + billed
         self.choices.append(Choice(task.id, o, task.price, task.utility))
         self.in_system += 1
@@ -241,21 +281,106 @@ class Simulation:
             o = max((j for j in range(len(coin)) if score[j] == top), key=lambda j: coin[j])
         return o
 
+    def award(
+        self, beliefs: Beliefs, task: Task, score: Scores, outside: float
+    ) -> tuple[int, float]:
+        """Return who wins the auction of a task, −1 for nobody, and the price it is paid."""
+        assert self.auction
+        bids = [float(bid) for bid in beliefs.bids(task.input, task.output)]
+        if not isinstance(self.auction, ScoringAuction):
+            return self.procure(beliefs, task, score, bids, outside)
+        least = max(outside, self.reserve)
+        if self.auction.kind == "first_score":
+            score = self.shade(beliefs, task, score, bids, least)
+        o = self.best(score, least, task.row)
+        if o < 0 or self.auction.kind == "first_score":
+            return o, bids[o]
+        return o, self.second_score(beliefs, score, bids[o], o, least)
+
     def second_score(
-        self, beliefs: Beliefs, task: Task, score: Scores, o: int, least: float
-    ) -> tuple[float, float]:
-        """Return the price at which the winner just scores the score to beat, and that score."""
-        bid = float(beliefs.bids(task.input, task.output)[o])
+        self, beliefs: Beliefs, score: Scores, bid: float, o: int, least: float
+    ) -> float:
+        """Return the price at which the winner just scores the score to beat."""
         mine = self.owner[o]
-        if isinstance(score, list):
-            rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
-            beat = max(least, max(rivals, default=-math.inf))
-        else:
-            beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
+        rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
+        beat = max(least, max(rivals, default=-math.inf))
         billed = float(beliefs.billed[o])
         if beat == -math.inf or billed <= 0.0:
-            return bid, float(score[o])
-        return bid + (float(score[o]) - beat) / billed, beat
+            return bid
+        return bid + (float(score[o]) - beat) / billed
+
+    def procure(
+        self, beliefs: Beliefs, task: Task, score: Scores, bids: list[float], outside: float
+    ) -> tuple[int, float]:
+        """Return the lowest acceptable bidder and its price, by its own bid or the next one's."""
+        fit = [
+            o for o in beliefs.serving
+            if score[o] >= outside and score[o] > -math.inf and bids[o] <= self.reserve
+        ]  # fmt: skip
+        if not fit:
+            return -1, 0.0
+        coin = self.draws.tie[task.row].tolist()
+        o = min(fit, key=lambda o: (bids[o], -coin[o]))
+        assert self.auction
+        if self.auction.kind == "first_price":
+            return o, bids[o]
+        limits = [bids[j] for j in fit if self.owner[j] != self.owner[o]]
+        billed = float(beliefs.billed[o])
+        if outside > -math.inf and billed > 0.0:
+            limits.append(bids[o] + (float(score[o]) - outside) / billed)
+        price = min([*limits, self.reserve])
+        return o, bids[o] if price == math.inf else max(price, bids[o])
+
+    def shade(
+        self, beliefs: Beliefs, task: Task, score: Scores, bids: list[float], least: float
+    ) -> Scores:
+        """Let each owner with equilibrium bids leave the buyer what its best rival would."""
+        by_owner: dict[int, list[int]] = {}
+        for o in beliefs.serving:
+            if score[o] > -math.inf:
+                by_owner.setdefault(self.owner[o], []).append(o)
+        tails, out = self.tails[task.row], list(score)
+        for menu in by_owner.values():
+            best = max(menu, key=lambda o: score[o])
+            rule = beliefs.rules[best]
+            assert rule is not None
+            if rule.kind != "equilibrium":
+                continue
+            tail = tails[self.terms[best].seller]
+            left = sum(
+                weight * max(self.could_score(beliefs, task, score, menu, tail * x), least)
+                for x, weight in best_rival(rule.bidders)
+            )
+            billed = float(beliefs.billed[best])
+            for o in menu:
+                out[o] = -math.inf if o != best else score[best]
+            if left < score[best] and billed > 0.0:
+                bids[best] += (float(score[best]) - left) / billed
+                out[best] = left
+        return out
+
+    def could_score(
+        self, beliefs: Beliefs, task: Task, score: Scores, menu: list[int], tail: float
+    ) -> float:
+        """Return the best score of an owner at another cost factor."""
+        found = []
+        for o in menu:
+            spec, terms = self.terms[o].spec, self.terms[o]
+            sizes = (task.input, terms.billed(task.output)) if beliefs.told else None
+            outlook, law = Outlook(*beliefs.outlook[:, o]), beliefs.laws[o]
+            if beliefs.same_law and not task.alone:
+                times = beliefs.usual_times()
+            else:
+                gone = task.joined - task.time if task.alone else beliefs.call
+                times = (task.deadline - gone, max(task.patience - gone, 0.0))
+            cost = charge(terms.cost, *sizes) if sizes else float(beliefs.cost[o])
+            work = sizes[0] * terms.prefill + sizes[1] if sizes else None
+            own, other = (
+                beliefs.least(o, law, *times, cost * upper(spec.cost_factor, q), outlook, work)
+                for q in (self.tails[task.row][terms.seller], tail)
+            )
+            found.append(float(score[o]) - (other - own) * float(beliefs.billed[o]))
+        return max(found)
 
     # --- the end of a task ----------------------------------------------------------------------
 
@@ -286,11 +411,12 @@ class Simulation:
         price = nano(task.price)
         share = max(spec.refund_late if late else 0.0, 0.0 if right else spec.refund_wrong)
         refund = round(price * share)
-        promise = math.inf if spec.promise is None else spec.promise
-        broken = sojourn - promise > grain * (now + promise)
+        promise = task.promise
+        taken = now - task.joined + terms.outside
+        broken = taken - promise > grain * (now + promise)
         penalty = nano(spec.penalty) if broken else 0
         rate = self.market.platform.commission
-        cost = nano(charge(terms.cost, task.input, terms.billed(task.output)))
+        cost = nano(charge(terms.cost, task.input, terms.billed(task.output)) * task.factor)
         delta = beliefs.delta(past)
         worth = task.value * delta if right else -(beliefs.spec.loss if delta > 0.0 else 0.0)
         surplus = worth - task.delay_cost * sojourn - (price - refund - penalty) * 1e-9
@@ -316,7 +442,7 @@ class Simulation:
         now = self.calendar.now
         wait, time = task.wait, now - task.time
         if status == "balked":
-            wait, time, lost = math.nan, math.nan, 0.0
+            wait, time, lost = math.nan, math.nan, task.delay_cost * time
         else:
             lost = task.delay_cost * time
         self.trades.append(Trade(

@@ -229,3 +229,53 @@ def random_market(seed: int, *, grid: bool) -> Market:
         "platform": {"commission": pick(rng, 0.0, 0.15),
                      "ranking": pick(rng, "price", "accuracy", "random")},
     })  # fmt: skip
+
+
+def bidding(rng: Random) -> Any:
+    """Return some bidding rule."""
+    return pick(
+        rng, "cost", "price", {"kind": "markup", "rate": near(rng, 0.3)},
+        {"kind": "equilibrium", "bidders": int(rng.integers(2, 6))},
+        {"kind": "opportunity", "margin": near(rng, 0.1), "load": pick(rng, 0.5, 3.0, "unlimited")},
+    )  # fmt: skip
+
+
+def sealed_bids(rng: Random, *, promised: bool, grid: bool) -> Data:
+    """Return some auction with sealed bids."""
+    auction: Data = {
+        "kind": pick(rng, "first_price", "vickrey", "first_score", "second_score"),
+        "bid": bidding(rng),
+    }
+    scores = auction["kind"] in ("first_score", "second_score")
+    if maybe(rng, 0.4):
+        auction["reserve"] = near(rng, 0.15 if scores else 0.3)
+    if maybe(rng, 0.4):
+        auction["call"] = quarters(rng, 0, 6) if grid else near(rng, 0.4)
+    if scores and maybe(rng, 0.3):
+        auction["linear"], auction["quadratic"] = near(rng, 0.7), float(rng.normal(0.0, 0.2))
+    if scores and promised:
+        auction["promise"] = pick(rng, "posted", "bid")
+    return auction
+
+
+def random_auction(seed: int, *, grid: bool) -> Market:
+    """Return a random market put up for bid: a random market's tasks, sellers and events."""
+    market, rng = random_market(seed, grid=grid), np.random.default_rng([seed, int(grid), 7])
+    sellers = []
+    for spec in market.sellers:
+        changes: Data = {}
+        if maybe(rng, 0.5):
+            changes["bid_time"] = quarters(rng, 0, 4) if grid else near(rng, 0.3)
+        if maybe(rng, 0.3):
+            changes["bidding"] = bidding(rng)
+        if maybe(rng, 0.6):
+            changes["cost_factor"] = pick(
+                rng, 2.0, {"kind": "uniform", "low": 0.5, "high": 1.5},
+                {"kind": "exponential", "mean": 1.0}, {"kind": "lognormal", "mean": 1.0, "cv": 0.5},
+                {"kind": "quantiles", "probabilities": [0.0, 0.3, 1.0], "values": [0.2, 1.0, 2.0]},
+            )  # fmt: skip
+        sellers.append(spec.model_copy(update=changes))
+    promised = market.quotes.latency == "promised"
+    return market.model_copy(
+        update={"sellers": sellers, "mechanism": sealed_bids(rng, promised=promised, grid=grid)}
+    )

@@ -176,7 +176,8 @@ class Station:
 
     def impatience(self, task: Task) -> Process:
         """Let a task leave if it has not been started in time."""
-        yield self.calendar.at(task.time + task.patience, RENEGE, task.id)
+        leave = max(task.time + task.patience, self.calendar.now)
+        yield self.calendar.at(leave, RENEGE, task.id)
         if task.started != task.started:
             self.count(task, -1)
             task.waiting = False

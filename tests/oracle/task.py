@@ -11,8 +11,9 @@ class Task:
     """What a task asks for, then what has become of it."""
 
     __slots__ = (
-        "cell", "deadline", "delay_cost", "difficulty", "ended", "id", "input", "kind", "left",
-        "level", "offer", "output", "patience", "price", "queued", "resumed", "row", "served",
+        "alone", "cell", "deadline", "delay_cost", "difficulty", "ended", "factor", "id", "input",
+        "joined", "kind", "left", "level", "offer", "output", "patience", "price", "promise",
+        "queued", "resumed", "row", "served",
         "service", "started", "taste", "time", "utility", "value", "wait", "waiting", "work",
     )  # fmt: skip
 
@@ -27,6 +28,8 @@ class Task:
         self.offer, self.cell, self.level = -1, -1, 0
         self.price = self.utility = self.taste = 0.0
         self.work = self.left = 0.0
+        self.joined, self.factor, self.promise = math.nan, 1.0, math.inf
+        self.alone = False  # its call took another time than those of its class now
         self.waiting = self.served = False
         self.queued = self.resumed = self.wait = self.service = 0.0
         self.started = math.nan
