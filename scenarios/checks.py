@@ -85,6 +85,8 @@ def _endless(slots: Any) -> bool:
 def _promises(source: Source) -> Found:
     if source.at(("quotes", "latency")) != "promised":
         return
+    if source.at(("mechanism", "promise")) == "bid":
+        return  # then they promise with each bid
     for i, seller in _tables(source, "sellers"):
         if "promise" not in seller:
             path = ("sellers", i, "promise")
