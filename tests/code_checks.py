@@ -250,3 +250,71 @@ def waits_are_spread_as_the_work_ahead() -> None:
     two = at("k", [0.0, 0.0], {"kind": "exponential", "mean": 1.0}, deadline=1.0)
     quoted = sorted(rows([two], [one()])["utility"] / 8.0)
     assert abs(quoted[0] - (1.0 - 2.0 / math.e)) < 0.005, quoted
+
+
+# --- sealed bids -------------------------------------------------------------------------------
+
+
+def _two(**more: Any) -> list[w.Seller]:
+    return [one(name=n, cost={"task": c}, slots=9, **more) for n, c in (("a", 1.0), ("b", 2.0))]
+
+
+def the_next_lowest_bid_is_paid() -> None:
+    """Costs 1 and 2 in a Vickrey procurement: 2; of one owner: the whole value of 8."""
+    task = at("k", [0.0], outside_option=True)
+    same(rows([task], _two(), mechanism="vickrey")["price"] * 1e-9, [2.0])
+    same(rows([task], _two(owner="x"), mechanism="vickrey")["price"] * 1e-9, [8.0])
+
+
+def nobody_pays_more_than_it_is_worth() -> None:
+    """A right answer is worth 8, half of them are right: a bid of 5 is not acceptable, 3 is."""
+    dear = one(name="a", accuracy=0.5, cost={"task": 5.0})
+    done = rows([at("k", [0.0], outside_option=True)], [dear], mechanism="first_price")
+    assert done["status"].tolist() == [1]
+
+
+def a_call_comes_before_the_work() -> None:
+    """A bid that takes 2 s to make, then 1 s of work at a delay cost of a half."""
+    slow = one(name="a", bid_time=2.0)
+    done = rows([at("k", [0.0], delay_cost=0.5)], [slow], mechanism="second_score")
+    same(done["sojourn"], [3.0])
+    same(done["utility"], [6.5])
+    none = rows([at("k", [0.0], delay_cost=0.5, value=0.4, outside_option=True)], [slow],
+                mechanism="second_score")  # fmt: skip
+    assert none["status"].tolist() == [1]
+    same(none["surplus"], [-1.0])
+
+
+def costs_are_drawn_and_charged() -> None:
+    """A factor of 3 on a cost of 1, in the bid, in the runner-up's price and in the books."""
+    pair = [one(name="a", cost={"task": 1.0}, cost_factor=3.0), one(name="b", cost={"task": 4.0})]
+    done = rows([at("k", [0.0])], pair, mechanism="vickrey")
+    same(done["cost"] * 1e-9, [3.0])
+    same(done["price"] * 1e-9, [4.0])
+
+
+def equilibrium_bids_are_shaded() -> None:
+    """Two of U[0, 1]: β(c) = (1 + c)/2, by price and, with like qualities, by score."""
+    factor = {"kind": "uniform", "low": 0.0, "high": 1.0}
+    pair = [one(name=n, cost={"task": 1.0}, cost_factor=factor, slots=9) for n in "ab"]
+    for kind in ("first_price", "first_score"):
+        rule = {"kind": kind, "bid": {"kind": "equilibrium", "bidders": 2}}
+        done = rows([at("k", [0.0, 10.0, 20.0])], pair, mechanism=rule)
+        same(done["price"] * 1e-9, (1.0 + done["cost"] * 1e-9) / 2.0)
+
+
+def an_announced_score_is_kept_to() -> None:
+    """Worth 8 and 4 at costs 5 and 2: the first truly scores best, the second if halves count."""
+    pair = [one(name="a", cost={"task": 5.0}), one(name="b", accuracy=0.5, cost={"task": 2.0})]
+    for linear, winner in ((1.0, 0), (0.5, 1)):
+        rule = {"kind": "first_score", "linear": linear}
+        assert rows([at("k", [0.0])], pair, mechanism=rule)["offer"].tolist() == [winner]
+
+
+def a_taken_slot_is_dearer() -> None:
+    """Two slots, load 1, margin 10: shares lost .2 and .4 of it, so bids of 2 and 4."""
+    rule = {"kind": "opportunity", "margin": 10.0, "load": 1.0}
+    me = one(slots=2, bidding=rule)
+    task = at("k", [0.0, 0.1], size=9.0)
+    done = rows([task], [me], mechanism="first_score")
+    same(done["price"] * 1e-9, [2.0, 4.0])

@@ -35,20 +35,33 @@ from walras.market import (
     work,
     workload,
 )
-from walras.market.mechanisms import bidding, posted_price, second_score
+from walras.market.mechanisms import (
+    bidding,
+    first_price,
+    first_score,
+    posted_price,
+    second_score,
+    vickrey,
+)
 
 from .code_checks import (
+    a_call_comes_before_the_work,
     a_refund_gives_commission_back,
     a_start_comes_before_leaving,
+    a_taken_slot_is_dearer,
+    an_announced_score_is_kept_to,
     answers_are_right_at_the_tasks_own_difficulty,
     commission_is_rounded_half_even,
     completions_come_before_arrivals,
+    costs_are_drawn_and_charged,
     efforts_of_a_seller_are_one_taste,
+    equilibrium_bids_are_shaded,
     first_come_first_served,
     first_level_goes_first,
     impatience_is_a_tasks_own_deadline,
     late_answers_cost_no_loss,
     leaving_costs_time,
+    nobody_pays_more_than_it_is_worth,
     old_answers_are_forgotten,
     on_the_dot_is_on_time,
     own_offers_are_no_rivals,
@@ -59,6 +72,7 @@ from .code_checks import (
     requeued_work_starts_again,
     tastes_have_mean_zero,
     the_cheapest_are_shown,
+    the_next_lowest_bid_is_paid,
     the_runner_up_sets_the_price,
     ties_are_fair,
     two_streams_share_the_speed,
@@ -68,8 +82,9 @@ from .code_checks import (
 )
 
 MODULES = [
-    auction, bidding, bids, build, choice, kernel, ledger, menu, outcome, outlook, posted_price,
-    quotes, rules, sampling, second_score, service, tastes, waits, work, workload,
+    auction, bidding, bids, build, choice, first_price, first_score, kernel, ledger, menu, outcome,
+    outlook, posted_price, quotes, rules, sampling, second_score, service, tastes, vickrey, waits,
+    work, workload,
 ]  # fmt: skip
 
 
@@ -153,6 +168,20 @@ def _beat_own(_: Any) -> Any:
     return lambda score, shown, count, outside, winner, offers: max(
         [outside, *(score[o] for o in shown[:count] if o != winner)]
     )
+
+
+def _next_of_all(_: Any) -> Any:
+    return lambda bids, score, shown, count, outside, reserve, winner, offers: min(
+        (bids[j] for j in range(count) if j != winner), default=math.inf
+    )
+
+
+def _without_for_free(original: Any) -> Any:
+    def mutant(st: Any, i: int, now: float) -> None:
+        st.tasks[i]["delay_cost"] = 0.0
+        original(st, i, now)
+
+    return mutant
 
 
 def _no_coin(_: Any) -> Any:
@@ -267,6 +296,28 @@ MUTANTS: dict[str, Mutant] = {
         work, "work_on_time",
         lambda _: lambda law, rows, x: law["mean"] * work.spare(law, rows, x)[0],
         refunds_for_lateness_go_to_large_tasks),
+    "Vickrey pays the bid": Mutant(
+        vickrey, "critical_price", lambda _: lambda bid, *rest: bid, the_next_lowest_bid_is_paid),
+    "own bids are rivals": Mutant(vickrey, "runner_up", _next_of_all, the_next_lowest_bid_is_paid),
+    "any bid is acceptable": Mutant(
+        first_price, "acceptable", lambda _: lambda score, bid, outside, reserve: True,
+        nobody_pays_more_than_it_is_worth),
+    "bids are there at once": Mutant(
+        auction, "call_for_bids", lambda _: lambda st, i, now: False, a_call_comes_before_the_work),
+    "a call in vain is free": Mutant(outcome, "do_without", _without_for_free,
+                                     a_call_comes_before_the_work),
+    "costs are as listed": Mutant(bids, "factor_for", lambda _: lambda st, s, id_: 1.0,
+                                  costs_are_drawn_and_charged),
+    "nobody shades": Mutant(bids, "rival_price", lambda _: lambda st, k, o, cost, tail: 0.0,
+                            equilibrium_bids_are_shaded),
+    "rivals are like oneself": Mutant(
+        auction, "could_score", lambda _: lambda st, k, i, count, leader, tail: st.score[leader],
+        equilibrium_bids_are_shaded),
+    "true utility counts": Mutant(
+        first_score, "announced", lambda _: lambda before, linear, quadratic: before,
+        an_announced_score_is_kept_to),
+    "slots cost nothing": Mutant(bids, "slot_cost", lambda _: lambda st, s: 0.0,
+                                 a_taken_slot_is_dearer),
     "every wait its mean": Mutant(waits, "wait_end", lambda _: lambda table, place, end: 1.0,
                                   waits_are_spread_as_the_work_ahead),
 }  # fmt: skip

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 import pytest
 
 from walras.market.schema.market import Market
 
+from .oracle import beliefs
 from .oracle.beliefs import Beliefs
 from .oracle.calendar import RANKS
 from .oracle.compare import Kernel, difference, kernel_and_draws, run_oracle
@@ -85,6 +86,26 @@ def test_scenarios_meet_every_feature() -> None:
     assert {f: n for f, n in met.items() if n < 5} == {}
 
 
+def test_auctions_meet_every_feature() -> None:
+    """Counted over the specs of all 200 auctions."""
+    met: dict[str, int] = {}
+    for seed in range(100):
+        for grid in (False, True):
+            m: Any = random_auction(seed, grid=grid)
+            features = {m.mechanism.kind, f"{m.mechanism.kind} {m.mechanism.bid.kind}"}
+            features |= {f"own {s.bidding.kind}" for s in m.sellers if s.bidding}
+            features |= {f"factor {s.cost_factor.kind}" for s in m.sellers}
+            features |= {"reserve"} if m.mechanism.reserve is not None else set()
+            features |= {f"call {m.mechanism.call is not None}", m.quotes.price}
+            features |= {f"promise {getattr(m.mechanism, 'promise', '')} {m.quotes.latency}"}
+            features |= {"announced"} if getattr(m.mechanism, "quadratic", 0.0) else set()
+            features |= {"time to bid" for s in m.sellers if s.bid_time}
+            for feature in features:
+                met[feature] = met.get(feature, 0) + 1
+    assert len(met) >= 45
+    assert {f: n for f, n in met.items() if n < 3} == {}
+
+
 # --- mutants: the comparison can fail ----------------------------------------------------------
 
 
@@ -123,6 +144,33 @@ def late_offers_win_ties(self: Simulation, score: Any, least: float, row: int) -
     return max((j for j in range(len(score)) if score[j] == score[o]), default=o) if o >= 0 else o
 
 
+def calls_take_no_time(self: Beliefs) -> bool:
+    return False
+
+
+def vickrey_pays_the_bid(
+    self: Simulation, beliefs: Beliefs, task: Any, score: Any, bids: list[float], outside: float
+) -> tuple[int, float]:  # fmt: skip
+    o, _ = PROCURE(self, beliefs, task, score, bids, outside)
+    return o, bids[o] if o >= 0 else 0.0
+
+
+def own_factor_for_rivals(
+    self: Simulation, beliefs: Beliefs, task: Any, score: Any, menu: list[int], tail: float
+) -> float:  # fmt: skip
+    return max(float(score[o]) for o in menu)
+
+
+def slots_are_free(rule: Any, slots: float, taken: int) -> float:
+    return 0.0
+
+
+def first_promise_will_do(
+    self: Beliefs, o: int, law: Law, deadline: float, patience: float, work: float | None
+) -> float:  # fmt: skip
+    return float(PROMISE(self, o, law, deadline, patience, work)) * 2.0
+
+
 def leavers_teach_nothing(
     self: Experience, now: float, wait: float, started: bool, pace: float | None
 ) -> None:  # fmt: skip
@@ -134,10 +182,11 @@ def refunds_are_free(self: Beliefs, o: int, outlook: Any) -> float:
     return float(outlook.served)
 
 
-SECOND_SCORE, OBSERVED, BEST, LEARN = (
+SECOND_SCORE, OBSERVED, BEST, LEARN, PROCURE, PROMISE = (
     Simulation.second_score, Beliefs.observed, Simulation.best, Experience.learn,
+    Simulation.procure, Beliefs.best_promise,
 )  # fmt: skip
-MUTANTS: list[tuple[type, str, Callable[..., Any]]] = [
+MUTANTS: list[tuple[Any, str, Callable[..., Any]]] = [
     (Station, "push_out", first_come_is_pushed_out),
     (Station, "enqueue", all_wait_at_the_back),
     (Station, "rate_of", speed_is_not_shared),
@@ -146,16 +195,21 @@ MUTANTS: list[tuple[type, str, Callable[..., Any]]] = [
     (Simulation, "best", late_offers_win_ties),
     (Experience, "learn", leavers_teach_nothing),
     (Beliefs, "billed_share", refunds_are_free),
+    (Beliefs, "time_call", calls_take_no_time),
+    (Simulation, "procure", vickrey_pays_the_bid),
+    (Simulation, "could_score", own_factor_for_rivals),
+    (beliefs, "slot_cost", slots_are_free),
+    (Beliefs, "best_promise", first_promise_will_do),
 ]
 
 
 @pytest.mark.parametrize(("owner", "name", "mutant"), MUTANTS, ids=[m[2].__name__ for m in MUTANTS])
 def test_mutants_are_caught(
-    owner: type, name: str, mutant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    owner: Any, name: str, mutant: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, name, mutant)
-    seeds = range(2 * CHUNK)
-    assert any(disagreement(seed, grid) for seed in seeds for grid in (True, False))
+    runs = product(range(6 * CHUNK), (True, False), (random_market, random_auction))
+    assert any(disagreement(*run) for run in runs)
 
 
 # --- one instant -------------------------------------------------------------------------------

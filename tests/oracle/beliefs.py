@@ -77,26 +77,7 @@ class Beliefs:
             self.parameter = spec.lateness.half_life
         self.told = market.quotes.price == "exact"
         self.same_law = constant(spec.deadline) and constant(spec.patience) and not self.told
-        self.auction = auction = sealed(market.mechanism)
-        self.rules = [bidding_of(auction, t.spec) if auction else None for t in terms]
-        self.made = [rule is not None and rule.kind != "price" for rule in self.rules]
-        self.private = any(
-            made and not constant(t.spec.cost_factor)
-            for made, t in zip(self.made, terms, strict=True)
-        )
-        self.alike = self.same_law and constant(spec.value) and constant(spec.delay_cost)
-        self.alike = self.alike and not self.private
-        scoring = auction if isinstance(auction, ScoringAuction) else None
-        self.linear = scoring.linear if scoring else 1.0
-        self.quadratic = scoring.quadratic if scoring else 0.0
-        self.plainly = self.linear == 1.0 and self.quadratic == 0.0
-        self.bids_promises = scoring is not None and scoring.promise == "bid"
-        self.promises = np.full(count, math.inf)
-        delay = spec.delay_cost
-        self.mean_delay = (
-            delay.per_second * spec.value.mean if isinstance(delay, ShareOfValue) else delay.mean
-        )
-        self.call, self.tabled = 0.0, True
+        self.know_the_rules()
         self.latency = market.quotes.latency
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
@@ -113,6 +94,31 @@ class Beliefs:
         self.stale = set(range(len(stations)))
         self.order: list[int] = []
         self.set_asks()
+
+    def know_the_rules(self) -> None:
+        """Note how sellers bid, what the buyer announces, and how long a call takes at first."""
+        self.auction = auction = sealed(self.market.mechanism)
+        self.rules = [bidding_of(auction, t.spec) if auction else None for t in self.terms]
+        self.made = [rule is not None and rule.kind != "price" for rule in self.rules]
+        self.private = any(
+            made and not constant(t.spec.cost_factor)
+            for made, t in zip(self.made, self.terms, strict=True)
+        )
+        self.alike = self.same_law and constant(self.spec.value) and constant(self.spec.delay_cost)
+        self.alike = self.alike and not self.private
+        scoring = auction if isinstance(auction, ScoringAuction) else None
+        self.linear = scoring.linear if scoring else 1.0
+        self.quadratic = scoring.quadratic if scoring else 0.0
+        self.plainly = self.linear == 1.0 and self.quadratic == 0.0
+        self.bids_promises = scoring is not None and scoring.promise == "bid"
+        self.promises = np.full(len(self.terms), math.inf)
+        delay = self.spec.delay_cost
+        self.mean_delay = (
+            delay.per_second * self.spec.value.mean
+            if isinstance(delay, ShareOfValue)
+            else delay.mean
+        )
+        self.call, self.tabled = 0.0, True
 
     def set_asks(self) -> None:
         """Work out what a mean task is asked for and costs, and the platform's ranking."""
@@ -237,8 +243,10 @@ class Beliefs:
         """Return the outlook of who knows the law of the queue."""
         spec, st, k = self.terms[o].spec, self.tables, self.k
         promise = math.inf
-        if spec.penalty > 0.0 and (spec.promise is not None or self.bids_promises):
-            promise = float(self.promises[o]) if self.bids_promises else spec.promise
+        if spec.penalty > 0.0 and self.bids_promises:
+            promise = float(self.promises[o])
+        elif spec.penalty > 0.0 and spec.promise is not None:
+            promise = spec.promise
         cell = st.cells[k, o]
         usual = usual and self.same_law and self.tabled and not self.believes_promise(o)
         reach = float(cell["reach"]) if usual and law.rate == cell["full_rate"] else 0.0
