@@ -26,7 +26,7 @@ from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .sampling import LAW, law_row, quantile_table
 from .schema.arrivals import Closed, Replay
-from .schema.auctions import ScoringAuction, SealedBids, bidding_of, sealed
+from .schema.auctions import ScoringAuction, SealedBids, answer_time, bidding_of, sealed
 from .schema.bidding import OpportunityCost
 from .schema.demand import Logit
 from .schema.distributions import Constant, Quantiles, Recorded, ShareOfValue
@@ -170,7 +170,7 @@ def _sellers(market: Market) -> Any:
             rule = bidding_of(auction, seller)
             s["bid_rule"] = _BID[rule.kind]
             s["bid_rate"] = getattr(rule, "rate", getattr(rule, "margin", 0.0))
-            s["answer"] = seller.network_time + seller.bid_time
+            s["answer"] = answer_time(auction, seller)
         s["listed"] = int(seller.enters == 0)
     return sellers
 

@@ -13,6 +13,10 @@ class _SealedBids(Spec):
     """What all auctions with sealed bids have in common."""
 
     bid: Bidding = field("cost", doc="how sellers bid that have no rule of their own")
+    bid_time: Seconds = field(
+        0.0, doc="time to make a bid for sellers that have none of their own; a bid is there after "
+        "it and the network round trip", unit="s", ge=0,
+    )  # fmt: skip
     call: Seconds | None = field(
         None, doc="deadline of the call for bids: what comes later does not count; the buyer "
         "decides when all have answered, at the latest then", unit="s", ge=0,
@@ -76,6 +80,17 @@ def bidding_of(auction: SealedBids, seller: Seller) -> Bidding:
     """
     rule: Bidding = seller.bidding or auction.bid
     return rule
+
+
+def answer_time(auction: SealedBids, seller: Seller) -> float:
+    """Return how long after a call a seller's bid is there, seconds.
+
+    Example:
+        >>> answer_time(ScoringAuction(bid_time=0.1), Seller("one", network_time=0.2)) == 0.1 + 0.2
+        True
+    """
+    own = auction.bid_time if seller.bid_time is None else seller.bid_time
+    return own + seller.network_time
 
 
 def bids_posted(mechanism: object, seller: Seller) -> bool:

@@ -167,10 +167,9 @@ class Seller(Spec):
     bidding: Bidding | None = field(
         None, doc="how it bids in an auction; as the mechanism says when absent"
     )
-    bid_time: Seconds = field(
-        0.0, doc="time to make a bid; with the network round trip, when its bid is there",
-        unit="s", ge=0,
-    )  # fmt: skip
+    bid_time: Seconds | None = field(
+        None, doc="time to make a bid; as the mechanism says when absent", unit="s", ge=0
+    )
     pricing: Annotated[Named | Callable[..., Any] | None, BeforeValidator(_strategy)] = field(
         None, doc="pricing strategy; the posted price stays when absent"
     )

@@ -447,7 +447,9 @@ class Beliefs:
     def answer(self, s: int) -> float:
         """Return how long after the call a seller's bid is there."""
         spec = self.market.sellers[s]
-        return spec.network_time + spec.bid_time
+        assert self.auction
+        own = self.auction.bid_time if spec.bid_time is None else spec.bid_time
+        return own + spec.network_time
 
     def last_call(self) -> float:
         """Return the deadline of a call."""

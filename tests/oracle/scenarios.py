@@ -249,6 +249,8 @@ def sealed_bids(rng: Random, *, promised: bool, grid: bool) -> Data:
     scores = auction["kind"] in ("first_score", "second_score")
     if maybe(rng, 0.4):
         auction["reserve"] = near(rng, 0.15 if scores else 0.3)
+    if maybe(rng, 0.3):
+        auction["bid_time"] = quarters(rng, 0, 3) if grid else near(rng, 0.2)
     if maybe(rng, 0.4):
         auction["call"] = quarters(rng, 0, 6) if grid else near(rng, 0.4)
     if scores and maybe(rng, 0.3):
