@@ -7,7 +7,7 @@ import math
 from .bids import cost_tail, factor_for, least_at
 from .choice import base_cost, taste_for, utility_at
 from .heaps import schedule
-from .jit import spliced
+from .jit import compiled, spliced
 from .mechanisms.bidding import EQUILIBRIUM, RIVAL_NODES
 from .mechanisms.first_price import lowest
 from .mechanisms.first_score import best_of_owner
@@ -56,7 +56,7 @@ def could_score(st: State, k: int, i: int, count: int, leader: int, quantile: fl
     return best
 
 
-@spliced
+@compiled
 def shade(st: State, k: int, i: int, count: int, floor: float) -> None:
     """Turn truthful bids into equilibrium bids of a first-score auction, one per owner.
 

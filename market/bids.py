@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .jit import spliced
+from .jit import compiled, spliced
 from .mechanisms.bidding import (
     EQUILIBRIUM,
     MARKUP,
@@ -58,7 +58,7 @@ def least_at(st: State, k: int, o: int, cost: float, factor: float) -> float:
     )
 
 
-@spliced
+@compiled
 def rival_price(st: State, k: int, o: int, cost: float, tail: float) -> float:
     """Return E[min(least(T), reserve) | T > θ], θ exceeded with probability `tail`, USD."""
     s = st.seller_of[o]

@@ -137,7 +137,7 @@ def take_promise(
     _bill(cell, seller, 0.0)
 
 
-@spliced
+@compiled
 def choose_promise(
     st: State, k: int, o: int, deadline: float, patience: float, law: Any
 ) -> None:  # fmt: skip
