@@ -19,7 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..market.messages import name_of
 from ..market.schema.errors import BadInputError, Problem, did_you_mean, plain, shown
@@ -28,6 +30,7 @@ from ..market.schema.market import Market
 from .estimates import (
     Estimate,
     batch_means,
+    holm,
     paired_batches,
     paired_replications,
     replications,
@@ -279,7 +282,7 @@ class Comparison:
                    "high", "p", "n", "unit"]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
-    def save(self, folder: str | Path, *, command: str = "") -> Path:
+    def save(self, folder: str | Path) -> Path:
         """Write a folder: a run folder per mechanism, comparison.parquet, levels.parquet, manifest.
 
         Raises:
@@ -289,14 +292,18 @@ class Comparison:
         folder = Path(folder)
         for name, result in self.results.items():
             result.save(folder / name)
+        self.save_tables(folder)
+        return folder
+
+    def save_tables(self, folder: Path) -> None:
+        """Write what `save` writes beside the run folders."""
         files = {}
         for file, table in _TABLES.items():
             write_table(getattr(self, table)(), folder / f"{file}.parquet")
             files[f"{file}.parquet"] = file_digest(folder / f"{file}.parquet")
-        command = command or self.command or self._repeats(folder)
-        manifest = {**self.manifest, "command": command, "files": files}
+        manifest = {**self.manifest, "files": files}
+        manifest["command"] = manifest["command"] or self._repeats(folder)
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-        return folder
 
     def _repeats(self, folder: Path) -> str:
         """Return the command that repeats it from its own files; empty if none does."""
@@ -349,3 +356,17 @@ def _difference(ratio: Ratio, base: Ratio) -> Estimate:
     if len(ratio[0]) == 1:
         return paired_batches(*(part[0] for part in (*ratio, *base)))
     return paired_replications(*(part.sum(axis=1) for part in (*ratio, *base)))
+
+
+SHOWN = (
+    "welfare", "surplus", "profit", "commission", "miss_rate", "served_share", "price", "sojourn",
+)  # fmt: skip
+"""The metrics of all tasks that the card and the report set side by side."""
+
+
+def significant(differences: pd.DataFrame, level: float = 0.05) -> NDArray[np.bool_]:
+    """Return which of the differences shown together are real, at most `level` wrong about any.
+
+    Holm's correction for as many as there are rows; what has no known error is none of them.
+    """
+    return np.nan_to_num(holm(differences["p"].to_numpy()), nan=1.0) <= level
