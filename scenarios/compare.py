@@ -143,8 +143,13 @@ def compare(
         mechanisms: names ("second_score"), specs (`ScoringAuction(reserve=0.1)`) or Python
             functions. Differences are to the first. A name that is the market's own mechanism
             keeps the settings it has there; any other takes its defaults.
-        until, seed, reps, warmup, record, base: as for `run`, the same for all.
+        until: as for `run`, and the same for all, as what follows.
+        seed: as for `run`; it gives every mechanism the same demand.
+        reps: as for `run`; differences are paired replication by replication.
+        warmup: as for `run`.
+        record: as for `run`.
         progress: called with (simulated seconds done, in all, tasks so far), over all runs.
+        base: as for `run`.
 
     Raises:
         BadInputError: the market or a mechanism cannot be used: all that is wrong at once.
@@ -257,7 +262,8 @@ class Comparison:
             for task, metric in _cells(ratios)
             for e in [_level(ratios[task, metric])]
         ]
-        columns = ["mechanism", "task", "offer", "metric", "value", "se", "low", "high", "unit", "n"]  # fmt: skip
+        columns = ["mechanism", "task", "offer", "metric", "value", "se", "low", "high", "unit",
+                   "n"]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
     def differences(self) -> pd.DataFrame:

@@ -206,8 +206,10 @@ def paired_batches(
     `short` is that of `batch_means`, for the differences.
 
     Args:
-        sums, counts: per epoch, shape [epochs], as for `batch_means`.
-        base_sums, base_counts: the same of the run that is subtracted.
+        sums: per epoch, shape [epochs], as for `batch_means`.
+        counts: what it is averaged over, per epoch.
+        base_sums: the sums of the run that is subtracted.
+        base_counts: its counts.
         batches: most batches to form, at least 2.
 
     Returns:
@@ -239,8 +241,10 @@ def paired_replications(
     t-test: mean and sd / sqrt(n) of the differences.
 
     Args:
-        sums, counts: totals of each replication, shape [replications].
-        base_sums, base_counts: the same of what is subtracted.
+        sums: total of each replication, shape [replications], as for `replications`.
+        counts: what it is averaged over, per replication.
+        base_sums: the sums of what is subtracted.
+        base_counts: its counts.
 
     Raises:
         ValueError: as `replications`, or if the numbers of replications differ.

@@ -164,9 +164,9 @@ def _classes(figures: Figures, tasks: list[str], width: int) -> Text:
             _fare(figures, task, offer, f"  {plain(offer, 200)}") for offer in offers[:shown]
         ]  # fmt: skip
     header = ("task class, offer", "share", "price USD", "time", "missed", "right")
-    table = table(header, rows, width)
+    text = table(header, rows, width)
     more = len(tasks) - _ROWS // (1 + shown)
-    return table.append(f"\n{more} more classes are in the report") if more > 0 else table
+    return text.append(f"\n{more} more classes are in the report") if more > 0 else text
 
 
 def _fare(figures: Figures, task: str, offer: str, name: str) -> Row:

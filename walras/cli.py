@@ -87,10 +87,13 @@ def run_command(
     record: Annotated[
         Literal["summary", "epochs", "trades"], typer.Option(help="How finely to record.")
     ] = "epochs",
-    mechanism: Annotated[str | None, typer.Option(
-        metavar="NAME,...", help="Run under another mechanism; several are compared, the same "
-        "demand for all.",
-    )] = None,
+    mechanism: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Run under another mechanism; several are compared, the same demand for all.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -25,11 +25,6 @@ _LABELS = {
 }  # fmt: skip
 
 
-class _Cell(NamedTuple):
-    text: str
-    sure: bool = False
-
-
 def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> RenderableType:
     """Return the card of a comparison: means, then differences to the first mechanism.
 
@@ -47,16 +42,17 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
     levels, differences = comparison.levels(), comparison.differences()
     rows = _rows(levels)
     known = {
-        (m, name): _Cell(FORMS[_LABELS[m][1]](value))
+        (m, name): FORMS[_LABELS[m][1]](value)
         for m, name, value in _of_all(levels, "value")
         if m in rows and math.isfinite(value)
     }
     parts += _tables("", known, rows, names, width)
     changes = _changes(differences, rows, short=len(names) > 4)
     parts += _tables(f"against {names[0]}", changes, rows, names[1:], width)
-    star = f"* differs, at 5% over all {len(changes)} together (Holm)"
+    shown = differences[(differences["task"] == "all") & differences["metric"].isin(rows)]
+    star = f"* differs, at 5% over all {shown['p'].notna().sum()} together (Holm)"
     parts.append(Text(f"{star}; ± half the width of a 95% interval" if any(
-        "±" in cell.text for cell in changes.values()) else star, style="dim"))  # fmt: skip
+        "±" in cell for cell in changes.values()) else star, style="dim"))  # fmt: skip
     if folder:
         parts.append(Text(f"files   {folder}"))
     if command:
@@ -77,18 +73,18 @@ def _of_all(frame: pd.DataFrame, column: str) -> list[tuple[str, str, float]]:
 
 def _changes(
     differences: pd.DataFrame, rows: list[str], *, short: bool
-) -> dict[tuple[str, str], _Cell]:
+) -> dict[tuple[str, str], str]:
     """Return each difference as text, with its interval where there is room."""
     of_all = differences[(differences["task"] == "all") & differences["metric"].isin(rows)]
     of_all = of_all[of_all["difference"].notna()]
     cells = {}
-    for row, sure in zip(of_all.itertuples(index=False), significant(of_all), strict=True):
-        form = _LABELS[str(row.metric)][1]
-        half = (row.high - row.low) / 2
+    for row, sure in zip(of_all.to_dict("records"), significant(of_all), strict=True):
+        form = _LABELS[row["metric"]][1]
+        half, change = (row["high"] - row["low"]) / 2, row["difference"]
         told = "" if short or not half > 0 else f" ±{_size(form, half)}"
-        sign = "+" if row.difference > 0 else "−" if row.difference < 0 else ""
-        text = f"{sign}{_size(form, abs(row.difference))}{told}{'*' if sure else ' '}"
-        cells[str(row.metric), str(row.mechanism)] = _Cell(text, bool(sure))
+        sign = "+" if change > 0 else "−" if change < 0 else ""
+        text = f"{sign}{_size(form, abs(change))}{told}{'*' if sure else ' '}"
+        cells[row["metric"], row["mechanism"]] = text
     return cells
 
 
@@ -100,7 +96,7 @@ def _size(form: str, x: float) -> str:
 
 
 def _tables(
-    title: str, cells: dict[tuple[str, str], _Cell], rows: list[str], names: list[str], width: int
+    title: str, cells: dict[tuple[str, str], str], rows: list[str], names: list[str], width: int
 ) -> list[RenderableType]:
     """Return a table, broken into several where the mechanisms don't fit side by side."""
     points = ", points" if title else ""
@@ -109,7 +105,7 @@ def _tables(
     parts: list[RenderableType] = []
     for block in _blocks(cells, rows, names, room):
         body: list[Row] = [
-            (label, *(cells.get((m, name), _Cell("")).text for name in block))
+            (label, *(cells.get((m, name), "") for name in block))
             for m, label in zip(rows, labels, strict=True)
         ]
         body = [row for row in body if any(row[1:])]
@@ -119,13 +115,13 @@ def _tables(
 
 
 def _blocks(
-    cells: dict[tuple[str, str], _Cell], rows: list[str], names: list[str], room: int
+    cells: dict[tuple[str, str], str], rows: list[str], names: list[str], room: int
 ) -> list[list[str]]:
     """Return the names in groups whose columns fit into `room`."""
     blocks: list[list[str]] = []
     left = 0
     for name in names:
-        texts = [cells[m, name].text for m in rows if (m, name) in cells]
+        texts = [cells[m, name] for m in rows if (m, name) in cells]
         need = 2 + max(map(len, (name, *texts)))
         if not blocks or need > left:
             blocks.append([])
@@ -149,6 +145,9 @@ def as_data(comparison: Comparison, folder: str, command: str) -> dict[str, Any]
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+        {
+            str(k): None if isinstance(v, float) and not math.isfinite(v) else v
+            for k, v in row.items()
+        }
         for row in frame.to_dict("records")
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from ...scenarios.compare import Comparison, significant
@@ -84,13 +85,13 @@ def _paid(result: Result) -> pd.DataFrame:
 
 
 def _weighted(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]],
-    weights: np.ndarray[tuple[int], np.dtype[np.float64]], at: Iterable[float],
-) -> list[float]:  # fmt: skip
+    values: NDArray[np.float64], weights: NDArray[np.float64], at: tuple[float, ...]
+) -> list[float]:
+    """Return quantiles of values that stand for so many others each."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order]) / weights.sum()
-    places = np.searchsorted(reached, list(at) - np.float64(1e-12))
-    return [float(values[order][min(place, len(order) - 1)]) for place in places]
+    places = np.searchsorted(reached, np.array(at) - 1e-12)
+    return [float(values[order][min(int(place), len(order) - 1)]) for place in places]
 
 
 def build(comparison: Comparison) -> go.Figure:
@@ -254,9 +255,7 @@ def _told(
             )  # fmt: skip
 
 
-def _range(
-    figure: go.Figure, row: int, col: int, low: float, high: float, room: float
-) -> None:
+def _range(figure: go.Figure, row: int, col: int, low: float, high: float, room: float) -> None:
     """Fit an axis, with room for numbers at its right; draw its zero."""
     span = max(high - low, 1e-12)
     figure.update_xaxes(range=[low - 0.03 * span * (low < 0), high + room * span], row=row, col=col)
@@ -269,7 +268,7 @@ def _largest(*values: float) -> float:
 
 def _keys(figure: go.Figure) -> None:
     """Head each column with what it shows and its colours."""
-    heads = (
+    heads: tuple[tuple[str, list[str], str], ...] = (
         ("welfare, USD per hour", [*dict.fromkeys(_GAINS.values())], "◆ sum"),
         ("got nothing in time, of all who came", [*_MISSES.values()], ""),
         ("price of an answer, USD", [], "◆ mean, ▬ 10 to 90% of answers"),
