@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..market.schema.market import Market
 from ..scenarios.compare import SHOWN, Comparison, significant
+from ..scenarios.follow import settings_of
 from .figures import COMPARISONS
 from .figures.notation import number
 from .page import fill, flat, panels_of, span
@@ -149,21 +149,9 @@ def _size(amount: float, like: float, unit: str) -> tuple[str, str]:
 
 
 def _settings(comparison: Comparison) -> Table:
-    """Return what each mechanism is: its parameters, or the function's name."""
-    rows = []
-    for name, result in comparison.results.items():
-        rows.append([name, _settings_of(result.market)])
+    """Return what each mechanism is set to."""
+    rows = [
+        [name, settings_of(result.market.mechanism) or "nothing to set"]
+        for name, result in comparison.results.items()
+    ]
     return Table(["mechanism", "settings"], rows)
-
-
-def _settings_of(market: Market) -> str:
-    mechanism = market.mechanism
-    if callable(mechanism):
-        return "a Python function"
-    told = {k: v for k, v in mechanism.model_dump().items() if k != "kind"}
-    parts = [f"{k} {'none' if v is None else _value(v)}" for k, v in told.items()]
-    return ", ".join(parts) or "none to set"
-
-
-def _value(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from ..market.messages import name_of
 from ..market.schema.errors import BadInputError, Problem, did_you_mean, plain, shown
@@ -50,15 +51,15 @@ METRICS = (
 _TABLES = {"comparison": "differences", "levels": "levels"}
 
 
-def kinds() -> list[str]:
-    """Return the names of the mechanisms that a scenario may state.
+def kinds() -> dict[str, type[BaseModel]]:
+    """Return the mechanisms that a scenario may state, by kind.
 
     Example:
         >>> "posted_price" in kinds()
         True
     """
     entry = entry_at(("mechanism",))
-    return list(entry.kinds) if entry is not None else []
+    return entry.kinds if entry is not None else {}
 
 
 def variants(
@@ -66,7 +67,9 @@ def variants(
 ) -> dict[str, Market]:
     """Return the market under each mechanism, by name: its kind, or the function's name.
 
-    A name that is the market's own mechanism keeps its settings; any other takes its defaults.
+    A name takes the settings of the market's own mechanism that mean the same in it: all of them
+    where it is that one, or a kind of the same class (`first_score` and `second_score`), those of
+    a common base (`bid` and `call` of all sealed bids) otherwise; what is left has its default.
 
     Args:
         market: the spec.
@@ -123,7 +126,19 @@ def _under(market: Market, mechanism: Mechanism) -> Market:
         if mechanism not in known:
             hint = did_you_mean(mechanism, known) or f"mechanisms: {', '.join(known)}"
             raise BadInputError([_problem("there is no such mechanism", "", hint, "W105")])
+        mechanism = {"kind": mechanism, **_common(market.mechanism, known[mechanism])}
     return market.model_copy(update={"mechanism": mechanism})
+
+
+def _common(own: object, other: type[BaseModel]) -> dict[str, Any]:
+    """Return the settings of a mechanism that mean the same in one of another kind.
+
+    They are those that both have from one class of the schema: all but the kind where the two are
+    kinds of one class.
+    """
+    shared = next(c for c in type(own).__mro__ if c in other.__mro__)
+    names = getattr(shared, "model_fields", {}).keys() - {"kind"}
+    return {n: getattr(own, n) for n in names & getattr(own, "model_fields_set", set())}
 
 
 def _problem(message: str, told: str, hint: str = "", code: str = "W113") -> Problem:
@@ -141,8 +156,8 @@ def compare(
     Args:
         market: the spec, or a scenario's name or file as `load` takes them.
         mechanisms: names ("second_score"), specs (`ScoringAuction(reserve=0.1)`) or Python
-            functions. Differences are to the first. A name that is the market's own mechanism
-            keeps the settings it has there; any other takes its defaults.
+            functions. Differences are to the first. A name takes the settings of the market's own
+            mechanism that mean the same in it, and its defaults otherwise: see `variants`.
         until: as for `run`, and the same for all, as what follows.
         seed: as for `run`; it gives every mechanism the same demand.
         reps: as for `run`; differences are paired replication by replication.
@@ -312,14 +327,14 @@ class Comparison:
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
 
     def _repeats(self, folder: Path) -> str:
-        """Return the command that repeats it from its own files; empty if none does."""
-        first, names = self.first, self.names
-        if [r.market for r in self.results.values()] != list(
-            variants(first.market, names).values()
-        ):
-            return ""
-        single = first.with_command("").command_from(folder / names[0] / "resolved.toml")
-        return f"{single} --mechanism {shlex.quote(','.join(names))}" if single else ""
+        """Return the command that repeats it from one of its own files; empty if none does."""
+        markets = {name: result.market for name, result in self.results.items()}
+        for name, result in self.results.items():
+            if variants(result.market, self.names) == markets:
+                alone = result.with_command("").command_from(folder / name / "resolved.toml")
+                each = shlex.quote(",".join(self.names))
+                return f"{alone} --mechanism {each}" if alone else ""
+        return ""
 
     @classmethod
     def load(cls, folder: str | Path) -> Comparison:

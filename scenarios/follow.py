@@ -1,15 +1,15 @@
 """Follow a few tasks through a market and tell what happens to each, for people to read.
 
 Nothing is computed here that the market does not compute: who asks what and how it is scored is
-read where the kernel stops for a Python rule, in a copy of the market that is thrown away
-afterwards; who won, when and at what price is read from the task's row.
+read where the kernel stops for a Python rule, in a copy of the market; who won, when and at what
+price is read from the task's row.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +17,32 @@ import numpy as np
 
 from ..agents.economy import Economy
 from ..market.choice import outside_taste
-from ..market.clock import STATUS
+from ..market.clock import STATUS, Clock
+from ..market.engine import Engine
 from ..market.messages import Quote, name_of
 from ..market.schema.fields import seconds, whole
 from ..market.schema.market import Market
-from ..market.state import DECIDE
+from ..market.state import CALLING, DECIDE, SERVED
 
 _DIGITS = 6  # significant: what lies beyond may differ between machines
 _ALIKE = 1e-9  # two utilities this near, relative to their size, are the same
+_ROUNDED = 0.6e-9  # a price is rounded to whole nano-dollars
 
 
 @dataclass
 class _Story:
-    """What is known of one task: its row, and the offers that were on show when it came."""
+    """What is known of one task: its row, when it was decided, and what its buyer then saw."""
 
     row: Any
+    decided: float
     quotes: list[Quote] = field(default_factory=list)
+    sealed: bool = False
     outside: float = -math.inf
+
+    @property
+    def lost(self) -> float:
+        """What the time of the call has cost the buyer, USD."""
+        return float(self.row["delay_cost"]) * (self.decided - float(self.row["arrival"]))
 
 
 def follow(
@@ -71,6 +80,9 @@ def follow(
     stories = _first(market, tasks, end, seed, Path(base))
     economy = Economy(market, seed, base=Path(base))
     for story in stories:
+        _await(economy, story)
+    economy = Economy(market, seed, base=Path(base))
+    for story in sorted(stories, key=lambda story: story.decided):
         _look(economy, story)
     parts = [_told(market, number, story) for number, story in enumerate(stories, start=1)]
     return "\n\n".join([_heading(market), *parts]) + "\n"
@@ -84,46 +96,88 @@ def _first(market: Market, tasks: int, end: float, seed: int, base: Path) -> lis
     economy.engine.flush()
     rows = np.concatenate(kept) if kept else economy.engine.state.trades[:0]
     order = np.lexsort((rows["id"], rows["arrival"]))[:tasks]
-    return [_Story(rows[i]) for i in order]
+    return [_Story(rows[i], float(rows[i]["arrival"])) for i in order]
+
+
+def _await(economy: Economy, story: _Story) -> None:
+    """Note when a task is decided: when it comes, or when the call for its bids ends."""
+    st = _at(economy, story.decided).state
+    calling = (st.tasks["id"] == story.row["id"]) & (st.tasks["state"] == CALLING)
+    for i in np.flatnonzero(calling):
+        story.decided = float(st.events[len(st.sellers) + i]["time"])
 
 
 def _look(economy: Economy, story: _Story) -> None:
-    """Note what a task's buyer sees when it comes; the market is then as it was before."""
-    engine, row = economy.engine, story.row
-    arrival, k = float(row["arrival"]), int(row["kind"])
-    if arrival > economy.clock.now:
-        economy.advance(arrival)
-    before = engine.state
-    engine.state = before._replace(**{n: a.copy() for n, a in before._asdict().items()})
-    try:
-        engine.state.classes[k]["asks"] = 1
-        while engine.advance(math.nextafter(arrival, math.inf)) == DECIDE:
-            clock = engine.state.clock[0]
-            i, clock["current"] = int(clock["current"]), -1
-            if engine.state.tasks[i]["id"] != row["id"]:
-                continue  # another of the same class and instant: it does not matter here
-            story.quotes = [
-                economy.clock.quote(k, j, i) for j in range(int(clock["on_show"]))
-                if engine.state.score[j] > -math.inf
-            ]  # fmt: skip
-            if engine.state.classes[k]["outside"] == 1:
-                with np.errstate(over="ignore"):
-                    story.outside = float(outside_taste(engine.state, k, row["id"]))
-            return
-    finally:
-        engine.state = before
+    """Note what a task's buyer sees when it is decided, and what was bid in the end."""
+    k, id_ = int(story.row["kind"]), story.row["id"]
+    asked = _at(economy, story.decided, ask=k, about=id_)
+    st = asked.state
+    i, count = int(st.clock[0]["current"]), int(st.clock[0]["on_show"])
+    if i < 0:
+        return  # nobody was asked: it was decided before it came
+    places = [j for j in range(count) if st.score[j] > -math.inf]
+    story.quotes = [Clock(asked).quote(k, j, i) for j in places]
+    if st.classes[k]["outside"] == 1:
+        with np.errstate(over="ignore"):
+            story.outside = float(outside_taste(st, k, id_))
+    story.sealed = bool(st.clock[0]["sealed"])
+    if story.sealed:  # bids may be raised once all are known to be there
+        st = _at(economy, story.decided).state
+        story.quotes = [
+            replace(quote, ask=float(st.bids[j]), utility=float(st.score[j]))
+            for quote, j in zip(story.quotes, places, strict=True)
+        ]
+
+
+def _at(economy: Economy, instant: float, *, ask: int = -1, about: int = 0) -> Engine:
+    """Return a copy of the market as an instant leaves it.
+
+    With `ask`, a class, it stops where that class's task `about` is to be decided.
+    """
+    if instant > economy.clock.now:
+        economy.advance(instant)
+    engine = economy.engine.copy()
+    if ask >= 0:
+        engine.state.classes[ask]["asks"] = 1
+    while engine.advance(math.nextafter(instant, math.inf)) == DECIDE:
+        clock = engine.state.clock[0]
+        if ask >= 0 and engine.state.tasks[clock["current"]]["id"] == about:
+            break
+        clock["current"] = -1
+    return engine
 
 
 # --- in words ----------------------------------------------------------------------------------
 
 
+def settings_of(mechanism: Any) -> str:
+    """Return what a mechanism is set to, in words; empty if there is nothing to set.
+
+    Example:
+        >>> from walras.market.schema.auctions import ScoringAuction
+        >>> settings_of(ScoringAuction(reserve=0.1, bid={"kind": "markup"}))
+        'bid markup (rate 0.2), reserve 0.1, linear 1, quadratic 0, promise posted'
+    """
+    if callable(mechanism):
+        return "a Python function"
+    return _settings(mechanism.model_dump())
+
+
+def _settings(values: dict[str, Any]) -> str:
+    told = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            inner = _settings(value)
+            told.append(f"{name} {value.get('kind', '')}{f' ({inner})' if inner else ''}")
+        elif name != "kind" and value is not None:
+            told.append(f"{name} {_n(value) if isinstance(value, float) else value}")
+    return ", ".join(told)
+
+
 def _heading(market: Market) -> str:
     mechanism = market.mechanism
-    if callable(mechanism):
-        return f"{name_of(mechanism)}, a Python mechanism"
-    given = {k: v for k, v in mechanism.model_dump().items() if k != "kind" and v is not None}
-    told = ", ".join(f"{k} {_n(v) if isinstance(v, float) else v}" for k, v in given.items())
-    return f"{mechanism.kind}{f' ({told})' if told else ''}"
+    name = name_of(mechanism) if callable(mechanism) else str(mechanism.kind)
+    return f"{name}: {told}" if (told := settings_of(mechanism)) else name
 
 
 def _told(market: Market, number: int, story: _Story) -> str:
@@ -145,13 +199,25 @@ def _wants(row: Any) -> str:
 
 def _offers(story: _Story) -> Iterator[tuple[str, str]]:
     """Yield a table of what is on show; the scores of those who are not chosen are in it, too."""
-    header = ("offer", "asks", "score", "of it taste", "right", "in time", "after s")
+    asks = "bids" if story.sealed else "asks"
+    header = ("offer", asks, "score", "of it taste", "right", "in time", "after s")
     body = [
-        (q.offer, _n(q.ask), _n(q.utility), _n(q.taste), _n(q.accuracy), _n(q.on_time), _n(q.time))
+        (
+            q.offer,
+            _n(q.ask),
+            _score(q.utility),
+            _n(q.taste),
+            _n(q.accuracy),
+            _n(q.on_time),
+            _n(q.time),
+        )
         for q in story.quotes
     ]
     if story.outside > -math.inf:
         body.append(("doing without", "", _n(story.outside), _n(story.outside), "", "", ""))
+    if story.decided > story.row["arrival"]:
+        waited = f"until {_n(story.decided)} s"
+        yield "calls", f"for bids {waited}{f', which costs {_n(story.lost)}' if story.lost else ''}"
     if not body:
         yield "sees", "no offer"
         return
@@ -174,17 +240,26 @@ def _award(market: Market, story: _Story) -> Iterator[tuple[str, str]]:
 
 
 def _why(market: Market, story: _Story, won: Quote) -> str:
-    """Say what the score at the price agreed is equal to: that is what set the price."""
-    score = float(story.row["utility"])
+    """Say what the price agreed, or the score at it, is equal to: that is what set the price."""
+    score = float(story.row["utility"]) + story.lost
     if _alike(score, won.utility):
-        return f" at what it asks; its score stays {_n(score)}"
-    others = [q for q in story.quotes if q.owner != won.owner and _alike(q.utility, score)]
-    if others:
-        beat = f"that of {others[0].offer}, the best of another owner"
-    elif _alike(score, getattr(market.mechanism, "reserve", None)):
-        beat = "the reserve"
+        told = "at what it bids" if story.sealed else "at what it asks"
+        return f" {told}; its score stays {_n(score)}"
+    price = int(story.row["price"]) * 1e-9 if story.row["status"] == SERVED else math.nan
+    reserve = getattr(market.mechanism, "reserve", None)
+    others = [q for q in story.quotes if q.owner != won.owner]
+    scored = [q.offer for q in others if _alike(q.utility, score)]
+    bid = [q.offer for q in others if abs(q.ask - price) <= _ROUNDED]
+    if scored:
+        beat = f"that of {scored[0]}, the best of another owner"
     elif _alike(score, story.outside):
         beat = "that of doing without"
+    elif _alike(score, reserve):
+        beat = "the reserve"
+    elif bid:
+        return f" at the bid of {bid[0]}, the lowest of another owner, with a score of {_n(score)}"
+    elif reserve is not None and abs(reserve - price) <= _ROUNDED:
+        return f" at the reserve, with a score of {_n(score)}"
     else:
         beat = "as agreed"
     return f" at a price that takes its score from {_n(won.utility)} to {_n(score)}, {beat}"
@@ -238,6 +313,11 @@ def _usd(nano: int) -> str:
     sign, nano = ("−" if nano < 0 else ""), abs(nano)
     text = f"{nano // 10**9}.{nano % 10**9:09}".rstrip("0").rstrip(".")
     return f"{sign}{text}"
+
+
+def _score(x: float) -> str:
+    """Return a score; an owner enters its best bid only."""
+    return _n(x) if x > -math.inf else "not entered"
 
 
 def _n(x: Any) -> str:

@@ -16,8 +16,11 @@ import walras as w
 FOLDER = Path(__file__).parent / "golden"
 
 
-def market(mechanism: Any, **changes: Any) -> w.Market:
-    """Return three owners, one with two efforts, a slot each: soon there are queues to wait in."""
+def market(mechanism: Any, **bidding: Any) -> w.Market:
+    """Return three owners, one with two efforts, a slot each: soon there are queues to wait in.
+
+    `bidding` are fields of all sellers: what only auctions use.
+    """
     task = w.TaskClass(
         "report", w.Poisson(0.35), input_tokens=w.Uniform(100, 300),
         output_tokens=w.LogNormal(200, cv=0.5), value=w.LogNormal(0.6, cv=0.8), loss=0.1,
@@ -35,12 +38,22 @@ def market(mechanism: Any, **changes: Any) -> w.Market:
         "sound", accuracy=0.92, speed=45, slots=1, price=w.per_task(0.11), cost=w.per_task(0.05),
         promise=12, penalty=0.02,
     )  # fmt: skip
-    given = {"platform": w.Platform(commission=0.1), "mechanism": mechanism} | changes
-    return w.Market([task], [quick, good, sound], run=w.Run(until=600.0), **given)
+    sellers = [seller.model_copy(update=bidding) for seller in (quick, good, sound)]
+    return w.Market(
+        [task], sellers, run=w.Run(until=600.0), platform=w.Platform(commission=0.1),
+        mechanism=mechanism,
+    )  # fmt: skip
 
 
+CALLED: dict[str, Any] = {"bid_time": 0.5, "cost_factor": w.Uniform(0.5, 1.5)}
+"""Bids take half a second to make; each owner's cost of a task is its own secret."""
 MARKETS: dict[str, w.Market] = {
     "posted_price": market("posted_price"),
+    "first_price": market(
+        w.Procurement("first_price", bid=w.Shading(bidders=3), reserve=0.1), **CALLED
+    ),
+    "vickrey": market(w.Procurement("vickrey", reserve=0.1), **CALLED),
+    "first_score": market(w.ScoringAuction("first_score", bid=SHADED), **CALLED),
     "second_score": market(w.ScoringAuction("second_score", reserve=0.05)),
 }
 TASKS = 8

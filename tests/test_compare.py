@@ -74,12 +74,16 @@ def test_kinds_are_those_of_the_schema() -> None:
 
 
 def test_a_market_keeps_the_settings_of_its_own_mechanism() -> None:
-    """Others take their defaults, and so does a bare word of another kind; a spec says its own."""
-    own = market(w.ScoringAuction("second_score", reserve=0.05))
-    found = variants(own, ["posted_price", "second_score"])
-    assert list(found) == ["posted_price", "second_score"]
+    """Others have what means the same in them, and their defaults; a spec says its own."""
+    own = market(w.ScoringAuction("second_score", reserve=0.05, bid="price", call="1 s"))
+    found = variants(own, ["posted_price", "second_score", "first_score", "vickrey"])
+    assert list(found) == ["posted_price", "second_score", "first_score", "vickrey"]
     assert found["second_score"] == own
     assert found["posted_price"].mechanism == w.PostedPrice()
+    assert found["first_score"].mechanism == w.ScoringAuction(
+        "first_score", reserve=0.05, bid="price", call=1.0
+    )
+    assert found["vickrey"].mechanism == w.Procurement("vickrey", bid="price", call=1.0)
     assert variants(market("posted_price"), ["second_score"])["second_score"].mechanism == (
         w.ScoringAuction("second_score")
     )
@@ -250,6 +254,14 @@ def test_a_folder_holds_all_of_it(record: str, tmp_path: Path) -> None:
     (folder / "comparison.parquet").write_bytes(b"x")
     with pytest.raises(ValueError, match="not the file that was written"):
         w.Comparison.load(folder)
+
+
+def test_the_command_starts_from_the_run_that_has_the_settings(tmp_path: Path) -> None:
+    own = market(w.ScoringAuction("second_score", reserve=0.2))
+    found = w.compare(own, BOTH, until="5 min")
+    command = w.Comparison.load(found.save(tmp_path / "a")).command
+    assert "second_score/resolved.toml" in command
+    assert command.endswith("--mechanism posted_price,second_score")
 
 
 def test_no_command_where_none_would_repeat_it(tmp_path: Path) -> None:
