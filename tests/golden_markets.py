@@ -47,11 +47,11 @@ def market(mechanism: Any, **bidding: Any) -> w.Market:
 
 CALLED: dict[str, Any] = {"bid_time": 0.5, "cost_factor": w.Uniform(0.5, 1.5)}
 """Bids take half a second to make; each owner's cost of a task is its own secret."""
+SHADED = w.Shading(bidders=3)
+
 MARKETS: dict[str, w.Market] = {
     "posted_price": market("posted_price"),
-    "first_price": market(
-        w.Procurement("first_price", bid=w.Shading(bidders=3), reserve=0.1), **CALLED
-    ),
+    "first_price": market(w.Procurement("first_price", bid=SHADED, reserve=0.1), **CALLED),
     "vickrey": market(w.Procurement("vickrey", reserve=0.1), **CALLED),
     "first_score": market(w.ScoringAuction("first_score", bid=SHADED), **CALLED),
     "second_score": market(w.ScoringAuction("second_score", reserve=0.05)),

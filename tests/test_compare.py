@@ -265,9 +265,10 @@ def test_the_command_starts_from_the_run_that_has_the_settings(tmp_path: Path) -
 
 
 def test_no_command_where_none_would_repeat_it(tmp_path: Path) -> None:
-    """A setting that only Python gave is in none of the files that `--mechanism` reads."""
-    given = w.ScoringAuction("second_score", reserve=0.2)
-    found = w.compare(market("posted_price"), ["posted_price", given], until="5 min")
+    """Two settings of one field are in no file together."""
+    one = w.ScoringAuction("first_score", reserve=0.1)
+    two = w.ScoringAuction("second_score", reserve=0.2)
+    found = w.compare(market("posted_price"), [one, two], until="5 min")
     assert w.Comparison.load(found.save(tmp_path / "a")).command == ""
 
 

@@ -41,13 +41,20 @@ def test_looking_changes_nothing(name: str) -> None:
     assert re.findall(r"takes +(\S+/\S+)", text) == offers
     paid = first[first["status"] == "served"]["price_nano"]
     assert [round(float(x) * 1e9) for x in re.findall(r"pay ([0-9.]+)", text)] == paid.tolist()
-    # The scores told are those by which the buyer chose: unless the price decides, the best wins.
-    for block in text.split("\n\n")[1:] if "price" not in name or name == "posted_price" else []:
-        scores = {m[1]: float(m[3].replace("−", "-")) for m in re.finditer(
-            r"(\S+/\S+|doing without) +([0-9.]+)? +(−?[0-9.e−]+)  ", block)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["posted_price", "first_score", "second_score"])
+def test_the_scores_told_are_those_that_decide(name: str) -> None:
+    """The best wins, doing without among them."""
+    for block in told(name).split("\n\n")[1:]:
+        lines = [line.removeprefix("  sees").strip() for line in block.splitlines()]
+        table = [re.split(r" {2,}", line) for line in lines if re.match(r"\S+/\S+  ", line)]
+        scores = {row[0]: float(row[2].replace("−", "-")) for row in table
+                  if row[2] != "not entered"}  # fmt: skip
         won = re.search(r"takes +(\S+/\S+)", block)
-        if won and name != "vickrey":
-            assert scores[won[1]] == max(scores.values())
+        assert won
+        assert scores[won[1]] == max(scores.values())
+        assert len(scores) >= 3
 
 
 def test_a_price_has_a_reason() -> None:
