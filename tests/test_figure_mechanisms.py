@@ -145,7 +145,6 @@ def test_rare_classes_count_by_how_many_they_are(both: w.Comparison) -> None:
 
 
 def test_names_are_never_markup() -> None:
-    names = [n for n in HOSTILE if "/" not in n][:1]
     found = w.compare(several(["plain"]), BOTH, until="5 min")
     hostile = w.Comparison(
         {f"<script>{i}</script>": r for i, r in enumerate(found.results.values())}

@@ -42,7 +42,7 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
     levels, differences = comparison.levels(), comparison.differences()
     rows = _rows(levels)
     known = {
-        (m, name): FORMS[_LABELS[m][1]](value)
+        (m, name): FORMS[_LABELS[m][1]](value).replace("-", "−")
         for m, name, value in _of_all(levels, "value")
         if m in rows and math.isfinite(value)
     }

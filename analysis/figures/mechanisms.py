@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -176,7 +175,8 @@ def _gains(figure: go.Figure, row: int, cell: _Cell) -> None:
         sums, cell.get("welfare"), cell.get("welfare", "high"), strict=True)]  # fmt: skip
     texts = [number(v) for v in cell.get("welfare")]
     _told(figure, row, 1, cell, reach, texts)
-    low = min(0.0, *(v for m in (*_GAINS, "welfare") for v in cell.get(m) if math.isfinite(v)))
+    ends = [*(cell.get(m) for m in _GAINS), cell.get("welfare"), cell.get("welfare", "low")]
+    low = min(0.0, *(v for values in ends for v in values if math.isfinite(v)))
     _range(figure, row, 1, low, max(reach), 0.30)
     figure.update_xaxes(tickformat=",~g", nticks=5, row=row, col=1)
 
@@ -285,33 +285,36 @@ def _keys(figure: go.Figure) -> None:
 
 
 def finding(comparison: Comparison) -> str:
-    """Say in one sentence what the mechanisms change."""
-    levels = comparison.levels()
-    of_all = levels[levels["task"] == _ALL].set_index(["metric", "mechanism"])["value"]
-    names = comparison.names
-    if len(names) < 2 or "welfare" not in of_all.index.get_level_values(0):
-        return "What do the mechanisms change?"
-    text = _welfare(comparison, of_all)
-    parts = list(_best(of_all, names))
-    return f"{text}; {' and '.join(parts)}" if parts else text
-
-
-def _welfare(comparison: Comparison, of_all: pd.Series) -> str:
-    names = comparison.names
+    """Say in one sentence what the mechanisms change for certain, all together at 5% (Holm)."""
+    first = comparison.names[0]
     rows = comparison.differences()
-    rows = rows[(rows["task"] == _ALL) & (rows["metric"] == "welfare")]
+    rows = rows[(rows["task"] == _ALL) & rows["metric"].isin(_VERBS) & rows["difference"].notna()]
+    if rows.empty:
+        return "What do the mechanisms change?"
     sure = rows[significant(rows)]
-    if sure.empty:
-        return f"No mechanism is sure to change the welfare of {names[0]}"
-    best = max(names, key=lambda n: float(of_all["welfare", n]))
-    return f"Welfare is highest under {best}, {number(float(of_all['welfare', best]))} USD per hour"
+    parts = [_changes(sure[sure["metric"] == metric], *_VERBS[metric]) for metric in _VERBS]
+    parts = [part for part in parts if part]
+    if not parts:
+        return f"No mechanism is sure to change what anybody has under {first}"
+    still = "" if (sure["metric"] == "welfare").any() else "; none is sure to change welfare"
+    return f"Against {first}, {'; '.join(parts)}{still}"
 
 
-def _best(of_all: pd.Series, names: list[str]) -> Iterator[str]:
-    for metric, who in (("surplus", "buyers gain"), ("profit", "sellers earn")):
-        values = [float(of_all.get((metric, name), math.nan)) for name in names]
-        if all(map(math.isfinite, values)) and max(values) > min(values):
-            yield f"{who} most under {names[int(np.argmax(values))]}"
+_VERBS = {
+    "welfare": ("welfare is", "higher", "lower"), "surplus": ("buyers gain", "more", "less"),
+    "profit": ("sellers earn", "more", "less"),
+}  # fmt: skip
+
+
+def _changes(sure: pd.DataFrame, verb: str, more: str, less: str) -> str:
+    """Say under which mechanisms something is more and under which it is less."""
+    parts = []
+    for word, rows in ((more, sure["difference"] > 0), (less, sure["difference"] < 0)):
+        names = [str(name) for name in sure[rows]["mechanism"]]
+        if names:
+            listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+            parts.append(f"{word} under {listed}")
+    return f"{verb} {', '.join(parts)}" if parts else ""
 
 
 def caption(comparison: Comparison) -> str:
