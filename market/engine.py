@@ -261,7 +261,7 @@ class Engine:
         What it does changes nothing here: it answers what would happen.
         """
         twin = copy.copy(self)
-        twin.state = State(*(array.copy() for array in self.state))
+        twin.state = State._make(array.copy() for array in self.state)
         twin._sources, twin._held = self._sources.copy(), self._held.copy()
         twin._keep = None
         return twin

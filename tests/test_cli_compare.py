@@ -63,7 +63,7 @@ def test_a_comparison_leaves_one_folder_with_a_run_in_it_for_each(
     command = f"walras run {SMALL} --set run.until=10min --mechanism"
     for name in BOTH:
         run = w.Result.load(folder / name)
-        assert run.market.mechanism.kind == name
+        assert getattr(run.market.mechanism, "kind", None) == name
         assert run.manifest["command"] == f"{command} {name} --seed 7"
         assert (folder / name / "scenario.toml").read_text() == Path(SMALL).read_text()
         assert (folder / name / "report.html").stat().st_size > 1e6
@@ -248,9 +248,9 @@ def test_the_card_says_the_numbers_of_the_tables() -> None:
         told = re.search(r"([+−])([0-9.,]+) ±([0-9.,]+)(\*?)", text)
         assert told
         value = float(told[2].replace(",", "")) * (1 if told[1] == "+" else -1)
-        assert value == pytest.approx(rows.loc[metric, "difference"], rel=0.01)
-        half = (rows.loc[metric, "high"] - rows.loc[metric, "low"]) / 2
-        assert float(told[3].replace(",", "")) == pytest.approx(half, rel=0.01)
+        known, low, high = (float(rows[c][metric]) for c in ("difference", "low", "high"))
+        assert value == pytest.approx(known, rel=0.01)
+        assert float(told[3].replace(",", "")) == pytest.approx((high - low) / 2, rel=0.01)
         assert (told[4] == "*") == sure[metric]
     same = w.Comparison({"posted_price": found.first, "again": found.first})
     assert not any(line.endswith("*") for line in shown(same))

@@ -176,7 +176,9 @@ def test_holm_keeps_the_chance_of_any_false_alarm() -> None:
 # --- coverage ----------------------------------------------------------------------------------
 
 
-def two_queues(rng: np.random.Generator, epochs: int, length: float) -> tuple[Array, ...]:
+def two_queues(
+    rng: np.random.Generator, epochs: int, length: float
+) -> tuple[Array, Array, Array, Array]:
     """Two M/M/1 queues with the same arrivals (rate .5) and the same service draws, 1 and 1.2 long.
 
     Each is stationary: it starts with a wait of its own law, drawn by the same numbers. Returns
@@ -197,9 +199,11 @@ def two_queues(rng: np.random.Generator, epochs: int, length: float) -> tuple[Ar
         steps[0] = scale * size / (1 - rho) if first < rho else 0.0
         walk = np.cumsum(steps)
         waits = walk - np.minimum(np.minimum.accumulate(walk), 0.0)
-        found.append(np.bincount(epoch, weights=waits[:inside], minlength=epochs))
+        sums = np.bincount(epoch, weights=waits[:inside], minlength=epochs)
+        found.append(sums.astype(np.float64))
         found.append(np.bincount(epoch, minlength=epochs).astype(np.float64))
-    return tuple(found)
+    y, x, y0, x0 = found
+    return y, x, y0, x0
 
 
 DIFFERENCE = 0.6 * 1.2 / 0.4 - 0.5 / 0.5

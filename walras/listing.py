@@ -30,8 +30,8 @@ def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
     from .analysis.figures import COMPARISONS, FIGURES
 
-    every = (*FIGURES.values(), *COMPARISONS.values())
-    return [{"name": figure.id, "about": figure.question} for figure in every]
+    rows = [{"name": figure.id, "about": figure.question} for figure in FIGURES.values()]
+    return rows + [{"name": figure.id, "about": figure.question} for figure in COMPARISONS.values()]
 
 
 def figure(name: str) -> str:
