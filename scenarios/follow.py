@@ -176,8 +176,11 @@ def _settings(values: dict[str, Any]) -> str:
 
 def _heading(market: Market) -> str:
     mechanism = market.mechanism
-    name = name_of(mechanism) if callable(mechanism) else str(mechanism.kind)
-    return f"{name}: {told}" if (told := settings_of(mechanism)) else name
+    if callable(mechanism):
+        return f"{name_of(mechanism)}: {settings_of(mechanism)}"
+    given = mechanism.model_fields_set  # a default that is added later changes no text
+    told = _settings({n: v for n, v in mechanism.model_dump().items() if n in given})
+    return f"{mechanism.kind}: {told}" if told else str(mechanism.kind)
 
 
 def _told(market: Market, number: int, story: _Story) -> str:

@@ -151,9 +151,8 @@ def test_differences_are_those_of_the_levels(both: w.Comparison) -> None:
         assert row["difference"] == pytest.approx(one - base, abs=1e-12), row["metric"]
         assert row["low"] <= row["difference"] <= row["high"]
     for name, result in both.results.items():
-        summary = (
-            result.summary().query("task == 'all' and offer == 'all'").set_index("metric")["value"]
-        )
+        rows = result.summary().query("task == 'all' and offer == 'all'")
+        summary = rows.set_index("metric")["value"]
         for metric in (
             "welfare",
             "surplus",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import walras as w
+from walras.market.engine import Engine
 
 from .golden_markets import FOLDER, MARKETS, TASKS, market, told
 
@@ -76,6 +77,25 @@ def test_a_call_is_waited_for() -> None:
                        r"costs 0.001", text)  # fmt: skip
     assert len(calls) == TASKS
     assert all(float(end) - float(start) == pytest.approx(0.5, abs=1e-3) for start, end in calls)
+
+
+def test_a_copy_of_the_market_goes_its_own_way() -> None:
+    """However far it is run, past blocks of arrivals and full buffers, nothing changes here."""
+    lively = MARKETS["second_score"].tasks[0].model_copy(update={"arrivals": w.Poisson(300)})
+    mine = MARKETS["second_score"].model_copy(update={"tasks": [lively]})
+
+    def done(look: bool) -> bytes:
+        engine = Engine(mine, 1)
+        engine.advance(100.0)
+        if look:
+            twin = engine.copy()
+            twin.advance(200.0)
+            assert twin.now > engine.now
+        engine.advance(150.0)
+        state = engine.state
+        return bytes(state.stats.tobytes() + state.ledger.tobytes() + state.tasks["id"].tobytes())
+
+    assert done(look=True) == done(look=False)
 
 
 def all_leave(ask: w.Ask, quotes: list[w.Quote]) -> None:
