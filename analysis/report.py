@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..scenarios.result import Result
 from .figures import FIGURES, Figure
-from .figures.notation import duration, number
-from .figures.template import CONFIG, HEAD, WIDTH, plain, printable
+from .page import fill, flat, panels_of, span
 from .report_answer import answer
 from .report_tables import (
     Table,
@@ -28,30 +17,11 @@ from .report_tables import (
     sources,
 )
 
-_LARGE = 100_000  # bytes from which on data are packed
-_SHOWN = 30  # rows of a figure's data that are printed; all are in its download
 _SECTIONS = (
     ("F3", "Prices"), ("F4", "Who serves what"), ("F10", "Deadlines and queues"),
     ("F11", "Structure of the market"),
 )  # fmt: skip
 _SAID = ("command", "seed", "reps")  # parts of the manifest that stand elsewhere
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """A figure as the template wants it."""
-
-    id: str
-    question: str
-    finding: str
-    caption: str
-    spec: Markup
-    height: int
-    data: Table
-    rows: int
-    file: str
-    download: str
-    command: str
 
 
 def write_report(result: Result, path: str | Path) -> Path:
@@ -75,12 +45,9 @@ def write_report(result: Result, path: str | Path) -> Path:
 def render(result: Result) -> str:
     """Return the report of a run as HTML: no request leaves the page when it is opened."""
     summary = result.summary()
-    panels, undrawn = _panels(result)
-    environment = Environment(
-        loader=PackageLoader("walras.analysis", ""), autoescape=True, finalize=_shown,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("report.html.j2").render(
+    panels, undrawn = panels_of(result, FIGURES)
+    return fill(
+        "report.html.j2",
         market=result.market,
         answer=answer(result, summary),
         emblem=panels.get("F1"),
@@ -91,106 +58,14 @@ def render(result: Result) -> str:
         offers=offers_table(result.market, summary),
         sources=sources(result.market),
         parameters=parameters(result.market),
-        span=_span(result),
+        span=span(result),
         provenance=_provenance(result),
         command=Figure.command(result),
-        config=CONFIG,
-        nominal=WIDTH,
-        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself, no data in it
     )
-
-
-def _shown(value: object) -> object:
-    """Return what the page prints of a value: text with every character in sight."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _panels(result: Result) -> tuple[dict[str, _Panel], list[str]]:
-    """Return the figures by id, and a sentence on each that cannot be drawn for this run."""
-    panels, undrawn = {}, []
-    for id, figure in FIGURES.items():
-        try:
-            panel = _panel(figure, result)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            # The run is sound and its other figures are, too: one drawing must not cost the rest.
-            why = f"{type(error).__name__}: {error}"
-            undrawn.append(
-                f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
-            )
-            continue
-        if panel is not None:
-            panels[id] = panel
-    return panels, undrawn
-
-
-def _panel(figure: Figure, result: Result) -> _Panel | None:
-    """Return a figure ready for the page, or None if the run has nothing for it to show."""
-    data = figure.data(result)
-    if data.empty:
-        return None
-    drawn = figure.builder(result)
-    if not drawn.data:
-        return None
-    finding = plain(drawn.layout.title.text)
-    height = int(drawn.layout.height) - HEAD
-    drawn.update_layout(
-        title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - HEAD, 34)
-    )
-    file, download = _download(figure.id, figure.csv(result).encode())
-    return _Panel(
-        id=figure.id, question=figure.question, finding=finding, caption=figure.caption(result),
-        spec=_script_json(drawn.to_json()), height=height, data=_preview(data), rows=len(data),
-        file=file,
-        download=download,
-        command=figure.command(result),
-    )  # fmt: skip
-
-
-def _download(id: str, csv: bytes) -> tuple[str, str]:
-    """Return the name of a figure's data file and the file itself as a link; packed if large."""
-    name, kind = f"{id}.csv", "text/csv"
-    if len(csv) > _LARGE:
-        name, kind, csv = f"{name}.gz", "application/gzip", gzip.compress(csv, mtime=0)
-    return name, f"data:{kind};base64,{base64.b64encode(csv).decode()}"
-
-
-def _script_json(text: str) -> Markup:
-    """Return JSON that no markup inside it can end the script element it stands in."""
-    for raw in ("<", ">", "&", "\u2028", "\u2029"):
-        text = text.replace(raw, f"\\u{ord(raw):04x}")
-    return Markup(text)  # noqa: S704 - escaped above
-
-
-def _preview(data: pd.DataFrame) -> Table:
-    units = data.attrs.get("units", {})
-    head = [f"{c} ({units[c]})" if c in units else str(c) for c in data.columns]
-    rows = [
-        [number(v) if isinstance(v, float) else str(v) for v in row]
-        for row in data.head(_SHOWN).itertuples(index=False, name=None)
-    ]
-    return Table(head, rows)
-
-
-def _span(result: Result) -> str:
-    run = result.market.run
-    text = f"{duration(run.until)} simulated"
-    if run.warmup:
-        text += f", the first {duration(run.warmup)} left out of means"
-    return f"{text}, {result.reps} replication{'s' if result.reps != 1 else ''}, seed {result.seed}"
 
 
 def _provenance(result: Result) -> Table:
     rows = [["digest", result.digest], ["recorded", result.record], ["seed", str(result.seed)]]
     rows.append(["replications", str(result.reps)])
-    rows += [[key, text] for key, text in _flat("", result.manifest) if key not in _SAID]
+    rows += [[key, text] for key, text in flat("", result.manifest) if key not in _SAID]
     return Table(["", ""], rows)
-
-
-def _flat(name: str, value: Any) -> list[tuple[str, str]]:
-    """Return nested provenance as (dotted name, text)."""
-    if isinstance(value, dict):
-        return [
-            item for key, inner in value.items()
-            for item in _flat(f"{name}.{key}" if name else str(key), inner)
-        ]  # fmt: skip
-    return [(name, value if isinstance(value, str) else json.dumps(value, default=str))]

@@ -99,13 +99,13 @@ def with_error(row: pd.Series | None) -> str:
     half = (high - low) / 2
     if not (math.isfinite(value) and math.isfinite(half) and half > 0):
         return measured(value, unit)
-    size, name = _told_in(value, unit)
+    size, name = told_in(value, unit)
     places = -math.floor(math.log10(half / size))
     texts = [f"{round(v / size, places):,.{max(places, 0)}f}" for v in (value, half)]
     return f"{' ± '.join(texts)}{name}".replace("-", "−")
 
 
-def _told_in(value: float, unit: str) -> tuple[float, str]:
+def told_in(value: float, unit: str) -> tuple[float, str]:
     """Return the size of the unit that a value is told in, and its name with the gap before it."""
     if unit in _RATIOS:
         return 0.01, "%"
@@ -149,7 +149,7 @@ def class_numbers(market: Market, summary: pd.DataFrame) -> Table:
     columns = {h: rows for h, rows in columns.items() if any(row is not None for row in rows)}
     head, cells = ["task class", "most chosen offer"], []
     for heading, found in columns.items():
-        unit = next(_told_in(1.0, str(row["unit"]))[1] for row in found if row is not None)
+        unit = next(told_in(1.0, str(row["unit"]))[1] for row in found if row is not None)
         told = unit if heading in ("price", "thinking", "surplus") else ""
         head.append(f"{heading} ({told.strip()})" if told else heading)
         cells.append([with_error(row).removesuffix(told) for row in found])

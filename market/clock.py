@@ -205,7 +205,7 @@ class Clock(simpy.Environment):
         task = st.tasks[i]
         k = int(task["kind"])
         quotes = {
-            self._offers[int(st.shown[j])]: (int(st.shown[j]), self._quote(k, j, i))
+            self._offers[int(st.shown[j])]: (int(st.shown[j]), self.quote(k, j, i))
             for j in range(clock["on_show"])
             if st.score[j] > -math.inf
         }
@@ -235,7 +235,8 @@ class Clock(simpy.Environment):
             dearer = (price - quote.ask) * float(st.cells[k, o]["billed"])
             kernel.decide(st, i, o, price, quote.utility - dearer)
 
-    def _quote(self, k: int, place: int, i: int) -> Quote:
+    def quote(self, k: int, place: int, i: int) -> Quote:
+        """Return what the buyer of task i, of class k, sees of the offer shown at a place."""
         st = self.engine.state
         o = int(st.shown[place])
         cell = st.cells[k, o]

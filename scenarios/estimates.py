@@ -17,6 +17,10 @@ Sources:
         output. Simulation 69(6), 323-334.
     White, K. P., Cobb, M. J., Spratt, S. C. (2000). A comparison of five steady-state truncation
         heuristics for simulation. Proceedings of the Winter Simulation Conference, 755-760.
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
+        Journal of Statistics 6(2), 65-70.
+    Law, A. M. (2015). Simulation Modeling and Analysis, 5th ed., section 11.2: common random
+        numbers.
     Hoad, K., Robinson, S., Davies, R. (2010). Automating warm-up length estimation.
         Journal of the Operational Research Society 61, 1389-1403.
 """
@@ -26,7 +30,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 _Z99 = 2.3263478740408408  # upper 1% point of the normal law: false alarms of `Estimate.short`
@@ -79,6 +83,21 @@ class Estimate:
         half = float(stdtrit(self.df, 0.5 + 0.5 * level)) * self.se
         return self.mean - half, self.mean + half
 
+    def p_value(self) -> float:
+        """Chance of a mean at least this far from 0 if the truth is 0: two-sided Student's t.
+
+        1 if the mean is 0 in every piece; nan where the error is unknown, which it also is if
+        all pieces agree on another number.
+
+        >>> round(Estimate(mean=2.0, se=1.0, n=20, df=19).p_value(), 3)
+        0.06
+        """
+        if self.mean == 0.0 and self.se == 0.0:
+            return 1.0
+        if self.df < 1 or math.isnan(self.se) or self.se <= 0.0:
+            return math.nan
+        return 2.0 * float(stdtr(self.df, -abs(self.mean) / self.se))
+
 
 def batch_means(sums: ArrayLike, counts: ArrayLike, batches: int = 20) -> Estimate:
     """Ratio estimate R = sum(sums) / sum(counts) of a steady state, from one run's epochs.
@@ -129,10 +148,7 @@ def batch_means(sums: ArrayLike, counts: ArrayLike, batches: int = 20) -> Estima
         raise ValueError(f"batches is {batches}; an error needs at least 2")
     y, x = _merge(y, batches), _merge(x, batches)
     e, moved = _ratio(y, x)
-    # Dust (all batches agree but for rounding) has correlations of its own that mean nothing.
-    random = e.n > 1 and e.se > _ROUNDING * abs(e.mean)
-    short = random and lag1(moved) > _Z99 * math.sqrt((e.n - 2) / (e.n * e.n - 1))
-    return replace(e, short=short)
+    return replace(e, short=_is_short(e, moved))
 
 
 def replications(sums: ArrayLike, counts: ArrayLike) -> Estimate:
@@ -172,20 +188,151 @@ def _pairs(sums: ArrayLike, counts: ArrayLike, of: str) -> tuple[Floats, Floats]
     return y, x
 
 
+def paired_batches(
+    sums: ArrayLike, counts: ArrayLike, base_sums: ArrayLike, base_counts: ArrayLike,
+    batches: int = 20,
+) -> Estimate:  # fmt: skip
+    """Difference of two ratios, R - R0, from two runs that met the same demand epoch by epoch.
+
+    Both runs are cut into the same batches, as `batch_means` cuts one. Leaving out batch b moves
+    the difference by m_b = -(Y_b - R X_b)/(X - X_b) + (Y0_b - R0 X0_b)/(X0 - X0_b), hence
+
+        se^2 = (n - 1)/n * sum_b m_b^2
+
+    with n the batches in which either run has data: the jackknife of the difference. What moves
+    both runs alike (a busy hour, a dear task) cancels inside m_b, which is what common random
+    numbers are for; in se^2 the term 2 cov(R, R0) comes off (Law 2015, section 11.2).
+
+    `short` is that of `batch_means`, for the differences.
+
+    Args:
+        sums: per epoch, shape [epochs], as for `batch_means`.
+        counts: what it is averaged over, per epoch.
+        base_sums: the sums of the run that is subtracted.
+        base_counts: its counts.
+        batches: most batches to form, at least 2.
+
+    Returns:
+        The estimate of R - R0; nan where either has no count.
+
+    Raises:
+        ValueError: as `batch_means`, or if the two runs differ in length.
+
+    >>> e = paired_batches([2.0, 6.0, 4.0, 8.0], [2] * 4, [1.0, 5.0, 3.0, 7.0], [2] * 4)
+    >>> e.mean, e.se, e.n
+    (0.5, 0.0, 4)
+    """
+    y, x = _pairs(sums, counts, "epochs")
+    y0, x0 = _pairs(base_sums, base_counts, "epochs")
+    if y.shape != y0.shape:
+        raise ValueError(f"runs of {len(y)} and {len(y0)} epochs cannot be paired")
+    if batches < 2:
+        raise ValueError(f"batches is {batches}; an error needs at least 2")
+    e, moved = _difference(*(_merge(z, batches) for z in (y, x, y0, x0)))
+    return replace(e, short=_is_short(e, moved))
+
+
+def paired_replications(
+    sums: ArrayLike, counts: ArrayLike, base_sums: ArrayLike, base_counts: ArrayLike
+) -> Estimate:
+    """Difference of two ratios over replications that share their random numbers one by one.
+
+    `paired_batches` with a replication in place of a batch; with equal counts it is the paired
+    t-test: mean and sd / sqrt(n) of the differences.
+
+    Args:
+        sums: total of each replication, shape [replications], as for `replications`.
+        counts: what it is averaged over, per replication.
+        base_sums: the sums of what is subtracted.
+        base_counts: its counts.
+
+    Raises:
+        ValueError: as `replications`, or if the numbers of replications differ.
+
+    >>> e = paired_replications([3.0, 5.0, 4.0], [1] * 3, [2.0, 3.0, 1.0], [1] * 3)
+    >>> e.mean, round(e.se, 4), e.df
+    (2.0, 0.5774, 2)
+    """
+    y, x = _pairs(sums, counts, "replications")
+    y0, x0 = _pairs(base_sums, base_counts, "replications")
+    if y.shape != y0.shape:
+        raise ValueError(f"{len(y)} and {len(y0)} replications cannot be paired")
+    return _difference(y, x, y0, x0)[0]
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """P-values adjusted for their number by Holm (1979), which keeps the chance of any false alarm.
+
+    The i-th smallest of m is multiplied by m - i + 1; none may fall below a smaller one's, none
+    exceeds 1. Rejecting all that end up at most a keeps the chance of rejecting any true
+    hypothesis at most a, however they depend on each other. Those that are nan stay so and are
+    not counted.
+
+    Args:
+        p_values: shape [m].
+
+    Returns:
+        Adjusted p-values, shape [m], in the same order.
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
 def _ratio(y: Floats, x: Floats) -> tuple[Estimate, Floats]:
     """Return sum(y) / sum(x) with its jackknife error, and by how much each piece moves it."""
     if not (np.isfinite(y).all() and np.isfinite(x).all()):
         return Estimate(math.nan, math.nan, 0, 0), y[:0]
     held = (y != 0.0) | (x != 0.0)
-    y, x = y[held], x[held]
-    n, total = len(x), float(x.sum())
+    mean, moved = _leave_one_out(y[held], x[held])
+    return _jackknife(mean, moved, int(held.sum())), moved
+
+
+def _difference(y: Floats, x: Floats, y0: Floats, x0: Floats) -> tuple[Estimate, Floats]:
+    """Return the difference of two ratios with its jackknife error, and each piece's move of it."""
+    if not all(np.isfinite(z).all() for z in (y, x, y0, x0)):
+        return Estimate(math.nan, math.nan, 0, 0), y[:0]
+    held = (y != 0.0) | (x != 0.0) | (y0 != 0.0) | (x0 != 0.0)
+    mean, moved = _leave_one_out(y[held], x[held])
+    mean0, moved0 = _leave_one_out(y0[held], x0[held])
+    if len(moved) != len(moved0):  # one of the two has no error
+        moved = moved0 = moved[:0]
+    e = _jackknife(mean - mean0, moved - moved0, int(held.sum()))
+    dust = _ROUNDING * max(abs(mean), abs(mean0))
+    if abs(e.mean) <= dust:
+        e = replace(e, mean=0.0)
+    return (replace(e, se=0.0) if e.se <= dust else e), moved - moved0
+
+
+def _leave_one_out(y: Floats, x: Floats) -> tuple[float, Floats]:
+    """Return sum(y) / sum(x) and by how much each piece moves it; none where that is unknown."""
+    total = float(x.sum())
     if total == 0.0:
-        return Estimate(math.nan, math.nan, n, max(n - 1, 0)), y[:0]
+        return math.nan, y[:0]
     mean = float(y.sum()) / total
-    if n < 2 or np.any(x == total):
-        return Estimate(mean, math.nan, n, n - 1), y[:0]
-    moved = (y - mean * x) / (total - x)
-    return Estimate(mean, math.sqrt((n - 1) / n * float(np.square(moved).sum())), n, n - 1), moved
+    if len(x) < 2 or np.any(x == total):
+        return mean, y[:0]
+    return mean, (y - mean * x) / (total - x)
+
+
+def _jackknife(mean: float, moved: Floats, n: int) -> Estimate:
+    if not len(moved):
+        return Estimate(mean, math.nan, n, max(n - 1, 0))
+    return Estimate(mean, math.sqrt((n - 1) / n * float(np.square(moved).sum())), n, n - 1)
+
+
+def _is_short(e: Estimate, moved: Floats) -> bool:
+    """Return whether pieces that should be independent are seen to be correlated."""
+    # Dust (all batches agree but for rounding) has correlations of its own that mean nothing.
+    random = e.n > 1 and e.se > _ROUNDING * abs(e.mean)
+    return random and lag1(moved) > _Z99 * math.sqrt((e.n - 2) / (e.n * e.n - 1))
 
 
 def lag1(values: ArrayLike) -> float:

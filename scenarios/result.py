@@ -110,12 +110,12 @@ class Result:
         outputs = {"resolved.toml": text.encode()}
         (folder / "resolved.toml").write_bytes(outputs["resolved.toml"])
         kept = [t for t in _TABLES if self.record != "summary" or t not in _SERIES]
-        digests = {"resolved.toml": _digest(folder / "resolved.toml")}
+        digests = {"resolved.toml": file_digest(folder / "resolved.toml")}
         frames = {"summary": self.summary(), **{name: getattr(self, name) for name in kept}}
         for name, frame in frames.items():
-            _write(frame, folder / f"{name}.parquet")
-            digests[f"{name}.parquet"] = _digest(folder / f"{name}.parquet")
-        command = command or self.manifest["command"] or self._command(folder / "resolved.toml")
+            write_table(frame, folder / f"{name}.parquet")
+            digests[f"{name}.parquet"] = file_digest(folder / f"{name}.parquet")
+        command = command or self.manifest["command"] or self.command_from(folder / "resolved.toml")
         manifest = {**self.manifest, "command": command, "files": digests}
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
         return folder
@@ -131,22 +131,22 @@ class Result:
         folder = Path(folder)
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         for name, digest in manifest.get("files", {}).items():
-            if _digest(folder / name) != digest:
+            if file_digest(folder / name) != digest:
                 raise ValueError(f"{folder / name} is not the file that was written")
         frames = {
-            name: _read(folder / f"{name}.parquet") for name in _TABLES
+            name: read_table(folder / f"{name}.parquet") for name in _TABLES
             if (folder / f"{name}.parquet").exists()
         }  # fmt: skip
         for name in _TABLES:
             frames.setdefault(name, pd.DataFrame())
-        kept = _read(folder / "summary.parquet") if frames["epochs"].empty else None
+        kept = read_table(folder / "summary.parquet") if frames["epochs"].empty else None
         market = from_toml((folder / "resolved.toml").read_text("utf-8"))
         return cls(
             market=market, seed=manifest["seed"], reps=manifest["reps"],
             record=manifest["record"], manifest=manifest, kept=kept, **frames,
         )  # fmt: skip
 
-    def _command(self, file: Path) -> str:
+    def command_from(self, file: Path) -> str:
         """Return the command that repeats the run from its own file; empty if that cannot be."""
         traces = [getattr(task.arrivals, "file", None) for task in self.market.tasks]
         if any(trace and not Path(trace).is_absolute() for trace in traces):
@@ -160,11 +160,12 @@ class Result:
         return replace(self, manifest={**self.manifest, "command": command})
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """Return the digest of a file's bytes."""
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table with its units in the columns' own metadata."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     units = frame.attrs.get("units", {})
@@ -176,7 +177,8 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table.cast(schema), path, compression="zstd")
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote, with its units."""
     table = pq.read_table(path)
     frame: pd.DataFrame = table.to_pandas()
     frame.attrs.update(json.loads((table.schema.metadata or {}).get(b"walras", b"{}")))

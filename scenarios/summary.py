@@ -25,6 +25,8 @@ _UNITS = {
 }  # fmt: skip
 _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
 _Cube = dict[str, NDArray[np.float64]]
+Ratio = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Sums and counts, [rep, epoch] each."""
 
 
 def warmup_epochs(market: Market, edges: NDArray[np.float64]) -> int:
@@ -41,17 +43,11 @@ def summarise(
     stand under its name in the column `offer`. Counts are per replication; of a single one they are
     what happened and have no error. Ratios are of totals over all replications.
     """
-    length = int(sellers["epoch"].max()) + 1
-    edges = np.unique(sellers["start"].to_numpy())
-    first = warmup_epochs(market, edges)
-    hours = (np.diff(np.append(edges, market.run.until)) / 3600)[first:]
-    cube = _cube(market, epochs, reps, length)
-    cube = {name: values[:, first:] for name, values in cube.items()}
+    length, first, hours = _steady(market, sellers)
+    cube, fixed = _measured(market, epochs, sellers, reps)
     rows: list[tuple[Any, ...]] = []
     tasks, offers = [t.name for t in market.tasks], [*market.offers, OUTSIDE]
     arrived = cube["assigned"].sum(axis=3)
-    by_epoch = sellers.groupby(["rep", "epoch"])["fixed"].sum().to_numpy(dtype=np.float64)
-    fixed = by_epoch.reshape(reps, length)[:, first:]
     for k, task in [*enumerate(tasks), (None, ALL)]:
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
@@ -66,6 +62,55 @@ def summarise(
     _price_rows(rows, market, prices, reps, length, first, hours)
     columns = ["task", "offer", "metric", "value", "se", "unit", "n"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def class_ratios(
+    market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, reps: int
+) -> dict[tuple[str, str], Ratio]:
+    """Return what the means of each class, and of all, are ratios of: by (task, metric).
+
+    Sums and counts, [rep, epoch] each, after warm-up, over all offers. Beside the metrics of
+    `summarise`: what share of those who came was served (`served_share`), late among them
+    (`late_share`), left or failed (`left_share`) and did without (`without_share`).
+    """
+    hours = _steady(market, sellers)[2]
+    cube, fixed = _measured(market, epochs, sellers, reps)
+    arrived = cube["assigned"].sum(axis=3)
+    found: dict[tuple[str, str], Ratio] = {}
+    for k, task in [*enumerate(t.name for t in market.tasks), (None, ALL)]:
+        of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
+        came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
+        cell = {n: v.sum(axis=2) for n, v in of_task.items()}
+        ratios = _ratios(cell, came, hours, fixed if k is None else None)
+        ratios |= {
+            "served_share": (cell["served"], came), "late_share": (cell["late"], came),
+            "left_share": (cell["reneged"] + cell["failed"], came),
+            "without_share": (of_task["assigned"][:, :, -1], came),
+        }  # fmt: skip
+        found |= {(task, name): ratio for name, ratio in ratios.items()}
+    return found
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit of a metric of `class_ratios`."""
+    return _UNITS.get(metric, "ratio")
+
+
+def _steady(market: Market, sellers: pd.DataFrame) -> tuple[int, int, NDArray[np.float64]]:
+    """Return how many epochs a run has, the first after its warm-up, and the hours of those."""
+    edges = np.unique(sellers["start"].to_numpy())
+    first = warmup_epochs(market, edges)
+    return len(edges), first, (np.diff(np.append(edges, market.run.until)) / 3600)[first:]
+
+
+def _measured(
+    market: Market, epochs: pd.DataFrame, sellers: pd.DataFrame, reps: int
+) -> tuple[_Cube, NDArray[np.float64]]:
+    """Return the counts and sums after warm-up, and the fixed costs [rep, epoch]."""
+    length, first, _ = _steady(market, sellers)
+    cube = {n: v[:, first:] for n, v in _cube(market, epochs, reps, length).items()}
+    fixed = sellers.groupby(["rep", "epoch"])["fixed"].sum().to_numpy(dtype=np.float64)
+    return cube, fixed.reshape(reps, length)[:, first:]
 
 
 def leaders(summary: pd.DataFrame, count: int = 3) -> pd.DataFrame:
@@ -110,27 +155,7 @@ def _rows(
     fixed: NDArray[np.float64] | None,
 ) -> None:  # fmt: skip
     """Append the metrics of one cell; `fixed` are the fixed costs, given for the whole market."""
-    time = np.broadcast_to(hours, came.shape)
-    ended = c["served"] + c["reneged"] + c["failed"]
-    net = c["paid"] - c["refund"] - c["penalty"]
-    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
-    ratios: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
-        "share": (c["assigned"], came),
-    }
-    if not outside:
-        ratios |= {
-            "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),
-            "accuracy": (c["right"], c["served"]), "wait": (c["wait"], c["served"]),
-            "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
-            "thinking": (c["thinking"], c["served"]),
-            "revenue": (net - c["commission"], time),
-            "margin": (net - c["commission"] - c["cost"], time),
-            "commission": (c["commission"], time),
-        }  # fmt: skip
-    ratios |= {"surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time)}
-    if fixed is not None:
-        ratios["profit"] = (net - c["commission"] - c["cost"] - fixed, time)
-        ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
+    ratios = {"share": (c["assigned"], came)} | _ratios(c, came, hours, fixed)
     if outside:
         ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
     if offer == ALL:
@@ -149,6 +174,31 @@ def _rows(
     for name, (sums, below) in ratios.items():
         e = _estimate(sums, below)
         rows.append((task, offer, name, e.mean, e.se, _UNITS[name], e.n))
+
+
+def _ratios(
+    c: _Cube, came: NDArray[np.float64], hours: NDArray[np.float64],
+    fixed: NDArray[np.float64] | None,
+) -> dict[str, Ratio]:  # fmt: skip
+    """Return the sums and counts that the metrics of one cell are ratios of."""
+    time = np.broadcast_to(hours, came.shape)
+    ended = c["served"] + c["reneged"] + c["failed"]
+    net = c["paid"] - c["refund"] - c["penalty"]
+    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
+    ratios: dict[str, Ratio] = {
+        "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),
+        "accuracy": (c["right"], c["served"]), "wait": (c["wait"], c["served"]),
+        "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
+        "thinking": (c["thinking"], c["served"]),
+        "revenue": (net - c["commission"], time),
+        "margin": (net - c["commission"] - c["cost"], time),
+        "commission": (c["commission"], time),
+        "surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time),
+    }  # fmt: skip
+    if fixed is not None:
+        ratios["profit"] = (net - c["commission"] - c["cost"] - fixed, time)
+        ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
+    return ratios
 
 
 def _seller_rows(

@@ -393,7 +393,7 @@ def test_the_card_cuts_names_and_never_numbers() -> None:
     header = ("task class, offer", "share", "unit")
     rows: list[cards.Row] = [("  " + "x" * 60 + "/think-64k", "12.3% ±0.4%", "USD/task")]
     for width in (10, 40, 80, 120):
-        text = cards._table(header, rows, width).plain
+        text = cards.table(header, rows, width).plain
         assert "12.3% ±0.4%  USD/task" in text
         assert "think-64k" in text or width < 40
         assert width < 40 or max(map(len, text.splitlines())) <= width

@@ -60,6 +60,24 @@ def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
     assert {o.id for o in outcomes[:60]} <= set(trades["id"])
 
 
+def test_the_example_of_the_mechanisms_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Specs, names and a Python function side by side; then two tasks in words."""
+    shown: list[Any] = []
+
+    def note(figure: Any) -> None:
+        shown.append(figure)
+
+    monkeypatch.setattr(go.Figure, "show", note)
+    script = tmp_path / "example.py"
+    script.write_text("\n".join(blocks("docs/mechanisms/README.md", "python")), "utf-8")
+    names = runpy.run_path(str(script))
+    assert names["both"].names == ["posted_price", "second_score", "first_come"]
+    assert len(shown) == 1
+    assert capsys.readouterr().out.startswith("posted_price\n\ntask 1: chat")
+
+
 def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line parses; those that take no time run."""
     from walras.cli import app
@@ -85,6 +103,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "docs/model.md",
         "docs/python.md",
         "docs/scenarios.md",
+        "docs/mechanisms/README.md",
     ],
 )
 def test_files_named_in_the_docs_exist(page: str) -> None:

@@ -87,7 +87,9 @@ def test_registry_is_complete() -> None:
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_each_figure_has_traces_data_caption_and_command(figure: Figure, result: Result) -> None:
+def test_each_figure_has_traces_data_caption_and_command(
+    figure: Figure[Result], result: Result
+) -> None:
     drawn = figure.builder(result)
     assert isinstance(drawn, go.Figure)
     assert drawn.data
@@ -104,7 +106,7 @@ def test_each_figure_has_traces_data_caption_and_command(figure: Figure, result:
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_figures_survive_a_market_without_anything(figure: Figure) -> None:
+def test_figures_survive_a_market_without_anything(figure: Figure[Result]) -> None:
     """One class, one seller, no deadline, no price, one value: nothing to compare."""
     full = fake_result(classes=1, sellers=1, tasks=300, reps=1)
     task = full.market.tasks[0].model_dump() | {"deadline": None, "value": 1.0}
@@ -206,7 +208,7 @@ def test_an_impossible_figure_says_why(result: Result) -> None:
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_a_run_of_summaries_only_says_so(figure: Figure, summaries: Result) -> None:
+def test_a_run_of_summaries_only_says_so(figure: Figure[Result], summaries: Result) -> None:
     """A folder without epochs gives a plain error; its report has what there is."""
     with pytest.raises(ValueError, match="kept summaries only; run with record='epochs'"):
         figure.builder(summaries)
@@ -216,7 +218,7 @@ def test_a_run_of_summaries_only_says_so(figure: Figure, summaries: Result) -> N
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
-def test_names_are_never_markup(figure: Figure, hostile: Result) -> None:
+def test_names_are_never_markup(figure: Figure[Result], hostile: Result) -> None:
     found = list(strings(figure.builder(hostile).to_plotly_json()))
     assert any("&lt;script" in text for text in found)
     assert not [text for text in found if "<script" in text or '<b>"' in text]

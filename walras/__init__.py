@@ -42,6 +42,8 @@ _MODULES = {
     "scenarios.toml": ("to_toml", "from_toml"),
     "scenarios.run": ("run",),
     "scenarios.result": ("Result",),
+    "scenarios.compare": ("compare", "Comparison"),
+    "scenarios.follow": ("follow",),
 }  # fmt: skip
 _SUBMODULES = {"plot": ".plot", "testing": ".agents.testing"}
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -107,6 +109,9 @@ if TYPE_CHECKING:
     from .market.schema.units import per_mtok as per_mtok
     from .market.schema.units import per_task as per_task
     from .market.schema.units import usd as usd
+    from .scenarios.compare import Comparison as Comparison
+    from .scenarios.compare import compare as compare
+    from .scenarios.follow import follow as follow
     from .scenarios.lint import lint as lint
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result

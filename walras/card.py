@@ -55,9 +55,9 @@ class Figures:
         figure = self.rows.get((task, offer, metric), _Figure())
         if not math.isfinite(figure.value):
             return ""
-        text = _FORMS[form](figure.value)
+        text = FORMS[form](figure.value)
         told = error and math.isfinite(figure.half) and figure.half > 0
-        return f"{text} ±{_FORMS[form](figure.half)}" if told else text
+        return f"{text} ±{FORMS[form](figure.half)}" if told else text
 
     def offers(self, task: str) -> list[str]:
         """Return the offers a class chose, the most chosen first; `outside` among them."""
@@ -87,7 +87,7 @@ def duration(x: float) -> str:
     return f"{x / 60:.3g} min" if x < 7200 else f"{x / 3600:.3g} h"
 
 
-_FORMS = {
+FORMS = {
     "share": lambda x: f"{100 * x:.1f}%" if x < 0.9995 else "100%",
     "usd": lambda x: f"{x:.3g}" if x < 1000 else f"{x:,.0f}",
     "time": duration,
@@ -124,7 +124,7 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
     return Group(*parts)
 
 
-def _table(header: Row, rows: list[Row], width: int) -> Text:
+def table(header: Row, rows: list[Row], width: int) -> Text:
     """Return a table; where the terminal is narrow, names are cut in the middle, numbers never."""
     widest = [max(len(cells[i]) for cells in (header, *rows)) for i in range(len(header))]
     room = max(width - sum(widest[1:]) - len(_GAP) * (len(header) - 1), _SHORTEST)
@@ -164,9 +164,9 @@ def _classes(figures: Figures, tasks: list[str], width: int) -> Text:
             _fare(figures, task, offer, f"  {plain(offer, 200)}") for offer in offers[:shown]
         ]  # fmt: skip
     header = ("task class, offer", "share", "price USD", "time", "missed", "right")
-    table = _table(header, rows, width)
+    text = table(header, rows, width)
     more = len(tasks) - _ROWS // (1 + shown)
-    return table.append(f"\n{more} more classes are in the report") if more > 0 else table
+    return text.append(f"\n{more} more classes are in the report") if more > 0 else text
 
 
 def _fare(figures: Figures, task: str, offer: str, name: str) -> Row:
@@ -194,13 +194,13 @@ def _sellers(figures: Figures, market: Market, width: int) -> Text | None:
         for s in limited[:_SELLERS]
     ]  # fmt: skip
     header = ("busiest sellers", "utilisation", "waiting", "posted", "unit")
-    return _table(header, rows, width) if rows else None
+    return table(header, rows, width) if rows else None
 
 
 def _posted(figures: Figures, offers: list[str]) -> tuple[str, str]:
     """What a seller's offers posted on average, from the lowest to the highest, and the unit."""
     prices = [figures.value("all", offer, "posted_price") for offer in offers]
-    low, high = (_FORMS["usd"](price) for price in (min(prices), max(prices)))
+    low, high = (FORMS["usd"](price) for price in (min(prices), max(prices)))
     unit = figures.rows.get(("all", offers[0], "posted_price"), _Figure()).unit
     return (low if low == high else f"{low} to {high}"), unit
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -86,45 +87,47 @@ def run_command(
     record: Annotated[
         Literal["summary", "epochs", "trades"], typer.Option(help="How finely to record.")
     ] = "epochs",
+    mechanism: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="Run under another mechanism; several are compared, the same demand for all.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario: print its result card, write a run folder with report.html."""
     loaded = _read(target, sets or [])
-    options = {"seed": seed, "reps": reps, "out": str(out), "record": record}
+    options = {"mechanism": mechanism, "seed": seed, "reps": reps, "out": str(out),
+               "record": record}  # fmt: skip
     command = _command(target, sets or [], options)
+    each = _variants(loaded, mechanism) if mechanism is not None else {}
+    if len(each) == 1:
+        loaded = next(iter(each.values()))
     if not quiet:
         terminal.warn(loaded.problems, target)
     from . import running
 
-    folder = out / running.folder_name(loaded, seed, reps, record)
-    before = running.stamp(folder)
-    try:
-        with running.terminable():
-            running.probe(folder)
-            result = running.simulate(loaded, seed=seed, reps=reps, record=record, quiet=quiet)
+    how: dict[str, Any] = {"seed": seed, "reps": reps, "record": record}
+    if len(each) > 1:
+        commands = {m: _command(target, sets or [], {**options, "mechanism": m}) for m in each}
+        folder = out / running.folder_name(loaded, *how.values(), *each)
+        with _whole_or_nothing(folder, command):
+            comparison = running.simulate_each(loaded, list(each), **how, quiet=quiet)
+            wrong = running.save_each(comparison, each, folder, command, commands)
+        from .comparison_card import as_data as data_of
+        from .comparison_card import card as card_of
+
+        _print(data_of, card_of, (comparison, str(folder), command), json, quiet)
+    else:
+        folder = out / running.folder_name(loaded, *how.values())
+        with _whole_or_nothing(folder, command):
+            result = running.simulate(loaded, **how, quiet=quiet)
             wrong = running.save(result, loaded, folder, command)
-    except KeyboardInterrupt:
-        whole = running.stamp(folder) not in (None, before)
-        said = f"the run is in {folder}" if whole else "nothing was written"
-        terminal.tell(f"interrupted; {said}. To repeat:\n  {command}")
-        raise typer.Exit(INTERRUPTED) from None
-    except (running.RunFailedError, OSError) as error:
-        if _State.debug:
-            raise
-        terminal.tell(
-            f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}"
-        )
-        raise typer.Exit(BAD_INPUT if isinstance(error, OSError) else FAILED) from None
-    if json:
-        from .card import as_data
+        from .card import as_data, card
 
-        terminal.print_json(as_data(result, str(folder), command))
-    elif not quiet:
-        from .card import card
-
-        out_to = terminal.console()
-        out_to.print(card(result, str(folder), command, out_to.width))
+        _print(as_data, card, (result, str(folder), command), json, quiet)
     if wrong is not None:
         if _State.debug:
             raise wrong
@@ -230,9 +233,58 @@ def _read(target: str, sets: Sequence[str]) -> Loaded:
     return loaded
 
 
+def _variants(loaded: Loaded, mechanism: str) -> dict[str, Loaded]:
+    """Return the scenario under each mechanism of a list such as `posted_price,vickrey`."""
+    from dataclasses import replace
+
+    from .scenarios.compare import variants
+
+    names = [name.strip() for name in mechanism.split(",") if name.strip()]
+    told = f"--mechanism {mechanism}"
+    markets = variants(loaded.require(), names, told=told)
+    specs = variants(loaded.spec or loaded.require(), names, told=told)
+    return {n: replace(loaded, market=markets[n], spec=specs[n]) for n in markets}
+
+
+@contextmanager
+def _whole_or_nothing(folder: Path, command: str) -> Iterator[None]:
+    """Do work that leaves a whole folder or none; say how it ended if it did not end well."""
+    from . import running
+
+    before = running.stamp(folder)
+    try:
+        with running.terminable():
+            running.probe(folder)
+            yield
+    except KeyboardInterrupt:
+        whole = running.stamp(folder) not in (None, before)
+        said = f"the run is in {folder}" if whole else "nothing was written"
+        terminal.tell(f"interrupted; {said}. To repeat:\n  {command}")
+        raise typer.Exit(INTERRUPTED) from None
+    except (running.RunFailedError, OSError) as error:
+        if _State.debug:
+            raise
+        terminal.tell(
+            f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}"
+        )
+        raise typer.Exit(BAD_INPUT if isinstance(error, OSError) else FAILED) from None
+
+
+def _print(
+    as_data: Callable[..., Any], card: Callable[..., Any], what: tuple[Any, str, str],
+    json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Print a result or a comparison as JSON or as its card; `what` is it, its folder, command."""
+    if json:
+        terminal.print_json(as_data(*what))
+    elif not quiet:
+        out_to = terminal.console()
+        out_to.print(card(*what, out_to.width))
+
+
 def _command(target: str, sets: Sequence[str], options: dict[str, Any]) -> str:
     """Return the exact command that repeats a run; defaults are left out, but not the seed."""
-    usual = {"reps": 1, "out": "runs", "record": "epochs"}
+    usual = {"mechanism": None, "reps": 1, "out": "runs", "record": "epochs"}
     words = ["walras", "run", target]
     words += [word for change in sets for word in ("--set", change)]
     for name, value in options.items():

@@ -27,24 +27,27 @@ def scenarios() -> Rows:
 
 
 def figures() -> Rows:
-    """Return the figures of a report with the questions they answer."""
-    from .analysis.figures import FIGURES
+    """Return the figures of reports with the questions they answer."""
+    from .analysis.figures import COMPARISONS, FIGURES
 
-    return [{"name": f.id, "about": f.question} for f in FIGURES.values()]
+    rows = [{"name": figure.id, "about": figure.question} for figure in FIGURES.values()]
+    return rows + [{"name": figure.id, "about": figure.question} for figure in COMPARISONS.values()]
 
 
 def figure(name: str) -> str:
     """Say what a figure of a report, such as F1, is about; empty if there is none."""
-    if not re.fullmatch(r"[Ff][0-9]{1,3}", name):
+    if not re.fullmatch(r"[FfMm][0-9]{1,3}", name):
         return ""  # without importing what draws them
-    from .analysis.figures import FIGURES
+    from .analysis.figures import COMPARISONS, FIGURES
 
-    found = FIGURES.get(name.upper())
+    of_run, of_several = FIGURES.get(name.upper()), COMPARISONS.get(name.upper())
+    found = of_run or of_several
     if found is None:
         return ""
     function = found.builder.__module__.rpartition(".")[2]
-    return (f"{found.id}: {found.question}\n  in       report.html of a run folder\n"
-            f"  Python   walras.plot.{function}(result)")  # fmt: skip
+    folder, given = ("a run folder", "result") if of_run else ("a comparison", "comparison")
+    return (f"{found.id}: {found.question}\n  in       report.html of {folder}\n"
+            f"  Python   walras.plot.{function}({given})")  # fmt: skip
 
 
 def runs(folder: Path) -> Rows:

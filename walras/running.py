@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from .scenarios.load import Loaded
 from .scenarios.toml import to_toml
 
 if TYPE_CHECKING:
+    from .scenarios.compare import Comparison
     from .scenarios.result import Result
 
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
@@ -34,10 +35,10 @@ class RunFailedError(Exception):
     """The simulation of a valid scenario failed."""
 
 
-def folder_name(loaded: Loaded, seed: int, reps: int, record: str) -> str:
+def folder_name(loaded: Loaded, seed: int, reps: int, record: str, *more: str) -> str:
     """Return `<scenario>-<hash8>`: the same run has the same name everywhere."""
     spec = loaded.spec or loaded.require()
-    told = f"{to_toml(spec)}\0{seed}\0{reps}\0{record}"
+    told = "\0".join([to_toml(spec), str(seed), str(reps), record, *more])
     digest = hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
     return f"{spec.name}-{digest}"
 
@@ -53,9 +54,32 @@ def simulate(
     from .scenarios.run import run
 
     market = loaded.require()
+    with _failing(), progress(quiet) as report:
+        return run(market, seed=seed, reps=reps, record=record, progress=report)
+
+
+def simulate_each(
+    loaded: Loaded, mechanisms: list[str], *, seed: int, reps: int, record: str, quiet: bool
+) -> Comparison:
+    """Run a scenario under each mechanism, with one progress bar for all.
+
+    Raises:
+        RunFailedError: a run failed.
+    """
+    from .scenarios.compare import compare
+
+    market = loaded.require()
+    with _failing(), progress(quiet) as report:
+        return compare(
+            market, mechanisms, seed=seed, reps=reps, record=record, progress=report
+        )  # fmt: skip
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Say of what goes wrong that it is the run that failed."""
     try:
-        with progress(quiet) as report:
-            return run(market, seed=seed, reps=reps, record=record, progress=report)
+        yield
     except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError) as error:
         raise RunFailedError(f"{type(error).__name__}: {error}") from error
 
@@ -209,30 +233,67 @@ def save(result: Result, loaded: Loaded, folder: Path, command: str) -> Exceptio
     Raises:
         OSError: nothing can be written there.
     """
+    with whole(folder) as unfinished:
+        return _fill(result, loaded, unfinished, command)
+
+
+def save_each(
+    comparison: Comparison, each: Mapping[str, Loaded], folder: Path, command: str,
+    commands: Mapping[str, str],
+) -> Exception | None:  # fmt: skip
+    """Write the folder of a comparison: a run folder per mechanism and what differs; see `save`.
+
+    `each` is the scenario under each mechanism, `commands` runs it under that one alone.
+    """
+    comparison = replace(comparison, command=command)
+    with whole(folder) as unfinished:
+        wrong = [
+            _fill(result, each[name], unfinished / name, commands[name])
+            for name, result in comparison.results.items()
+        ]
+        comparison.save_tables(unfinished)
+        wrong.append(_report(comparison, unfinished / "report.html"))
+    return next((error for error in wrong if error is not None), None)
+
+
+def _fill(result: Result, loaded: Loaded, folder: Path, command: str) -> Exception | None:
+    """Write all that a run folder holds; return what was wrong with the report, if anything."""
     # As given: where this machine keeps a trace is nobody else's business.
     result = replace(result.with_command(command), market=loaded.spec or result.market)
+    result.save(folder, command=command)
+    (folder / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
+    return _report(result, folder / "report.html")
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which then takes the place of `folder`, or leaves no trace."""
     folder = folder.resolve()  # a link stays, and what it names is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder.parent)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        result.save(unfinished, command=command)
-        (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
-        wrong = _report(result, unfinished / "report.html")
+        yield unfinished
         _keep_foreign(folder, unfinished)
         _sync(unfinished)
         _put(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return wrong
 
 
-def _report(result: Result, path: Path) -> Exception | None:
+def _report(result: Result | Comparison, path: Path) -> Exception | None:
     """Write the report; return why there is none. A finished run is not lost for its report."""
     try:
-        from .analysis.report import write_report
+        from .scenarios.compare import Comparison
 
-        write_report(result, path)
+        if isinstance(result, Comparison):
+            from .analysis.comparison import write_comparison
+
+            write_comparison(result, path)
+        else:
+            from .analysis.report import write_report
+
+            write_report(result, path)
     except Exception as error:  # noqa: BLE001 - whatever it is, the tables are worth keeping
         path.unlink(missing_ok=True)
         return error
@@ -266,8 +327,9 @@ def _keep_foreign(folder: Path, unfinished: Path) -> None:
     ours = {path.name for path in unfinished.iterdir()} | {"report.html"}
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name in ours:
-            continue
-        if path.is_dir() and not path.is_symlink():
+            if path.is_dir() and (unfinished / path.name).is_dir():  # a run of several
+                _keep_foreign(path, unfinished / path.name)
+        elif path.is_dir() and not path.is_symlink():
             shutil.copytree(path, unfinished / path.name, symlinks=True)
         else:
             shutil.copy2(path, unfinished / path.name, follow_symlinks=False)

@@ -1,0 +1,149 @@
+"""What the pages share: figures ready for a template, and the environment that fills it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..scenarios.compare import Comparison
+from ..scenarios.result import Result
+from .figures import Figure
+from .figures.notation import duration, number
+from .figures.template import CONFIG, HEAD, WIDTH, plain, printable
+from .report_tables import Table
+
+_LARGE = 100_000  # bytes from which on data are packed
+_SHOWN = 30  # rows of a figure's data that are printed; all are in its download
+
+T = TypeVar("T", Result, Comparison)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure as the template wants it."""
+
+    id: str
+    question: str
+    finding: str
+    caption: str
+    spec: Markup
+    height: int
+    data: Table
+    rows: int
+    file: str
+    download: str
+    command: str
+
+
+def fill(template: str, **values: Any) -> str:
+    """Return a template of this folder as HTML; no request leaves the page when it is opened."""
+    environment = Environment(
+        loader=PackageLoader("walras.analysis", ""), autoescape=True, finalize=_shown,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template(template).render(
+        config=CONFIG, nominal=WIDTH,
+        plotly=Markup(get_plotlyjs()),  # noqa: S704 - the library itself, no data in it
+        **values,
+    )  # fmt: skip
+
+
+def _shown(value: object) -> object:
+    """Return what the page prints of a value: text with every character in sight."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def panels_of(
+    result: T, figures: Mapping[str, Figure[T]]
+) -> tuple[dict[str, Panel], list[str]]:  # fmt: skip
+    """Return the figures by id, and a sentence on each that cannot be drawn for this run."""
+    panels, undrawn = {}, []
+    for id, figure in figures.items():
+        try:
+            panel = _panel(figure, result)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # The run is sound and its other figures are, too: one drawing must not cost the rest.
+            why = f"{type(error).__name__}: {error}"
+            undrawn.append(
+                f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
+            )
+            continue
+        if panel is not None:
+            panels[id] = panel
+    return panels, undrawn
+
+
+def _panel(figure: Figure[T], result: T) -> Panel | None:
+    """Return a figure ready for the page, or None if the run has nothing for it to show."""
+    data = figure.data(result)
+    if data.empty:
+        return None
+    drawn = figure.builder(result)
+    if not drawn.data:
+        return None
+    finding = plain(drawn.layout.title.text)
+    height = int(drawn.layout.height) - HEAD
+    drawn.update_layout(
+        title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - HEAD, 34)
+    )
+    file, download = _download(figure.id, figure.csv(result).encode())
+    return Panel(
+        id=figure.id, question=figure.question, finding=finding, caption=figure.caption(result),
+        spec=_script_json(drawn.to_json()), height=height, data=_preview(data), rows=len(data),
+        file=file,
+        download=download,
+        command=figure.command(result),
+    )  # fmt: skip
+
+
+def _download(id: str, csv: bytes) -> tuple[str, str]:
+    """Return the name of a figure's data file and the file itself as a link; packed if large."""
+    name, kind = f"{id}.csv", "text/csv"
+    if len(csv) > _LARGE:
+        name, kind, csv = f"{name}.gz", "application/gzip", gzip.compress(csv, mtime=0)
+    return name, f"data:{kind};base64,{base64.b64encode(csv).decode()}"
+
+
+def _script_json(text: str) -> Markup:
+    """Return JSON that no markup inside it can end the script element it stands in."""
+    for raw in ("<", ">", "&", "\u2028", "\u2029"):
+        text = text.replace(raw, f"\\u{ord(raw):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _preview(data: pd.DataFrame) -> Table:
+    units = data.attrs.get("units", {})
+    head = [f"{c} ({units[c]})" if c in units else str(c) for c in data.columns]
+    rows = [
+        [number(v) if isinstance(v, float) else str(v) for v in row]
+        for row in data.head(_SHOWN).itertuples(index=False, name=None)
+    ]
+    return Table(head, rows)
+
+
+def span(result: Result) -> str:
+    """Say how long a run was, and how many times it was made."""
+    run = result.market.run
+    text = f"{duration(run.until)} simulated"
+    if run.warmup:
+        text += f", the first {duration(run.warmup)} left out of means"
+    return f"{text}, {result.reps} replication{'s' if result.reps != 1 else ''}, seed {result.seed}"
+
+
+def flat(name: str, value: Any) -> list[tuple[str, str]]:
+    """Return nested provenance as (dotted name, text)."""
+    if isinstance(value, dict):
+        return [
+            item for key, inner in value.items()
+            for item in flat(f"{name}.{key}" if name else str(key), inner)
+        ]  # fmt: skip
+    return [(name, value if isinstance(value, str) else json.dumps(value, default=str))]

@@ -1,0 +1,70 @@
+"""Small markets whose first tasks are told in words, one text per mechanism in `tests/golden`.
+
+A text is what `walras.follow` says of a market: read it as a worked example of the mechanism.
+`python -m tests.golden_markets` writes the texts anew; look at what has changed before it is kept.
+
+To add a mechanism, add an entry to `MARKETS`: the common market under it, or one of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import walras as w
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def market(mechanism: Any, **bidding: Any) -> w.Market:
+    """Return three owners, one with two efforts, a slot each: soon there are queues to wait in.
+
+    `bidding` are fields of all sellers: what only auctions use.
+    """
+    task = w.TaskClass(
+        "report", w.Poisson(0.35), input_tokens=w.Uniform(100, 300),
+        output_tokens=w.LogNormal(200, cv=0.5), value=w.LogNormal(0.6, cv=0.8), loss=0.1,
+        delay_cost=0.002, deadline=20, choice=w.Logit(0.02), patience=10,
+    )  # fmt: skip
+    quick = w.Seller(
+        "quick", accuracy=0.75, speed=120, slots=1, price=w.per_task(0.04), cost=w.per_task(0.015),
+    )  # fmt: skip
+    good = w.Seller(
+        "good", ability={"general": w.Ability(theta=1.6, beta=0.5)}, speed=60, slots=1,
+        effort={"low": 0, "high": 400}, price=w.per_mtok(20, 400), cost=w.per_mtok(8, 150),
+        refund_late=0.5,
+    )  # fmt: skip
+    sound = w.Seller(
+        "sound", accuracy=0.92, speed=45, slots=1, price=w.per_task(0.11), cost=w.per_task(0.05),
+        promise=12, penalty=0.02,
+    )  # fmt: skip
+    sellers = [seller.model_copy(update=bidding) for seller in (quick, good, sound)]
+    return w.Market(
+        [task], sellers, run=w.Run(until=600.0), platform=w.Platform(commission=0.1),
+        mechanism=mechanism,
+    )  # fmt: skip
+
+
+CALLED: dict[str, Any] = {"bid_time": 0.5, "cost_factor": w.Uniform(0.5, 1.5)}
+"""Bids take half a second to make; each owner's cost of a task is its own secret."""
+SHADED = w.Shading(bidders=3)
+
+MARKETS: dict[str, w.Market] = {
+    "posted_price": market("posted_price"),
+    "first_price": market(w.Procurement("first_price", bid=SHADED, reserve=0.1), **CALLED),
+    "vickrey": market(w.Procurement("vickrey", reserve=0.1), **CALLED),
+    "first_score": market(w.ScoringAuction("first_score", bid=SHADED), **CALLED),
+    "second_score": market(w.ScoringAuction("second_score", reserve=0.05)),
+}
+TASKS = 8
+
+
+def told(name: str) -> str:
+    """Return the text of one mechanism."""
+    return w.follow(MARKETS[name], TASKS, seed=1)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name in MARKETS:
+        (FOLDER / f"{name}.txt").write_text(told(name), encoding="utf-8")
