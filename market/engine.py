@@ -254,6 +254,6 @@ class Engine:
         clock["free"] += 1
 
     def in_system(self) -> int:
-        """Return how many tasks wait for bids, wait in a queue or are in service."""
+        """Return how many tasks wait for bids, are talked about, queue or are in service."""
         inside = self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum()
         return int(inside + self.state.clock[0]["calling"])
