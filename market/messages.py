@@ -171,7 +171,7 @@ def awarded(answer: object, rule: Rule) -> Award | None:
 
     Example:
         >>> awarded("fast/default", lambda ask, quotes: "fast/default")
-        Award(offer='fast/default', price=None)
+        Award(offer='fast/default', price=None, after=0.0)
     """
     who = f"the rule `{name_of(rule)}`"
     if answer is None:

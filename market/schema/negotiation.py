@@ -37,11 +37,11 @@ class Rubinstein(Spec):
     )  # fmt: skip
 
 
-class Concession(Spec):
+class Tactic(Spec):
     """How one side gives way with time: a share F(t) = k + (1 − k)·(t/T)^(1/β) of its range.
 
     Example:
-        >>> Concession(beta=0.2).rounds
+        >>> Tactic(beta=0.2).rounds
         10
     """
 
@@ -61,15 +61,15 @@ class Concession(Spec):
     )
 
 
-class Tactics(Spec):
+class Concession(Spec):
     """Concession tactics under incomplete information: neither side knows the other's limit."""
 
     kind: Literal["concession"] = "concession"
-    buyer: Concession = field({}, doc="how the buyer gives way")
-    seller: Concession = field({}, doc="how the seller gives way")
+    buyer: Tactic = field({}, doc="how the buyer gives way")
+    seller: Tactic = field({}, doc="how the seller gives way")
 
 
-_Bargaining = Annotated[Rubinstein | Tactics, Field(discriminator="kind")]
+_Bargaining = Annotated[Rubinstein | Concession, Field(discriminator="kind")]
 Bargaining = Annotated[_Bargaining, BeforeValidator(word)]
 
 

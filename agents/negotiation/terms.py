@@ -1,0 +1,94 @@
+"""What buyer and seller have at stake if they agree at one moment: two straight lines in the price.
+
+With L = least and M = most, any price between them is better for both than no agreement:
+
+    buyer's gain   billed · (M − p),   M = worth / billed
+    seller's gain  kept · (p − L),     L = cost / kept,   kept = billed · (1 − commission)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...market.messages import Ask, Quote
+
+
+@dataclass(frozen=True)
+class Terms:
+    """An offer at one moment of the talks; money in USD, shares of the price in expectation.
+
+    Example:
+        >>> t = Terms(worth=1.0, billed=1.0, cost=0.2, kept=1.0, posted=0.9)
+        >>> t.most, t.least, t.ceiling, round(t.pie, 9), round(t.buyers(0.4), 9)
+        (1.0, 0.2, 0.9, 0.8, 0.6)
+    """
+
+    worth: float
+    """What the buyer gains before it pays, beyond doing without."""
+    billed: float
+    """Share of the price that the buyer expects to pay, above 0."""
+    cost: float
+    """What the task is expected to cost the seller, penalties included."""
+    kept: float
+    """Share of the price that the seller expects to keep, above 0."""
+    posted: float
+    """The posted price of this task."""
+
+    @property
+    def most(self) -> float:
+        """The price at which the buyer would rather do without."""
+        return self.worth / self.billed
+
+    @property
+    def least(self) -> float:
+        """The price at which the seller just covers its cost."""
+        return self.cost / self.kept
+
+    @property
+    def ceiling(self) -> float:
+        """The price at which anybody may buy: the posted one, or cost if that is more."""
+        return max(self.posted, self.least)
+
+    @property
+    def pie(self) -> float:
+        """All there is to share, as the buyer would have it; below 0 nobody trades."""
+        return self.buyers(self.least)
+
+    def buyers(self, price: float) -> float:
+        """Return what the buyer gains at a price."""
+        return self.worth - self.billed * price
+
+    def sellers(self, price: float) -> float:
+        """Return what the seller gains at a price."""
+        return self.kept * price - self.cost
+
+    def within(self, price: float) -> float:
+        """Return a price kept between cost and ceiling, where rounding has left them."""
+        return min(max(price, self.least), self.ceiling)
+
+
+def terms_of(ask: Ask, quote: Quote, seconds: float, commission: float) -> Terms | None:
+    """Return what is at stake if the two agree after so many seconds of talks.
+
+    The cost of the time talked is lost with or without an agreement, so it is left out of the
+    gain. A captive buyer, who may not do without, can pay the ceiling and no more. None where
+    the seller keeps nothing of any price: then there is nothing to agree on.
+
+    Example:
+        >>> ask = Ask(1, "k", time=0.0, input=1.0, output=1.0, value=1.0, loss=0.0,
+        ...           delay_cost=0.0, deadline=math.inf)
+        >>> quote = Quote("s/x", "s", "s", "x", ask=0.9, utility=0.1, taste=0.0, accuracy=1.0,
+        ...               on_time=1.0, served=1.0, time=1.0, worth=1.0, cost=0.2)
+        >>> terms_of(ask, quote, 0.0, commission=0.5).least
+        0.4
+    """
+    then = quote.after(seconds)
+    kept = then.billed * (1.0 - commission)
+    if kept <= 0.0:
+        return None
+    if math.isinf(ask.outside):
+        worth = then.billed * max(then.ask, then.cost / kept)
+    else:
+        worth = then.worth - (ask.outside - ask.delay_cost * seconds)
+    return Terms(worth, then.billed, then.cost, kept, then.ask)
