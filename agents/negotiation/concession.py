@@ -80,10 +80,10 @@ def haggle(rules: Concession, first: str, terms: TermsAt) -> tuple[int, float | 
     would be worth nothing any more.
 
     Example:
-        >>> fixed = Terms(worth=1.0, billed=1.0, cost=0.2, kept=1.0, posted=0.9)
+        >>> fixed = Terms(most=1.0, least=0.2, billed=1.0, kept=1.0, posted=0.9)
         >>> rounds, price = haggle(Concession(), "buyer", lambda n: fixed)
         >>> rounds, round(price, 3)
-        (7, 0.6)
+        (6, 0.511)
     """
     bids: list[float] = []
     asks: list[float] = []

@@ -107,7 +107,7 @@ def one_round(
     mine, theirs = rules.buyer_discount, rules.seller_discount
     # The buyer offers what the seller would get by waiting.
     stay = Prospect(mine * later.seller.buyer, theirs * later.seller.seller, later.seller.deal)
-    price = terms.within((terms.cost + stay.seller) / terms.kept)
+    price = terms.within(terms.least + stay.seller / terms.kept)
     buyer = stay
     if terms.pie >= 0.0 and terms.buyers(price) >= stay.buyer:
         buyer = Prospect(terms.buyers(price), terms.sellers(price), Deal(j, n, price))
@@ -115,7 +115,7 @@ def one_round(
     stay = Prospect(mine * later.buyer.buyer, theirs * later.buyer.seller, later.buyer.deal)
     turned = Prospect(mine * turn.buyer, 0.0, turn.deal)
     instead = max((Prospect(elsewhere, 0.0, None), turned, stay), key=lambda x: x.buyer)
-    price = terms.within((terms.worth - max(instead.buyer, 0.0)) / terms.billed)
+    price = terms.within(terms.most - max(instead.buyer, 0.0) / terms.billed)
     seller = instead
     if (
         terms.pie >= max(instead.buyer, 0.0)
@@ -154,7 +154,7 @@ def foresee(
         changing: do terms change as time passes?
 
     Example:
-        >>> fixed = Terms(worth=1.0, billed=1.0, cost=0.2, kept=1.0, posted=9.0)
+        >>> fixed = Terms(most=1.0, least=0.2, billed=1.0, kept=1.0, posted=9.0)
         >>> deal = foresee([lambda n: fixed], Rubinstein(), "seller", changing=False)
         >>> deal.round, round(deal.price - (0.2 + 0.8 * 0.1 / 0.19), 12)
         (1, 0.0)

@@ -1,8 +1,9 @@
 """What buyer and seller have at stake if they agree at one moment: two straight lines in the price.
 
-With L = least and M = most, any price between them is better for both than no agreement:
+With M = most the buyer would pay, L = least the seller would take, any price between them is
+better for both than no agreement:
 
-    buyer's gain   billed · (M − p),   M = worth / billed
+    buyer's gain   billed · (M − p),   M = what the answer is worth / billed
     seller's gain  kept · (p − L),     L = cost / kept,   kept = billed · (1 − commission)
 """
 
@@ -16,34 +17,24 @@ from ...market.messages import Ask, Quote
 
 @dataclass(frozen=True)
 class Terms:
-    """An offer at one moment of the talks; money in USD, shares of the price in expectation.
+    """An offer at one moment of the talks; prices in USD, shares of the price in expectation.
 
     Example:
-        >>> t = Terms(worth=1.0, billed=1.0, cost=0.2, kept=1.0, posted=0.9)
-        >>> t.most, t.least, t.ceiling, round(t.pie, 9), round(t.buyers(0.4), 9)
-        (1.0, 0.2, 0.9, 0.8, 0.6)
+        >>> t = Terms(most=1.0, least=0.25, billed=0.5, kept=0.5, posted=0.75)
+        >>> t.ceiling, t.pie, t.buyers(0.5), t.sellers(0.5)
+        (0.75, 0.375, 0.25, 0.125)
     """
 
-    worth: float
-    """What the buyer gains before it pays, beyond doing without."""
+    most: float
+    """The price at which the buyer would as soon do without."""
+    least: float
+    """The price that just covers the seller's cost, expected penalties included."""
     billed: float
     """Share of the price that the buyer expects to pay, above 0."""
-    cost: float
-    """What the task is expected to cost the seller, penalties included."""
     kept: float
     """Share of the price that the seller expects to keep, above 0."""
     posted: float
     """The posted price of this task."""
-
-    @property
-    def most(self) -> float:
-        """The price at which the buyer would rather do without."""
-        return self.worth / self.billed
-
-    @property
-    def least(self) -> float:
-        """The price at which the seller just covers its cost."""
-        return self.cost / self.kept
 
     @property
     def ceiling(self) -> float:
@@ -57,11 +48,11 @@ class Terms:
 
     def buyers(self, price: float) -> float:
         """Return what the buyer gains at a price."""
-        return self.worth - self.billed * price
+        return self.billed * (self.most - price)
 
     def sellers(self, price: float) -> float:
         """Return what the seller gains at a price."""
-        return self.kept * price - self.cost
+        return self.kept * (price - self.least)
 
     def within(self, price: float) -> float:
         """Return a price kept between cost and ceiling, where rounding has left them."""
@@ -87,8 +78,9 @@ def terms_of(ask: Ask, quote: Quote, seconds: float, commission: float) -> Terms
     kept = then.billed * (1.0 - commission)
     if kept <= 0.0:
         return None
+    least = then.cost / kept
     if math.isinf(ask.outside):
-        worth = then.billed * max(then.ask, then.cost / kept)
+        most = max(then.ask, least)
     else:
-        worth = then.worth - (ask.outside - ask.delay_cost * seconds)
-    return Terms(worth, then.billed, then.cost, kept, then.ask)
+        most = (then.worth - (ask.outside - ask.delay_cost * seconds)) / then.billed
+    return Terms(most, least, then.billed, kept, then.ask)
