@@ -151,19 +151,21 @@ def test_another_seller_matters_only_if_it_is_better_by_enough(cost: float) -> N
 
 
 def test_delay_costs_shrink_the_pie_round_by_round() -> None:
-    """Three rounds of 10 s at .01 USD/s: pies .7, .6, .5; the last is the buyer's, as is the first.
+    """Three rounds of 10 s at .004 USD/s: each more costs the buyer .04, a twentieth of the pie.
 
-    Refusing the seller's offer of round 2 is worth δ·.5 to the buyer, so the seller takes
-    .6 − .4 there, and accepts δ·.2 now. At the end of round 1 the delay so far is lost anyway.
+    In round 3 the buyer would take all .8. Waiting for that is worth .8·.8 − .04 = .6 to it, so in
+    round 2 the seller gets .2, and now it accepts .9·.2. Without a last round, likewise:
+    y = 1 − (.8·(1 − .9·y) − .05) of the pie is the seller's when it makes the offer.
     """
-    task = w.TaskClass("k", w.Replay(times=[0.0]), value=WORTH, delay_cost=0.01)
+    task = w.TaskClass("k", w.Replay(times=[0.0]), value=WORTH, delay_cost=0.004)
     one = w.Seller("s", accuracy=1.0, speed=1e9, price=w.per_task(5.0), cost=w.per_task(COST))
-    rules = w.Rubinstein(rounds=3, buyer_discount=BUYER, seller_discount=SELLER)
-    mechanism = w.Negotiation(bargaining=rules, first="buyer", round_time=10.0)
-    row = w.run(w.Market([task], [one], mechanism=mechanism), record="trades").trades.iloc[0]
-    # What counts is what is left beyond doing without, which has lost as much time: .8 each round.
-    assert row["price"] == pytest.approx(COST + SELLER * (1 - BUYER) * 0.8, abs=1e-8)
-    assert row["surplus"] == pytest.approx(WORTH - 0.1 - row["price"], abs=1e-8)
+    ever = SELLER * (1 - BUYER + 0.05) / (1 - BUYER * SELLER) * 0.8
+    for rounds, sellers in ((3, SELLER * 0.2), (None, ever)):
+        rules = w.Rubinstein(rounds=rounds, buyer_discount=BUYER, seller_discount=SELLER)
+        mechanism = w.Negotiation(bargaining=rules, first="buyer", round_time=10.0)
+        row = w.run(w.Market([task], [one], mechanism=mechanism), record="trades").trades.iloc[0]
+        assert row["price"] == pytest.approx(COST + sellers, abs=1e-8)
+        assert row["surplus"] == pytest.approx(WORTH - 0.04 - row["price"], abs=1e-8)
 
 
 def test_a_deadline_ends_talks_as_a_last_round_does() -> None:
@@ -202,7 +204,8 @@ def bargains(draw: st.DrawFn) -> Terms:
     billed = draw(st.floats(0.05, 1.0))
     kept = billed * (1 - draw(st.floats(0.0, 0.5)))
     most, least = draw(st.floats(-0.5, 2.0)), draw(st.floats(0.0, 1.0))
-    return Terms(most, least, billed, kept, draw(st.floats(0.0, 3.0)))
+    delay = draw(st.sampled_from([0.0, 0.02, 0.5]))
+    return Terms(most, least, billed, kept, draw(st.floats(0.0, 3.0)), delay)
 
 
 def rules_of(buyer: float, seller: float, rounds: int | None = None) -> w.Rubinstein:
@@ -218,7 +221,7 @@ def test_terms_that_stay_are_a_fixed_point(
     if terms.pie < 0.0:
         return
     rules, turn = rules_of(buyer, seller), Prospect(part * terms.pie, 0.0, None)
-    leave = max(option_of(terms), buyer * turn.buyer)
+    leave = max(option_of(terms), buyer * turn.buyer - terms.delay)
     talk = steady(0, 1, terms, leave, rules)
     again = one_round(0, 1, terms, talk, option_of(terms), turn, rules)
     for a, b in zip(talk, again, strict=True):
@@ -226,15 +229,16 @@ def test_terms_that_stay_are_a_fixed_point(
 
 
 @thousands
-@given(mine=discount, theirs=discount, w1=st.floats(0.0, 0.5), w2=st.floats(0.0, 0.5))
+@given(mine=discount, theirs=discount, w1=st.floats(0.0, 0.5), w2=st.floats(0.0, 0.5),
+       k=st.floats(0.0, 2.0))  # fmt: skip
 def test_the_proposers_share_solves_its_equations(
-    mine: float, theirs: float, w1: float, w2: float
+    mine: float, theirs: float, w1: float, w2: float, k: float
 ) -> None:
-    """x = 1 − max(δ₂y, w₂) and y = 1 − max(δ₁x, w₁)."""
-    x = proposers_share(mine, theirs, w1, w2)
-    y = proposers_share(theirs, mine, w2, w1)
-    assert x == pytest.approx(1 - max(theirs * y, w2), abs=1e-12)
-    assert y == pytest.approx(1 - max(mine * x, w1), abs=1e-12)
+    """x = 1 − max(δ₂y − k₂, w₂) and y = 1 − max(δ₁x − k₁, w₁), k₂ or k₁ being 0."""
+    x = proposers_share(mine, theirs, w1, w2, cost=k)
+    y = proposers_share(theirs, mine, w2, w1, their_cost=k)
+    assert x == pytest.approx(1 - max(theirs * y, w2), abs=1e-9)
+    assert y == pytest.approx(1 - max(mine * x - k, w1), abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -395,7 +399,8 @@ def test_no_tactic_agrees_to_lose(
 def test_time_dependent_prices_rise_with_worth_and_cost(
     terms: Terms, more: float, buyer: Any, seller: Any, first: str
 ) -> None:
-    """Where both concede by time and both come to an agreement."""
+    """Where both concede by time, time costs nothing, and both come to an agreement."""
+    terms = replace(terms, delay=0.0)
     quiet = {"tit_for_tat": False, "rounds": 10}
     rules = w.Concession(
         buyer=buyer.model_copy(update=quiet), seller=seller.model_copy(update=quiet)

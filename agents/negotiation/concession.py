@@ -8,7 +8,7 @@ pay, the posted price at most; the seller's from the posted price down to its co
 - Behaviour-dependent (tit for tat): concede as much, in USD, as the other side did last.
 
 An offer is accepted if it is at least as good as what one would offer oneself in the next round,
-what time has taken by then included; at one's own deadline, if it is better than no agreement.
+what time takes until then included; at one's own deadline, if it is better than no agreement.
 
 Source:
     Faratin, P., Sierra, C., Jennings, N. R. (1998). Negotiation decision functions for
@@ -102,7 +102,7 @@ def haggle(rules: Concession, first: str, terms: TermsAt) -> tuple[int, float | 
             asks.append(sellers_offer(rules.seller, n, now, asks, bids))
             own = None
             if then is not None and n < rules.buyer.rounds:
-                own = then.buyers(buyers_offer(rules.buyer, n + 1, then, bids, asks))
+                own = then.buyers(buyers_offer(rules.buyer, n + 1, then, bids, asks)) - now.delay
             if now.buyers(asks[-1]) >= max(own or 0.0, 0.0):
                 return n, asks[-1]
     return min(rules.buyer.rounds, rules.seller.rounds), None

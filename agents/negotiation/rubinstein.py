@@ -1,14 +1,14 @@
 """Alternating offers under complete information: the price of the subgame-perfect equilibrium.
 
 One side offers a price, the other accepts or makes the next offer a round later; a gain that
-comes a round later is worth δ of itself. A buyer that has been made an offer may also leave: buy
+comes a round later is worth δ of itself, and the round costs the buyer its delay. A buyer that has been made an offer may also leave: buy
 at the posted price, turn to the next seller, or do without. Such an outside option matters only
 if it is worth more than staying (the outside-option principle).
 
 - Terms that stay as they are, no last round: the proposer gets (1 − δ₂)/(1 − δ₁δ₂) of the pie
   (Rubinstein 1982), or what the outside options leave (Binmore, Shaked & Sutton 1989).
-- A last round, or terms that change as time passes (deadlines, delay costs): backward induction
-  (Ståhl 1972), each round over what is left then.
+- A last round, or terms that change as a deadline comes nearer: backward induction (Ståhl 1972),
+  each round over what is left then.
 
 Sources:
     Rubinstein, A. (1982). Perfect equilibrium in a bargaining model. Econometrica 50, 97-109.
@@ -59,15 +59,17 @@ class Talk(NamedTuple):
 
 
 def proposers_share(
-    mine: float, theirs: float, leave: float = 0.0, their_leave: float = 0.0
-) -> float:
+    mine: float, theirs: float, leave: float = 0.0, their_leave: float = 0.0, cost: float = 0.0,
+    their_cost: float = 0.0,
+) -> float:  # fmt: skip
     """Return the proposer's share of a pie that stays as it is, with talks that never have to end.
 
-    `mine` and `theirs` are the discounts of the proposer and the responder, `leave` and
-    `their_leave` what their outside options are worth as shares of the pie (together at most 1).
-    x = 1 − max(δ₂·y, w₂), y = 1 − max(δ₁·x, w₁) has one solution, since its slope is below 1:
+    `mine` and `theirs` are the discounts δ of the proposer and the responder, `leave` and
+    `their_leave` what their outside options w are worth (together at most 1), `cost` and
+    `their_cost` what a round k costs them, of which one is 0; all as shares of the pie.
+    x = 1 − max(δ₂·y − k₂, w₂), y = 1 − max(δ₁·x − k₁, w₁) has one solution, its slope below 1:
 
-        x = min(1 − w₂, max((1 − δ₂)/(1 − δ₁δ₂), 1 − δ₂(1 − w₁)))
+        x = min(1 − w₂, max((1 − δ₂(1 + k₁) + k₂)/(1 − δ₁δ₂), 1 − δ₂(1 − w₁) + k₂))
 
     Example:
         >>> round(proposers_share(0.9, 0.9), 6)
@@ -75,8 +77,8 @@ def proposers_share(
         >>> proposers_share(0.9, 0.9, their_leave=0.6)
         0.4
     """
-    alone = (1.0 - theirs) / (1.0 - mine * theirs)
-    return min(1.0 - their_leave, max(alone, 1.0 - theirs * (1.0 - leave)))
+    alone = (1.0 - theirs * (1.0 + cost) + their_cost) / (1.0 - mine * theirs)
+    return min(1.0 - their_leave, max(alone, 1.0 - theirs * (1.0 - leave) + their_cost))
 
 
 def steady(j: int, n: int, terms: Terms, leave: float, rules: Rubinstein) -> Talk:
@@ -86,9 +88,10 @@ def steady(j: int, n: int, terms: Terms, leave: float, rules: Rubinstein) -> Tal
         price = terms.within(terms.least)
         nothing_left = Prospect(terms.buyers(price), terms.sellers(price), Deal(j, n, price))
         return Talk(nothing_left, nothing_left)
-    option = min(leave / pie, 1.0)
-    buyer = proposers_share(rules.buyer_discount, rules.seller_discount, leave=option)
-    seller = proposers_share(rules.seller_discount, rules.buyer_discount, their_leave=option)
+    option, cost = min(leave / pie, 1.0), terms.delay / pie
+    mine, theirs = rules.buyer_discount, rules.seller_discount
+    buyer = proposers_share(mine, theirs, leave=option, cost=cost)
+    seller = proposers_share(theirs, mine, their_leave=option, their_cost=cost)
     out = []
     for sellers_part in (1.0 - buyer, seller):
         price = terms.within(terms.least + sellers_part * range_)
@@ -106,21 +109,22 @@ def one_round(
     """
     mine, theirs = rules.buyer_discount, rules.seller_discount
     # The buyer offers what the seller would get by waiting.
-    stay = Prospect(mine * later.seller.buyer, theirs * later.seller.seller, later.seller.deal)
+    stay = Prospect(
+        mine * later.seller.buyer - terms.delay, theirs * later.seller.seller, later.seller.deal
+    )
     price = terms.within(terms.least + stay.seller / terms.kept)
-    buyer = stay
+    buyer = stay if stay.buyer >= 0.0 else NOTHING
     if terms.pie >= 0.0 and terms.buyers(price) >= stay.buyer:
         buyer = Prospect(terms.buyers(price), terms.sellers(price), Deal(j, n, price))
     # The seller offers what the buyer would get by the best it can do instead.
-    stay = Prospect(mine * later.buyer.buyer, theirs * later.buyer.seller, later.buyer.deal)
-    turned = Prospect(mine * turn.buyer, 0.0, turn.deal)
+    stay = Prospect(
+        mine * later.buyer.buyer - terms.delay, theirs * later.buyer.seller, later.buyer.deal
+    )
+    turned = Prospect(mine * turn.buyer - terms.delay, 0.0, turn.deal)
     instead = max((Prospect(elsewhere, 0.0, None), turned, stay), key=lambda x: x.buyer)
-    price = terms.within(terms.most - max(instead.buyer, 0.0) / terms.billed)
+    price = terms.within(terms.most - instead.buyer / terms.billed)
     seller = instead
-    if (
-        terms.pie >= max(instead.buyer, 0.0)
-        and terms.sellers(price) >= instead.seller
-    ):  # fmt: skip
+    if terms.pie >= instead.buyer and terms.sellers(price) >= instead.seller:
         seller = Prospect(terms.buyers(price), terms.sellers(price), Deal(j, n, price))
     return Talk(buyer, seller)
 
@@ -137,7 +141,9 @@ def approach(terms: Terms | None, talk: Talk | None, turn: Prospect, nxt: Prospe
     All know what there is to gain: a seller that cannot offer as much as the next one, a round
     later, is passed over at once.
     """
-    if terms is None or talk is None or terms.pie < max(rules.buyer_discount * turn.buyer, 0.0):
+    if terms is None or talk is None:
+        return nxt
+    if terms.pie < max(rules.buyer_discount * turn.buyer - terms.delay, 0.0):
         return nxt
     return talk.buyer if first == "buyer" else talk.seller
 
@@ -188,7 +194,7 @@ def _for_ever(
     for j in reversed(range(len(terms))):
         here, nxt = terms[j], starts[j + 1]
         if here is not None and here.pie >= 0.0:
-            leave = max(option_of(here), rules.buyer_discount * nxt.buyer)
+            leave = max(option_of(here), rules.buyer_discount * nxt.buyer - here.delay)
             talks[j] = steady(j, n, here, leave, rules)
         starts[j] = approach(here, talks[j], nxt, nxt, rules, first)
     return talks, starts

@@ -35,7 +35,7 @@ def negotiator(spec: Negotiation, commission: float = 0.0) -> Rule:
         order = approached(ask, quotes)
         at = [_memory(ask, quote, spec.round_time, commission) for quote in order]
         if isinstance(spec.bargaining, Rubinstein):
-            changing = ask.delay_cost > 0.0 or not math.isinf(ask.deadline)
+            changing = not math.isinf(ask.deadline)
             deal = foresee(at, spec.bargaining, spec.first, changing)
             if deal is None:
                 return Award(None)
@@ -78,7 +78,7 @@ def _memory(
 
     def at(n: int) -> Terms | None:
         if n not in known:
-            known[n] = terms_of(ask, quote, n * round_time, commission)
+            known[n] = terms_of(ask, quote, n * round_time, round_time, commission)
         return known[n]
 
     return at

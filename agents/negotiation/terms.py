@@ -35,6 +35,8 @@ class Terms:
     """Share of the price that the seller expects to keep, above 0."""
     posted: float
     """The posted price of this task."""
+    delay: float = 0.0
+    """What the delay of one more round costs the buyer, USD."""
 
     @property
     def ceiling(self) -> float:
@@ -59,11 +61,13 @@ class Terms:
         return min(max(price, self.least), self.ceiling)
 
 
-def terms_of(ask: Ask, quote: Quote, seconds: float, commission: float) -> Terms | None:
+def terms_of(
+    ask: Ask, quote: Quote, seconds: float, round_time: float, commission: float
+) -> Terms | None:
     """Return what is at stake if the two agree after so many seconds of talks.
 
-    The cost of the time talked is lost with or without an agreement, so it is left out of the
-    gain. A captive buyer, who may not do without, can pay the ceiling and no more. None where
+    The cost of the time talked so far is lost with or without an agreement, so it is no part of
+    the gain; that of one more round is told apart. A captive buyer, who may not do without, can pay the ceiling and no more. None where
     the seller keeps nothing of any price: then there is nothing to agree on.
 
     Example:
@@ -71,7 +75,7 @@ def terms_of(ask: Ask, quote: Quote, seconds: float, commission: float) -> Terms
         ...           delay_cost=0.0, deadline=math.inf)
         >>> quote = Quote("s/x", "s", "s", "x", ask=0.9, utility=0.1, taste=0.0, accuracy=1.0,
         ...               on_time=1.0, served=1.0, time=1.0, worth=1.0, cost=0.2)
-        >>> terms_of(ask, quote, 0.0, commission=0.5).least
+        >>> terms_of(ask, quote, 0.0, round_time=1.0, commission=0.5).least
         0.4
     """
     then = quote.after(seconds)
@@ -83,4 +87,4 @@ def terms_of(ask: Ask, quote: Quote, seconds: float, commission: float) -> Terms
         most = max(then.ask, least)
     else:
         most = (then.worth - (ask.outside - ask.delay_cost * seconds)) / then.billed
-    return Terms(most, least, then.billed, kept, then.ask)
+    return Terms(most, least, then.billed, kept, then.ask, ask.delay_cost * round_time)
