@@ -7,7 +7,6 @@ so a million tasks can clear between two events, and every process sees the mark
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from heapq import heappush
 from typing import Any
 
@@ -17,23 +16,11 @@ from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT
 
 from . import kernel, workload
-from .bids import factor_for
-from .choice import ask_for, cost_of, outside_taste, taste_for, told_work
+from .asking import ask_of, quote_of
 from .engine import Engine
-from .messages import (
-    LONGEST,
-    Ask,
-    Award,
-    Changes,
-    Outcome,
-    Quote,
-    Rule,
-    Task,
-    awarded,
-    name_of,
-)
+from .messages import Award, Changes, Outcome, Rule, Task, awarded, name_of
 from .outcome import fresh
-from .outlook import by_law, is_open, worth
+from .outlook import is_open
 from .rng import SUBMIT, hashed
 from .schema.fields import whole
 from .service import announce
@@ -220,22 +207,12 @@ class Clock(simpy.Environment):
         self._now = max(self._now, self.engine.now)
         task = st.tasks[i]
         k = int(task["kind"])
+        shown = [(int(st.shown[j]), float(st.score[j])) for j in range(clock["on_show"])]
         quotes = {
-            self._offers[int(st.shown[j])]: (
-                int(st.shown[j]), self._quote(k, int(st.shown[j]), i, float(st.score[j]))
-            )
-            for j in range(clock["on_show"])
-            if st.score[j] > -math.inf
-        }
-        has_outside = st.classes[k]["outside"] == 1
-        with np.errstate(over="ignore"):
-            outside = float(outside_taste(st, k, task["id"])) if has_outside else -math.inf
-        ask = Ask(
-            id=int(task["id"]), kind=self._kinds[k], time=float(task["time"]),
-            input=float(task["input"]), output=float(task["output"]), value=float(task["value"]),
-            loss=float(st.classes[k]["loss"]), delay_cost=float(task["delay_cost"]),
-            deadline=float(task["deadline"]), outside=outside,
-        )  # fmt: skip
+            self._offers[o]: (o, quote_of(self.engine, k, o, i, score, lambda: self._asked == i))
+            for o, score in shown if score > -math.inf
+        }  # fmt: skip
+        ask = ask_of(self.engine, k, i)
         rule = self.rules[k]
         self._asked = i
         award = awarded(rule(ask, [quote for _, quote in quotes.values()]), rule) or Award(None)
@@ -280,78 +257,8 @@ class Clock(simpy.Environment):
             self.deliver()
 
         done = self.at(self.engine.now + after)
-        assert done.callbacks is not None
-        done.callbacks.append(carry_out)
-
-    def _quote(self, k: int, o: int, i: int, utility: float) -> Quote:
-        """Return an offer's quote to a task, from what the cell holds for it at this moment."""
-        st = self.engine.state
-        cell = st.cells[k, o]
-        s = int(st.offers[o]["seller"])
-        seller = self.engine.market.sellers[s]
-        exact = st.clock[0]["exact_price"] == 1
-        with np.errstate(over="ignore"):
-            taste = float(taste_for(st, k, o, st.tasks[i]["id"]))
-            ask = float(ask_for(st, k, o, i))
-            cost = float(cost_of(st, o, i) if exact else cell["cost"])
-            cost *= float(factor_for(st, s, st.tasks[i]["id"]))
-        name = self._offers[o]
-
-        def later(seconds: float) -> Quote:
-            return self._later(quote, k, o, i, cost, seconds)
-
-        quote = Quote(
-            offer=name, seller=seller.name, owner=seller.owned_by, effort=name.split("/", 1)[1],
-            ask=ask, utility=utility, taste=taste, accuracy=float(cell["accuracy"]),
-            **_expected(cell, ask, cost, utility, seller.penalty), _later=later,
-        )  # fmt: skip
-        return quote
-
-    def _later(
-        self, quote: Quote, k: int, o: int, i: int, cost: float, seconds: float
-    ) -> Quote:  # fmt: skip
-        """Return the quote to a task that would join so much later; the cell stays as it is.
-
-        Raises:
-            ValueError: the rule has answered already, or the time is negative or no number.
-        """
-        if i != self._asked:
-            raise ValueError("a quote looks ahead only while the rule is asked about its task")
-        if not 0.0 <= seconds <= LONGEST:
-            raise ValueError(f"a quote after {seconds} s; it must be from 0 to {LONGEST:,.0f} s")
-        st = self.engine.state
-        task, cell = st.tasks[i], st.cells[k, o]
-        delay = float(task["delay_cost"]) * seconds
-        if math.isinf(task["deadline"]) and math.isinf(task["patience"]):
-            return replace(
-                quote, utility=quote.utility - delay, worth=quote.worth - delay, _later=None
-            )
-        before, s = cell.copy(), int(st.offers[o]["seller"])
-        with np.errstate(over="ignore"):
-            work = told_work(st, o, i) if st.clock[0]["exact_price"] == 1 else st.works[k, o]
-            left, patience = float(task["deadline"]) - seconds, float(task["patience"])
-            by_law(st, k, o, left, max(patience - seconds, 0.0), False, work)
-            utility = quote.taste - delay + float(worth(
-                cell, st.sellers[s], quote.ask, task["value"], st.classes[k]["loss"],
-                task["delay_cost"],
-            ))  # fmt: skip
-        penalty = self.engine.market.sellers[s].penalty
-        expected = _expected(cell, quote.ask, cost, utility, penalty)
-        st.cells[k, o] = before
-        return replace(quote, utility=utility, **expected, _later=None)
-
-
-def _expected(
-    cell: Any, ask: float, cost: float, utility: float, penalty: float
-) -> dict[str, float]:  # fmt: skip
-    """Return what a quote says of an offer's expectations, by the names of its fields."""
-    served, billed = float(cell["served"]), float(cell["billed"])
-    return {
-        "on_time": float(cell["timely"]), "served": served, "time": float(cell["time"]),
-        "billed": billed, "cost": cost * served + penalty * (served - float(cell["kept"])),
-        # A price agreed for the task is the same however large it is: no `tilt` (`outlook._bill`).
-        "worth": utility + ask * billed + float(cell["slope"] * cell["tilt"]),
-    }  # fmt: skip
+        callbacks: Any = done.callbacks
+        callbacks.append(carry_out)
 
 
 def _index(names: list[str], name: str, what: str) -> int:

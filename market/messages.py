@@ -14,7 +14,6 @@ from .schema.errors import shown
 from .schema.fields import Number, Spec, Unlimited
 from .schema.supply import HIGHEST_PRICE
 
-
 LONGEST = 1e9
 """Longest time that an award may take, s: that of a run."""
 
@@ -84,8 +83,7 @@ class Quote:
     know; a mechanism may use that too.
 
     Example:
-        >>> quote = Quote("a/x", "a", "a", "x", ask=0.4, utility=0.5, taste=0.0, accuracy=1.0,
-        ...               on_time=1.0, served=1.0, time=2.0, worth=0.9, cost=0.1)
+        >>> quote = Quote("a/x", "a", "a", "x", 0.4, 0.5, 0.0, 1.0, 1.0, 1.0, 2.0, worth=0.9)
         >>> round(quote.at(0.3), 9)
         0.6
     """
@@ -106,7 +104,7 @@ class Quote:
     billed: float = 1.0
     """Share of the price that the buyer expects to pay: Pr(served), net of refunds."""
     cost: float = 0.0
-    """What the task is expected to cost the seller, USD: Pr(served)·marginal cost, and penalties."""
+    """What the seller expects it to cost, USD: Pr(served)·marginal cost, and penalties."""
     _later: Callable[[float], Quote] | None = field(default=None, repr=False, compare=False)
 
     def at(self, price: float) -> float:

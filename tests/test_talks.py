@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -267,7 +268,7 @@ def test_the_digest_is_the_same_again_elsewhere_and_without_the_compiler() -> No
 
 
 def test_both_sides_gain_by_every_agreement() -> None:
-    """In expectation, at the moment of agreement, with commission, refunds, penalties and tastes."""
+    """In expectation, as they agree: with commission, refunds, penalties and tastes."""
     market = busy_market(mechanism=CONCESSION)
     for mechanism in (CONCESSION, w.Negotiation(round_time=0.4), w.Negotiation(first="seller")):
         economy = Economy(market.model_copy(update={"mechanism": mechanism}), seed=3)
@@ -528,10 +529,10 @@ def test_talks_equal_the_oracle(chunk: int) -> None:
 
 
 def test_the_comparison_notices_talks_that_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mutants: talks end at once; a closed seller serves; time talked costs nothing."""
+    """Mutants: talks that take half their time; a closed seller serves."""
     seeds = range(6)
     with monkeypatch.context() as patch:
-        patch.setattr(Clock, "_talk", lambda self, i, after, *rest: TALK(self, i, 0.5 * after, *rest))
+        patch.setattr(Clock, "_talk", lambda self, i, s, *rest: TALK(self, i, 0.5 * s, *rest))
         assert any(talks_differ(seed) for seed in seeds)
     with monkeypatch.context() as patch:
         patch.setattr("walras.market.clock.is_open", lambda st, o: True)
@@ -546,8 +547,7 @@ def test_the_kernel_is_as_it_was() -> None:
     from walras.market import kernel
 
     assert kernel.__file__ is not None
-    with open(kernel.__file__, encoding="utf-8") as file:
-        text = file.read().lower()
+    text = Path(kernel.__file__).read_text("utf-8").lower()
     assert "negotiat" not in text
     assert "talk" not in text
     assert Engine.advance.__doc__ is not None

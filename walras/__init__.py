@@ -102,7 +102,6 @@ if TYPE_CHECKING:
     from .market.schema.market import PriceChange as PriceChange
     from .market.schema.market import Quotes as Quotes
     from .market.schema.market import Run as Run
-    from .market.schema.market import ScoringAuction as ScoringAuction
     from .market.schema.negotiation import Concession as Concession
     from .market.schema.negotiation import Negotiation as Negotiation
     from .market.schema.negotiation import Rubinstein as Rubinstein

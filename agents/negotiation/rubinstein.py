@@ -1,9 +1,9 @@
 """Alternating offers under complete information: the price of the subgame-perfect equilibrium.
 
 One side offers a price, the other accepts or makes the next offer a round later; a gain that
-comes a round later is worth δ of itself, and the round costs the buyer its delay. A buyer that has been made an offer may also leave: buy
-at the posted price, turn to the next seller, or do without. Such an outside option matters only
-if it is worth more than staying (the outside-option principle).
+comes a round later is worth δ of itself, and the round costs the buyer its delay. A buyer that has
+been made an offer may also leave: buy at the posted price, turn to the next seller, or do without.
+Such an outside option matters only if it is worth more than staying (the outside-option principle).
 
 - Terms that stay as they are, no last round: the proposer gets (1 − δ₂)/(1 − δ₁δ₂) of the pie
   (Rubinstein 1982), or what the outside options leave (Binmore, Shaked & Sutton 1989).
@@ -82,7 +82,7 @@ def proposers_share(
 
 
 def steady(j: int, n: int, terms: Terms, leave: float, rules: Rubinstein) -> Talk:
-    """Return what comes of talks over terms that stay as they are; `leave` is the buyer's option."""
+    """Return what comes of talks over terms that stay; `leave` is the buyer's best option."""
     pie, range_ = terms.pie, terms.most - terms.least
     if pie <= 0.0:
         price = terms.within(terms.least)

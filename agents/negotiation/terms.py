@@ -67,14 +67,14 @@ def terms_of(
     """Return what is at stake if the two agree after so many seconds of talks.
 
     The cost of the time talked so far is lost with or without an agreement, so it is no part of
-    the gain; that of one more round is told apart. A captive buyer, who may not do without, can pay the ceiling and no more. None where
-    the seller keeps nothing of any price: then there is nothing to agree on.
+    the gain; that of one more round is told apart. A captive buyer, who may not do without, can pay
+    the ceiling and no more. None where the seller keeps nothing of any price: then there is nothing
+    to agree on.
 
     Example:
-        >>> ask = Ask(1, "k", time=0.0, input=1.0, output=1.0, value=1.0, loss=0.0,
-        ...           delay_cost=0.0, deadline=math.inf)
-        >>> quote = Quote("s/x", "s", "s", "x", ask=0.9, utility=0.1, taste=0.0, accuracy=1.0,
-        ...               on_time=1.0, served=1.0, time=1.0, worth=1.0, cost=0.2)
+        >>> ask = Ask(1, "k", 0.0, 1.0, 1.0, value=1.0, loss=0.0, delay_cost=0.0, deadline=math.inf)
+        >>> offer = ("s/x", "s", "s", "x")
+        >>> quote = Quote(*offer, 0.9, 0.1, 0.0, 1.0, 1.0, 1.0, 1.0, worth=1.0, cost=0.2)
         >>> terms_of(ask, quote, 0.0, round_time=1.0, commission=0.5).least
         0.4
     """
