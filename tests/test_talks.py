@@ -20,12 +20,14 @@ from walras.market.messages import Ask, Award, Quote, Task
 from walras.market.schema.market import Market
 from walras.market.state import CALLING
 
+from .oracle.bidding import upper
 from .oracle.calendar import AGENT
 from .oracle.compare import Kernel, rows_of
 from .oracle.draws import draw_tables
 from .oracle.events import agent_events
-from .oracle.market import Choice, Simulation, Trade, charge, upper
+from .oracle.market import Choice, Simulation, Trade
 from .oracle.scenarios import SPAN, random_market
+from .oracle.terms import charge
 from .test_books import busy_market
 
 CONCESSION = w.Negotiation(bargaining="concession", round_time=0.4)
@@ -187,12 +189,17 @@ def test_looking_ahead_changes_nothing() -> None:
 def test_only_the_rule_that_is_asked_looks_ahead() -> None:
     """A quote that was kept, or made by hand, knows no more than it says."""
     kept: list[Quote] = []
-    row = one_task(lambda a, q: kept.append(q[0]) or "s/default", task={"deadline": 9.0})
+
+    def rule(ask: Ask, quotes: list[Quote]) -> str:
+        kept.append(quotes[0])
+        return "s/default"
+
+    row = one_task(rule, task={"deadline": 9.0})
     assert row["status"] == "served"
     with pytest.raises(ValueError, match="only while the rule is asked"):
         kept[0].after(1.0)
     with pytest.raises(ValueError, match="only a quote that the market has made"):
-        kept[0].after(0.0).__class__("s/x", "s", "s", "x", *[0.5] * 7).after(1.0)
+        Quote("s/x", "s", "s", "x", 0.5, 0.5, 0.0, 1.0, 1.0, 1.0, 1.0).after(1.0)
     with pytest.raises(ValueError, match="it must be from 0 to"):
         one_task(lambda a, q: q[0].after(-1.0), task={"deadline": 9.0})
 
@@ -348,7 +355,7 @@ def test_owners_are_approached_from_the_best_posted_price_down() -> None:
 
     def quote(offer: str, owner: str, utility: float) -> Quote:
         seller, effort = offer.split("/")
-        return Quote(offer, seller, owner, effort, 0.5, utility, *[0.5] * 5)
+        return Quote(offer, seller, owner, effort, 0.5, utility, 0.0, 1.0, 1.0, 1.0, 1.0)
 
     quotes = [quote("a/x", "one", 0.1), quote("a/y", "one", 0.4), quote("b/x", "two", 0.3),
               quote("c/x", "three", 0.5), quote("d/x", "one", 0.45)]  # fmt: skip
