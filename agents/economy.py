@@ -22,6 +22,8 @@ from ..market.schema.demand import TaskClass
 from ..market.schema.errors import shown
 from ..market.schema.fields import whole
 from ..market.schema.market import Enter, Event, Exit, Market, Outage, PriceChange
+from ..market.schema.negotiation import Negotiation
+from .negotiation import negotiator
 from .seller import Process, SellerAgent
 
 
@@ -45,6 +47,8 @@ class PlatformAgent(mesa.Agent):
         super().__init__(model)
         self.economy = model
         mechanism = model.market.mechanism
+        if isinstance(mechanism, Negotiation):
+            mechanism = negotiator(mechanism, model.market.platform.commission)
         if callable(mechanism):
             for k in range(len(model.market.tasks)):
                 model.clock.rules[k] = mechanism

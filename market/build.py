@@ -31,6 +31,7 @@ from .schema.bidding import OpportunityCost
 from .schema.demand import Logit
 from .schema.distributions import Constant, Quantiles, Recorded, ShareOfValue
 from .schema.market import Market
+from .schema.negotiation import Negotiation
 from .schema.supply import Rates
 from .state import (
     ARGMAX,
@@ -82,6 +83,10 @@ _LATE = {"hard": HARD, "linear": LINEAR, "halflife": HALFLIFE}
 # --- the parts of the state --------------------------------------------------------------------
 
 
+def _asks(mechanism: Any) -> bool:
+    return callable(mechanism) or isinstance(mechanism, Negotiation)
+
+
 def _constant(law: Any) -> bool:
     return isinstance(law, Constant)
 
@@ -106,7 +111,7 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         c["choice"] = ARGMAX
         if isinstance(task.choice, Logit):
             c["choice"], c["scale"], c["nest"] = LOGIT, task.choice.scale, task.choice.nest
-        if callable(task.choice) or callable(market.mechanism):
+        if callable(task.choice) or _asks(market.mechanism):
             c["asks"] = 1
         c["recorded_in"] = int(isinstance(task.input_tokens, Recorded))
         c["recorded_out"] = int(isinstance(task.output_tokens, Recorded))

@@ -16,14 +16,15 @@ from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT
 
 from . import kernel, workload
-from .choice import ask_for, taste_for
+from .asking import ask_of, quote_of
 from .engine import Engine
-from .messages import Ask, Changes, Outcome, Quote, Rule, Task, awarded, name_of
+from .messages import Award, Changes, Outcome, Rule, Task, awarded, name_of
 from .outcome import fresh
+from .outlook import is_open
 from .rng import SUBMIT, hashed
 from .schema.fields import whole
 from .service import announce
-from .state import BALKED, DECIDE, FAILED, HORIZON, RENEGED, SERVED
+from .state import BALKED, CALLING, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 
 STATUS = {SERVED: "served", BALKED: "balked", RENEGED: "reneged", FAILED: "failed"}
 
@@ -53,6 +54,8 @@ class Clock(simpy.Environment):
         self.engine = engine
         self.rules: dict[int, Rule] = {}
         """Python rules by class index: a mechanism or a buyer's choice."""
+        self._asked = -1
+        """The task that a rule is asked about at the moment."""
         self._watched: dict[int, simpy.Event] = {}
         self._drawn_by: dict[int, int] = {}
         """Whose draws each submitted task has, by id."""
@@ -204,52 +207,58 @@ class Clock(simpy.Environment):
         self._now = max(self._now, self.engine.now)
         task = st.tasks[i]
         k = int(task["kind"])
+        shown = [(int(st.shown[j]), float(st.score[j])) for j in range(clock["on_show"])]
         quotes = {
-            self._offers[int(st.shown[j])]: (int(st.shown[j]), self.quote(k, j, i))
-            for j in range(clock["on_show"])
-            if st.score[j] > -math.inf
-        }
-        ask = Ask(
-            id=int(task["id"]), kind=self._kinds[k], time=float(task["time"]),
-            input=float(task["input"]), output=float(task["output"]), value=float(task["value"]),
-            loss=float(st.classes[k]["loss"]), delay_cost=float(task["delay_cost"]),
-            deadline=float(task["deadline"]),
-        )  # fmt: skip
+            self._offers[o]: (o, quote_of(self.engine, k, o, i, score, lambda: self._asked == i))
+            for o, score in shown if score > -math.inf
+        }  # fmt: skip
+        ask = ask_of(self.engine, k, i)
         rule = self.rules[k]
-        award = awarded(rule(ask, [quote for _, quote in quotes.values()]), rule)
-        with np.errstate(over="ignore"):
-            if award is None:
-                kernel.decide(st, i, -1, math.nan, 0.0)
-                return
-            if award.offer not in quotes:
-                raise ValueError(
-                    f'the rule `{name_of(rule)}` chose "{award.offer}", which is not on show; '
-                    f"on show: {', '.join(quotes) or 'nothing'}"
-                )
-            o, quote = quotes[award.offer]
-            if award.price is None:
-                kernel.decide(st, i, o, math.nan, quote.utility)
-                return
-            price = float(award.price)
+        self._asked = i
+        award = awarded(rule(ask, [quote for _, quote in quotes.values()]), rule) or Award(None)
+        if award.offer is not None and award.offer not in quotes:
+            raise ValueError(
+                f'the rule `{name_of(rule)}` chose "{award.offer}", which is not on show; '
+                f"on show: {', '.join(quotes) or 'nothing'}"
+            )
+        after = float(award.after)
+        o, price, utility = -1, math.nan, 0.0
+        if award.offer is not None:
+            o, now = quotes[award.offer]
+            then = now.after(after)
             # What the buyer expects at the price agreed, not at the price that was posted.
-            dearer = (price - quote.ask) * float(st.cells[k, o]["billed"])
-            kernel.decide(st, i, o, price, quote.utility - dearer)
-
-    def quote(self, k: int, place: int, i: int) -> Quote:
-        """Return what the buyer of task i, of class k, sees of the offer shown at a place."""
-        st = self.engine.state
-        o = int(st.shown[place])
-        cell = st.cells[k, o]
-        name = self._offers[o]
-        seller = self.engine.market.sellers[int(st.offers[o]["seller"])]
+            price = math.nan if award.price is None else float(award.price)
+            utility = then.utility if award.price is None else then.at(price)
+        self._asked = -1
+        if after > 0.0:
+            self._talk(i, after, o, price, utility)
+            return
         with np.errstate(over="ignore"):
-            taste = float(taste_for(st, k, o, st.tasks[i]["id"]))
-            ask = float(ask_for(st, k, o, i))
-        return Quote(
-            offer=name, seller=seller.name, owner=seller.owned_by, effort=name.split("/", 1)[1],
-            ask=ask, utility=float(st.score[place]), taste=taste, accuracy=float(cell["accuracy"]),
-            on_time=float(cell["timely"]), served=float(cell["served"]), time=float(cell["time"]),
-        )  # fmt: skip
+            kernel.decide(st, i, o, price, utility)
+
+    def _talk(self, i: int, after: float, o: int, price: float, utility: float) -> None:
+        """Keep a task until what was agreed about it is carried out, as an agent's event.
+
+        The kernel has no part in it: a task that it has asked about is in nobody's queue. Whose
+        seller has closed or failed in the meantime does without.
+        """
+        self.engine.state.tasks[i]["state"] = CALLING
+        self.engine.state.clock[0]["calling"] += 1
+
+        def carry_out(_: simpy.Event) -> None:
+            st = self.engine.state
+            st.clock[0]["calling"] -= 1
+            is_there = o >= 0 and is_open(st, o)
+            with np.errstate(over="ignore"):
+                if is_there:
+                    kernel.decide(st, i, o, price, utility)
+                else:
+                    kernel.decide(st, i, -1, math.nan, 0.0)
+            self.deliver()
+
+        done = self.at(self.engine.now + after)
+        callbacks: Any = done.callbacks
+        callbacks.append(carry_out)
 
 
 def _index(names: list[str], name: str, what: str) -> int:

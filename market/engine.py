@@ -267,6 +267,6 @@ class Engine:
         return twin
 
     def in_system(self) -> int:
-        """Return how many tasks wait for bids, wait in a queue or are in service."""
+        """Return how many tasks wait for bids, are talked about, queue or are in service."""
         inside = self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum()
         return int(inside + self.state.clock[0]["calling"])

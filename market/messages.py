@@ -14,6 +14,9 @@ from .schema.errors import shown
 from .schema.fields import Number, Spec, Unlimited
 from .schema.supply import HIGHEST_PRICE
 
+LONGEST = 1e9
+"""Longest time that an award may take, s: that of a run."""
+
 
 class Changes(Spec):
     """What a process may set of a task it submits, in place of the class's own draws."""
@@ -72,9 +75,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Quote:
-    """What a Python rule sees of one offer: the buyer's expectations, and what is asked.
+    """What a Python rule sees of one offer: the expectations of both sides, and what is asked.
 
-    `ask` and `utility` (taste included) in USD, `time` in seconds, the rest probabilities.
+    `ask`, `utility` (at that price, taste included), `worth` and `cost` in USD, `time` in seconds,
+    the rest probabilities. At any price p the buyer expects utility worth − billed·p, the seller
+    billed·p less commission and `cost`. A buyer's rule may use all but `cost`, which it would not
+    know; a mechanism may use that too.
+
+    Example:
+        >>> quote = Quote("a/x", "a", "a", "x", 0.4, 0.5, 0.0, 1.0, 1.0, 1.0, 2.0, worth=0.9)
+        >>> round(quote.at(0.3), 9)
+        0.6
     """
 
     offer: str
@@ -88,14 +99,45 @@ class Quote:
     on_time: float
     served: float
     time: float
+    worth: float = 0.0
+    """Utility before any payment of the buyer's, USD; expected penalties of the seller's in it."""
+    billed: float = 1.0
+    """Share of the price that the buyer expects to pay: Pr(served), net of refunds."""
+    cost: float = 0.0
+    """What the seller expects it to cost, USD: Pr(served)·marginal cost, and penalties."""
+    _later: Callable[[float], Quote] | None = field(default=None, repr=False, compare=False)
+
+    def at(self, price: float) -> float:
+        """Return the utility that the buyer expects at a price, USD."""
+        return self.worth - self.billed * price
+
+    def after(self, seconds: float) -> Quote:
+        """Return what would be expected if the task joined the seller so much later.
+
+        So much less is left of its deadline, and its delay has cost so much more; the queue is
+        taken to be as it is now. For the rule that is being asked, while it is asked.
+
+        Raises:
+            ValueError: the quote was made by hand, or its rule has answered already.
+        """
+        if seconds == 0.0:
+            return self
+        if self._later is None:
+            raise ValueError("only a quote that the market has made knows what comes later")
+        return self._later(seconds)
 
 
 @dataclass(frozen=True)
 class Award:
-    """A Python rule's decision: an offer and, unless it is the posted price, the price in USD."""
+    """A Python rule's decision: an offer and, unless it is the posted price, the price in USD.
 
-    offer: str
+    With `after` it is carried out so many seconds later; who has no offer (None) then does
+    without.
+    """
+
+    offer: str | None
     price: float | None = None
+    after: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +153,8 @@ class Ask:
     loss: float
     delay_cost: float
     deadline: float
+    outside: float = 0.0
+    """Utility of doing without now, its taste included; −∞ where the class may not (USD)."""
 
 
 Rule = Callable[[Ask, list[Quote]], "Award | str | None"]
@@ -125,19 +169,26 @@ def awarded(answer: object, rule: Rule) -> Award | None:
 
     Example:
         >>> awarded("fast/default", lambda ask, quotes: "fast/default")
-        Award(offer='fast/default', price=None)
+        Award(offer='fast/default', price=None, after=0.0)
     """
     who = f"the rule `{name_of(rule)}`"
     if answer is None:
         return None
     award = Award(answer) if isinstance(answer, str) else answer
-    if not isinstance(award, Award) or not isinstance(award.offer, str):
+    if not isinstance(award, Award) or not isinstance(award.offer, (str, type(None))):
         raise ValueError(
             f"{who} returned {shown(answer)}; it may return the name of an offer "
             "(quote.offer), walras.Award(offer, price), or None for no offer"
         )
     price: Any = award.price
-    if price is None:
+    after: Any = award.after
+    if isinstance(after, bool) or not isinstance(after, (int, float, np.number)):
+        raise ValueError(f"{who} awarded after {shown(after)}; it must be a number, in seconds")
+    if not 0 <= after <= LONGEST:
+        raise ValueError(
+            f"{who} awarded after {shown(after)}; it must be from 0 to {LONGEST:,.0f} s"
+        )
+    if price is None or award.offer is None:
         return award
     if isinstance(price, bool) or not isinstance(price, (int, float, np.number)):
         raise ValueError(f"{who} awarded the price {shown(price)}; it must be a number, in USD")

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..agents.economy import Economy
+from ..market.asking import quote_of
 from ..market.choice import outside_taste
-from ..market.clock import STATUS, Clock
+from ..market.clock import STATUS
 from ..market.engine import Engine
 from ..market.messages import Quote, name_of
 from ..market.schema.fields import seconds, whole
@@ -116,7 +117,9 @@ def _look(economy: Economy, story: _Story) -> None:
     if i < 0:
         return  # nobody was asked: it was decided before it came
     places = [j for j in range(count) if st.score[j] > -math.inf]
-    story.quotes = [Clock(asked).quote(k, j, i) for j in places]
+    story.quotes = [
+        quote_of(asked, k, int(st.shown[j]), i, float(st.score[j]), lambda: False) for j in places
+    ]
     if st.classes[k]["outside"] == 1:
         with np.errstate(over="ignore"):
             story.outside = float(outside_taste(st, k, id_))

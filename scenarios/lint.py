@@ -16,6 +16,7 @@ from ..market.schema.entries import Path
 from ..market.schema.errors import Problem, did_you_mean, ordered, shown
 from ..market.schema.faults import Source
 from ..market.schema.market import Market, PriceChange
+from ..market.schema.negotiation import Negotiation
 from ..market.schema.supply import Seller
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
@@ -107,7 +108,12 @@ def _better_terms(mine: Seller, theirs: Seller) -> bool:
 
 
 def asked(terms: Terms, t: Term) -> float:
-    """Return what an offer asks for a mean task, USD: price, or cost where bids are made of it."""
+    """Return what an offer asks for a mean task, USD: price, or cost where that is the limit.
+
+    In an auction bids are made of it, in talks prices come down to it.
+    """
+    if isinstance(terms.market.mechanism, Negotiation):
+        return t.cost
     return t.price if bids_posted(terms.market.mechanism, t.seller) else t.cost
 
 
@@ -130,6 +136,29 @@ def impossible_deadlines(terms: Terms) -> Found:
                 f"fastest, `{fastest.offer}`, takes {fastest.latency:.4g} s with nobody waiting"
             )
             yield "W202", ("tasks", k, "deadline"), text
+
+
+def endless_talks(terms: Terms) -> Found:
+    """W251: round_time + network + start-up + E[S] > max D (+ grace) for every offer of a class.
+
+    Even who agrees in the first round has too little time left. Not where W202 says so already.
+    """
+    mechanism = terms.market.mechanism
+    if not isinstance(mechanism, Negotiation):
+        return
+    for k, task in enumerate(terms.market.tasks):
+        times = [t.latency for t in terms.of_class(task) if math.isfinite(t.latency)]
+        if task.deadline is None or not times:
+            continue
+        due = highest(task.deadline)
+        due = task.deadline.mean if math.isinf(due) else due
+        due += getattr(task.lateness, "grace", 0.0)
+        if min(times) <= due < min(times) + mechanism.round_time:
+            text = (
+                f"task class `{task.name}`: a round of talks takes {mechanism.round_time:.4g} s "
+                f"and the fastest offer {min(times):.4g} s, longer than the deadline of {due:.4g} s"
+            )
+            yield "W251", ("tasks", k, "deadline"), text
 
 
 def unserved_classes(terms: Terms) -> Found:
@@ -237,6 +266,7 @@ def foreign_catalogue(terms: Terms) -> Found:
 RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
+    endless_talks,
     *QUEUE_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

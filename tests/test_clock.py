@@ -289,7 +289,10 @@ def test_a_python_choice_rule_equals_the_compiled_one() -> None:
         (1, "the rule `rule` returned 1; it may return the name of an offer"),
         (True, "returned true"),
         (("s/default", 1.0), "returned a list; .*walras.Award"),
-        (Quote("s/default", "s", "s", "default", *[0.5] * 7), "returned Quote.*quote.offer"),
+        (
+            Quote("s/default", "s", "s", "default", 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5),
+            "returned Quote.*quote.offer",
+        ),
     ],
 )
 def test_what_a_python_rule_may_not_answer(answer: Any, message: str) -> None:

@@ -109,6 +109,9 @@ FIRES = {
     "W217": [market(catalogue="march-2026")],
     "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
     "W219": [market(seller(penalty=0.1))],
+    "W251": [
+        market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 1.9}),
+    ],
 }
 
 SILENT = {
@@ -179,6 +182,11 @@ SILENT = {
     "W217": [market(), market(catalogue="march-2025")],
     "W218": [market(seller(reprice_every=0.001)), market(seller(pricing="undercut"))],
     "W219": [market(seller(penalty=0.1, promise=10)), market()],
+    "W251": [
+        market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 0.1}),
+        market(task(deadline="2 s")), market(mechanism={"kind": "negotiation", "round_time": 99}),
+        market(task(deadline=0.01), mechanism={"kind": "negotiation", "round_time": 1}),
+    ],
 }  # fmt: skip
 
 

@@ -26,6 +26,7 @@ _MODULES = {
     ),
     "market.schema.auctions": ("Procurement", "ScoringAuction"),
     "market.schema.bidding": ("BidCost", "BidPrice", "Markup", "Shading", "OpportunityCost"),
+    "market.schema.negotiation": ("Negotiation", "Rubinstein", "Concession", "Tactic"),
     "market.schema.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
     "market.schema.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
@@ -103,6 +104,10 @@ if TYPE_CHECKING:
     from .market.schema.market import PriceChange as PriceChange
     from .market.schema.market import Quotes as Quotes
     from .market.schema.market import Run as Run
+    from .market.schema.negotiation import Concession as Concession
+    from .market.schema.negotiation import Negotiation as Negotiation
+    from .market.schema.negotiation import Rubinstein as Rubinstein
+    from .market.schema.negotiation import Tactic as Tactic
     from .market.schema.supply import Ability as Ability
     from .market.schema.supply import Rates as Rates
     from .market.schema.supply import Seller as Seller

@@ -47,6 +47,7 @@ CODES = {
     "W217": "a catalogue that is not here",
     "W218": "more price decisions than can be simulated",
     "W219": "a penalty without a promise to break",
+    "W251": "talks that last longer than any deadline",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 

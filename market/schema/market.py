@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from .auctions import Procurement, ScoringAuction
 from .demand import TaskClass
 from .fields import Many, Name, Number, Seconds, Spec, Text, Whole, field, instance, word
+from .negotiation import Negotiation
 from .supply import HIGHEST_PRICE, Seller
 
 _MOST_EPOCHS = 1_000_000
@@ -27,7 +28,9 @@ class PostedPrice(Spec):
     kind: Literal["posted_price"] = "posted_price"
 
 
-_Mechanism = Annotated[PostedPrice | Procurement | ScoringAuction, Field(discriminator="kind")]
+_Mechanism = Annotated[
+    PostedPrice | Procurement | ScoringAuction | Negotiation, Field(discriminator="kind")
+]
 Mechanism = Annotated[
     _Mechanism | Callable[..., Any], BeforeValidator(word), BeforeValidator(instance)
 ]
@@ -150,7 +153,7 @@ class Market(Spec):
     platform: Platform = field({}, doc="the marketplace's own terms")
     mechanism: Mechanism = field(
         {"kind": "posted_price"}, doc="how tasks and sellers meet: posted_price, first_price, "
-        "vickrey, first_score, second_score, or a Python function",
+        "vickrey, first_score, second_score, negotiation, or a Python function",
     )  # fmt: skip
     tasks: Many[TaskClass] = field(doc="the task classes", min_length=1, max_length=64)
     sellers: Many[Seller] = field(doc="the sellers", min_length=1, max_length=1000)

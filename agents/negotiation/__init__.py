@@ -1,0 +1,7 @@
+"""Negotiation: alternating offers as a mechanism in Python, one way of bargaining a file."""
+
+from __future__ import annotations
+
+from .talks import negotiator
+
+__all__ = ["negotiator"]
