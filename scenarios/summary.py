@@ -20,7 +20,8 @@ ALL = "all"
 _UNITS = {
     "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
     "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h",
-    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task",
+    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "advertising": "USD/h", "search": "USD/h", "platform": "USD/h",
+    "thinking": "tokens/task",
     "utilisation": "ratio", "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
 }  # fmt: skip
 _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
@@ -113,7 +114,8 @@ def _rows(
     time = np.broadcast_to(hours, came.shape)
     ended = c["served"] + c["reneged"] + c["failed"]
     net = c["paid"] - c["refund"] - c["penalty"]
-    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
+    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - c["search"] - net
+    margin = net - c["commission"] - c["advertising"] - c["cost"]
     ratios: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {
         "share": (c["assigned"], came),
     }
@@ -124,12 +126,12 @@ def _rows(
             "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
             "thinking": (c["thinking"], c["served"]),
             "revenue": (net - c["commission"], time),
-            "margin": (net - c["commission"] - c["cost"], time),
-            "commission": (c["commission"], time),
+            "margin": (margin, time), "commission": (c["commission"], time),
+            "advertising": (c["advertising"], time), "search": (c["search"], time),
         }  # fmt: skip
     ratios |= {"surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time)}
     if fixed is not None:
-        ratios["profit"] = (net - c["commission"] - c["cost"] - fixed, time)
+        ratios["profit"] = (margin - fixed, time)
         ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
     if outside:
         ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
