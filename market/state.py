@@ -99,7 +99,7 @@ CELL = np.dtype([
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
     ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
     ("own_served", _f), ("own_billed", _f), ("own_kept", _f), ("bid", _f), ("promise", _f),
-    ("rating", _f), ("answers", _f), ("fee", _f),
+    ("rating", _f), ("points", _f), ("answers", _f), ("fee", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
@@ -107,7 +107,8 @@ quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, 
 `slope`; `tilt` is the work of those on time beyond their share, times the refund if late. What
 begins with `own` is what the seller itself expects where buyers take its promise; `bid` is its
 bid where it is the same for all tasks, `promise` the latency it promises. `rating` is the share of
-right answers, of `answers` (the prior's included); `fee` what a sale costs in advertising."""
+right answers, `points` of `answers` (the prior's included); `fee` what a sale costs in
+advertising, USD."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),

@@ -17,17 +17,18 @@ from __future__ import annotations
 from typing import Any
 
 from ..jit import compiled
-from ..quotes import remember
 
 
 def start_rating(cell: Any, prior: float) -> None:
     """Let an offer's rating start at its claim, with the weight of so many answers."""
-    cell["rating"], cell["answers"] = cell["claim"], prior
+    cell["rating"], cell["answers"], cell["points"] = cell["claim"], prior, prior * cell["claim"]
 
 
 @compiled
 def rate(cell: Any, right: bool) -> None:
     """Count one more answer in the rating.
+
+    As a sum, so that the order of answers leaves no trace: offers that did alike tie exactly.
 
     Example:
         >>> from walras.market.state import CELL
@@ -40,4 +41,6 @@ def rate(cell: Any, right: bool) -> None:
         0.81
     """
     cell["answers"] += 1.0
-    cell["rating"] = remember(cell["rating"], cell["answers"], 1.0 if right else 0.0)
+    if right:
+        cell["points"] += 1.0
+    cell["rating"] = cell["points"] / cell["answers"]
