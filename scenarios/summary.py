@@ -20,9 +20,9 @@ ALL = "all"
 _UNITS = {
     "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
     "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h",
-    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "advertising": "USD/h", "search": "USD/h", "platform": "USD/h",
-    "thinking": "tokens/task",
+    "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task",
     "utilisation": "ratio", "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
+    "advertising": "USD/h", "platform": "USD/h", "search": "USD/h",
 }  # fmt: skip
 _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
 _Cube = dict[str, NDArray[np.float64]]
@@ -127,14 +127,16 @@ def _rows(
             "thinking": (c["thinking"], c["served"]),
             "revenue": (net - c["commission"], time),
             "margin": (margin, time), "commission": (c["commission"], time),
-            "advertising": (c["advertising"], time), "search": (c["search"], time),
+            "advertising": (c["advertising"], time),
+            "platform": (c["commission"] + c["advertising"], time),
         }  # fmt: skip
+    ratios["search"] = (c["search"], time)
     ratios |= {"surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time)}
     if fixed is not None:
         ratios["profit"] = (margin - fixed, time)
         ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
     if outside:
-        ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
+        ratios = {n: v for n, v in ratios.items() if n in ("share", "search", "surplus", "welfare")}
     if offer == ALL:
         ratios.pop("share")
         counts = {

@@ -59,7 +59,9 @@ def test_scenarios_meet_every_feature() -> None:
             features |= {"looked in vain"} if (balked["search"] > 0).any() else set()
             looks = rows["search"] / (platform.search_cost or 1.0)
             features |= {"looked twice"} if (looks > 1.5).any() else set()
-            features |= {"rated anew"} if (kernel.engine.state.cells["answers"] > 20).any() else set()
+            features |= (
+                {"rated anew"} if (kernel.engine.state.cells["answers"] > 20).any() else set()
+            )
             for feature in features:
                 met[feature] = met.get(feature, 0) + 1
     scenario.cache_clear()

@@ -110,8 +110,7 @@ def next_look(
     for j in range(looked + 1, count):
         if score[j] > score[best] or (
             score[j] == score[best]
-            and hash2(id_, offers[shown[j]]["tie_key"])
-            > hash2(id_, offers[shown[best]]["tie_key"])
+            and hash2(id_, offers[shown[j]]["tie_key"]) > hash2(id_, offers[shown[best]]["tie_key"])
         ):
             best = j
     return best

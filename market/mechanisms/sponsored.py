@@ -8,6 +8,8 @@ one position, however many offers it lists.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,6 @@ def next_bids(order: NDArray[np.int64], bids: NDArray[np.float64]) -> NDArray[np
     """
     fees = np.zeros(len(bids))
     positions = list(dict.fromkeys(order.tolist()))
-    for seller, following in zip(positions, positions[1:], strict=False):
+    for seller, following in pairwise(positions):
         fees[seller] = bids[following]
     return fees

@@ -39,12 +39,13 @@ class Platform(Spec):
     commission: Number = field(0.0, doc="share of each payment kept by the platform",
                                unit="ratio", ge=0, lt=1)  # fmt: skip
     ranking: Literal["price", "accuracy", "random", "rating", "sponsored"] = field(
-        "price", doc="order in which offers are shown to buyers that consider only a few: cheapest, "
-        "most accurate by claim, drawn, best rated, or by what sellers bid for position (`sponsor`)",
+        "price", doc="order in which offers are shown to buyers that consider only a few: "
+        "cheapest, most accurate by claim, drawn, best rated, or by what sellers bid for position "
+        "(`sponsor`)",
     )  # fmt: skip
     rerank_every: Seconds = field(
-        3600.0, doc="time between two rankings by rating; the other rankings follow every change at "
-        "once", unit="s", gt=0,
+        3600.0, doc="time between two rankings by rating; the other rankings follow every change "
+        "at once", unit="s", gt=0,
     )  # fmt: skip
     rating_prior: Number = field(
         10.0, doc="weight of the claimed accuracy in a rating, in answers: a rating is (prior · "
@@ -159,8 +160,8 @@ def _check_search(tasks: Iterable[TaskClass], mechanism: object) -> None:
             raise ValueError(f'{what}, but tasks "{task.name}" choose by a Python rule')
         if getattr(task.choice, "nest", 1.0) < 1:
             raise ValueError(
-                f'{what}, which needs tastes that are independent between offers: tasks "{task.name}" '
-                "have a nest below 1"
+                f"{what}, which needs tastes that are independent between offers: tasks "
+                f'"{task.name}" have a nest below 1'
             )
 
 

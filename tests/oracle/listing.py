@@ -209,6 +209,4 @@ class Listing(Simulation):
         """Write the row of a task that was not served; its buyer has looked all the same."""
         super().give_up(task, status)
         trade = self.trades[-1]
-        self.trades[-1] = trade._replace(
-            search=task.search, surplus=trade.surplus - task.search
-        )
+        self.trades[-1] = trade._replace(search=task.search, surplus=trade.surplus - task.search)

@@ -14,7 +14,10 @@ _FIRST = 50_000  # other seeds than those of the markets without
 
 
 def random_listing(seed: int, *, grid: bool) -> Market:
-    """Return a random market in which a rating, a position or a look matters."""
+    """Return a random market in which a rating, a position or a look matters.
+
+    Auctions here are of one instant: nobody promises, no bid takes time.
+    """
     market = random_market(_FIRST + seed, grid=grid)
     rng = np.random.default_rng([seed, int(grid), 77])
     search = maybe(rng, 0.5)
@@ -33,15 +36,22 @@ def random_listing(seed: int, *, grid: bool) -> Market:
         if search and task.choice.kind == "logit":
             change["choice"] = {"kind": "logit", "scale": task.choice.scale}
         tasks.append(task.model_copy(update=change))
+    auction = market.mechanism.kind != "posted_price" and not search
+    latency = market.quotes.latency
+    if auction and latency == "promised":
+        latency = "observed"
     bids = [0.0, 0.0, near(rng, 0.02), near(rng, 0.05)]
-    sellers = [
-        s.model_copy(update={"sponsor": pick(rng, *bids), **({"claimed": 0.97} if maybe(rng, 0.5)
-                                                             else {})})
-        for s in market.sellers
-    ]  # fmt: skip
+    sellers = []
+    for seller in market.sellers:
+        change = {"sponsor": pick(rng, *bids)}
+        if maybe(rng, 0.5):
+            change["claimed"] = 0.97
+        if auction:  # calls for bids have markets of their own
+            change["network_time"] = 0.0
+        sellers.append(seller.model_copy(update=change))
     accuracy = pick(rng, "rated", "rated", market.quotes.accuracy)
     return market.model_copy(update={
         "tasks": tasks, "sellers": sellers, "platform": platform,
-        "mechanism": {"kind": "posted_price"} if search else market.mechanism,
-        "quotes": market.quotes.model_copy(update={"accuracy": accuracy}),
+        "mechanism": market.mechanism if auction else {"kind": "posted_price"},
+        "quotes": market.quotes.model_copy(update={"accuracy": accuracy, "latency": latency}),
     })  # fmt: skip
