@@ -50,7 +50,7 @@ def test_scenarios_meet_every_feature() -> None:
         for grid in (False, True):
             market, kernel, _, _ = scenario(seed, grid)
             rows, platform = kernel.rows, market.platform
-            auction = market.mechanism.kind
+            auction = "auction" if kernel.engine.state.clock[0]["sealed"] else "posted price"
             features = {f"ranking {platform.ranking}", f"accuracy {market.quotes.accuracy}"}
             features |= {f"{auction} {platform.ranking}"}
             features |= {f"search {t.choice.kind}" for t in market.tasks if platform.search_cost}
@@ -67,7 +67,7 @@ def test_scenarios_meet_every_feature() -> None:
     scenario.cache_clear()
     needed = {
         "ranking rating", "ranking sponsored", "accuracy rated", "search logit", "search argmax",
-        "second_score sponsored", "second_score rating", "a fee is paid", "looked in vain",
+        "auction sponsored", "auction rating", "a fee is paid", "looked in vain",
         "looked twice", "rated anew",
     }  # fmt: skip
     assert {feature: met.get(feature, 0) for feature in needed if met.get(feature, 0) < 3} == {}

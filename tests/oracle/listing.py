@@ -9,11 +9,13 @@ import math
 from functools import cache
 from typing import Any
 
+import numpy as np
 from scipy import integrate, optimize
 
 from walras.market.schema.demand import Logit
 
 from .beliefs import Beliefs, Scores
+from .bidding import upper
 from .market import Choice, Simulation, nano
 from .task import Task
 from .terms import charge
@@ -63,52 +65,49 @@ class Listed(Beliefs):
             self.accuracy[o] = self.rating(o)
             self.stale.add(self.terms[o].seller)
 
-    def bid(self, o: int) -> float:
+    def offered(self, o: int) -> float:
         """Return what the seller of an offer bids for its position."""
         return self.terms[o].spec.sponsor
 
     def rank(self) -> None:
         """Put the offers in order: best rated first, or highest bidder."""
-        asks = self.cost if self.truthful else self.ask
+        means = np.array([t.spec.cost_factor.mean for t in self.terms])
+        asks = np.where(self.made, self.cost * means, self.ask)
 
         def place(o: int) -> tuple[float, float, int]:
             if self.market.platform.ranking == "rating":
                 return (-self.rating(o), 0.0, self.tie_key[o])
-            return (-self.bid(o), float(asks[o]), self.tie_key[o])
+            return (-self.offered(o), float(asks[o]), self.tie_key[o])
 
         self.listing = sorted(self.serving, key=place)
+
+    def there(self, s: int) -> bool:
+        """Return whether a seller is on the market."""
+        station = self.stations[s]
+        return station.listed and not station.down and not self.silent(s)
 
     def fee(self, o: int) -> float:
         """Return what a sale costs now: the bid of the next seller among those on the market."""
         if self.market.platform.ranking != "sponsored" or self.spec.consideration is None:
             return 0.0
-        here = [
-            j for j in self.listing
-            if self.stations[self.terms[j].seller].listed
-            and not self.stations[self.terms[j].seller].down
-        ]  # fmt: skip
-        if len(here) <= self.spec.consideration:
+        here = [j for j in self.listing if self.there(self.terms[j].seller)]
+        if len(here) <= self.spec.consideration or o not in here:
             return 0.0
         mine = self.terms[o].seller
         above = [self.terms[j].seller for j in here]
         rest = [j for j in here[above.index(mine) :] if self.terms[j].seller != mine]
         before = set(above[: above.index(mine)])
-        return next((self.bid(j) for j in rest if self.terms[j].seller not in before), 0.0)
+        return next((self.offered(j) for j in rest if self.terms[j].seller not in before), 0.0)
 
     def least(self, o: int, law: Any, deadline: float, patience: float, cost: float,
               outlook: Any, work: float | None = None) -> float:  # fmt: skip
         """Return the least a seller asks; what advertising costs is a cost."""
-        own = self.fee(o) if self.stations[self.terms[o].seller].listed else 0.0
-        return super().least(o, law, deadline, patience, cost + own, outlook, work)
+        return super().least(o, law, deadline, patience, cost + self.fee(o), outlook, work)
 
-    def worth(self, *task: float) -> Scores:
+    def worth(self, *task: Any) -> Scores:
         """Return the expected utility of every offer; bids follow what positions cost."""
-        if self.truthful and self.market.platform.ranking == "sponsored":
-            on = [not s.down and s.listed for s in self.stations]
-            owed = [
-                self.fee(o) if o in self.listing and on[self.terms[o].seller] else 0.0
-                for o in range(len(self.terms))
-            ]
+        if any(self.made) and self.market.platform.ranking == "sponsored":
+            owed = [self.fee(o) for o in range(len(self.terms))]
             if owed != self.owed:
                 self.owed = owed
                 self.stale.update(range(len(self.stations)))
@@ -139,12 +138,12 @@ class Listing(Simulation):
             beliefs.order = beliefs.listing
         return super().limit(beliefs, task, score)
 
-    def arrive(self, task: Task) -> None:
+    def choose(self, task: Task) -> None:
         """Let a buyer choose or search; a sale has its price in advertising."""
         if self.market.platform.search_cost > 0.0:
             self.search(task)
         else:
-            super().arrive(task)
+            super().choose(task)
         if task.offer >= 0:
             task.fee = self.beliefs[task.kind].fee(task.offer)
 
@@ -158,8 +157,15 @@ class Listing(Simulation):
     def search(self, task: Task) -> None:
         """Look at one offer after the other while the next promises more than is in hand."""
         k, beliefs = task.kind, self.beliefs[task.kind]
+        task.joined = self.calendar.now
         utility = beliefs.worth(
-            task.value, task.delay_cost, task.deadline, task.patience, task.input, task.output
+            task.value,
+            task.delay_cost,
+            task.deadline,
+            task.patience,
+            task.input,
+            task.output,
+            self.tails[task.row],
         )
         if beliefs.spec.consideration is not None:
             utility = self.limit(beliefs, task, utility)
@@ -191,6 +197,9 @@ class Listing(Simulation):
         task.utility = opened[o] - task.search
         task.offer, task.cell = o, task.kind * len(self.terms) + o
         task.taste = float(self.taste[task.row][o])
+        task.factor = upper(terms.spec.cost_factor, self.tails[task.row][terms.seller])
+        if terms.spec.promise is not None:
+            task.promise = terms.spec.promise
         task.work = task.left = task.input * terms.prefill + billed
         self.choices.append(Choice(task.id, o, task.price, task.utility))
         self.in_system += 1

@@ -8,19 +8,17 @@ import numpy as np
 
 from walras.market.schema.market import Market
 
-from .scenarios import maybe, near, pick, random_market
+from .scenarios import maybe, near, pick, random_auction, random_market
 
 _FIRST = 50_000  # other seeds than those of the markets without
 
 
 def random_listing(seed: int, *, grid: bool) -> Market:
-    """Return a random market in which a rating, a position or a look matters.
-
-    Auctions here are of one instant: nobody promises, no bid takes time.
-    """
-    market = random_market(_FIRST + seed, grid=grid)
+    """Return a random market in which a rating, a position or a look matters."""
     rng = np.random.default_rng([seed, int(grid), 77])
     search = maybe(rng, 0.5)
+    base = random_auction if not search and maybe(rng, 0.4) else random_market
+    market = base(_FIRST + seed, grid=grid)
     platform: dict[str, Any] = {
         "commission": market.platform.commission,
         "ranking": pick(rng, "rating", "sponsored", "sponsored", "price", "random"),
@@ -36,22 +34,16 @@ def random_listing(seed: int, *, grid: bool) -> Market:
         if search and task.choice.kind == "logit":
             change["choice"] = {"kind": "logit", "scale": task.choice.scale}
         tasks.append(task.model_copy(update=change))
-    auction = market.mechanism.kind != "posted_price" and not search
-    latency = market.quotes.latency
-    if auction and latency == "promised":
-        latency = "observed"
     bids = [0.0, 0.0, near(rng, 0.02), near(rng, 0.05)]
     sellers = []
     for seller in market.sellers:
         change = {"sponsor": pick(rng, *bids)}
         if maybe(rng, 0.5):
             change["claimed"] = 0.97
-        if auction:  # calls for bids have markets of their own
-            change["network_time"] = 0.0
         sellers.append(seller.model_copy(update=change))
     accuracy = pick(rng, "rated", "rated", market.quotes.accuracy)
     return market.model_copy(update={
         "tasks": tasks, "sellers": sellers, "platform": platform,
-        "mechanism": market.mechanism if auction else {"kind": "posted_price"},
-        "quotes": market.quotes.model_copy(update={"accuracy": accuracy, "latency": latency}),
+        "mechanism": {"kind": "posted_price"} if search else market.mechanism,
+        "quotes": market.quotes.model_copy(update={"accuracy": accuracy}),
     })  # fmt: skip
