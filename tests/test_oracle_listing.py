@@ -77,7 +77,7 @@ def test_scenarios_meet_every_feature() -> None:
 
 
 def own_bid_is_paid(self: Listed, o: int) -> float:
-    return self.bid(o) if FEE(self, o) > 0.0 else 0.0
+    return self.offered(o) if FEE(self, o) > 0.0 else 0.0
 
 
 def ratings_start_from_nothing(self: Listed, o: int) -> float:

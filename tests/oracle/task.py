@@ -12,9 +12,9 @@ class Task:
 
     __slots__ = (
         "alone", "cell", "deadline", "delay_cost", "difficulty", "ended", "factor", "fee", "id",
-        "input", "joined", "kind", "left", "level", "offer", "output", "patience", "price", "promise",
-        "queued", "resumed", "row", "search", "served",
-        "service", "started", "taste", "time", "utility", "value", "wait", "waiting", "work",
+        "input", "joined", "kind", "left", "level", "offer", "output", "patience", "price",
+        "promise", "queued", "resumed", "row", "search", "served", "service", "started", "taste",
+        "time", "utility", "value", "wait", "waiting", "work",
     )  # fmt: skip
 
     def __init__(
