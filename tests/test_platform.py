@@ -625,3 +625,28 @@ def test_a_strategy_counts_advertising() -> None:
     economy.advance(30.0)
     done = finish(economy.engine, found)
     np.testing.assert_allclose(done["price"][2:] * 1e-9, (0.3 + 0.24) / 0.9, rtol=1e-8)
+
+
+# --- the scenario ------------------------------------------------------------------------------
+
+
+def listed(ranking: str, accuracy: str) -> dict[str, float]:
+    """Return USD per hour and the like of the scenario `listing` under other terms."""
+    market = w.load("listing")
+    platform = market.platform.model_copy(update={"ranking": ranking})
+    quotes = market.quotes.model_copy(update={"accuracy": accuracy})
+    market = market.model_copy(update={"platform": platform, "quotes": quotes})
+    table = w.run(market, until="6 h", seed=1, record="summary").summary()
+    whole = table[(table["task"] == "all") & (table["offer"] == "all")]
+    return dict(zip(whole["metric"], whole["value"], strict=True))
+
+
+def test_a_sold_list_pays_the_platform_and_nobody_else() -> None:
+    """The scenario's answer: same buyers, differences many standard errors (about 7 USD/h) wide."""
+    sold, rated = listed("sponsored", "claimed"), listed("rating", "claimed")
+    mended = listed("sponsored", "rated")
+    assert sold["platform"] > 2.5 * rated["platform"]
+    assert sold["welfare"] < rated["welfare"] - 80.0
+    assert mended["welfare"] > sold["welfare"] + 80.0
+    assert sold["accuracy"] < 0.75 < 0.85 < rated["accuracy"]
+    assert sold["advertising"] > 0.0 == rated["advertising"]
