@@ -53,7 +53,11 @@ def test_scenarios_meet_every_feature() -> None:
             auction = "auction" if kernel.engine.state.clock[0]["sealed"] else "posted price"
             features = {f"ranking {platform.ranking}", f"accuracy {market.quotes.accuracy}"}
             features |= {f"{auction} {platform.ranking}"}
-            features |= {f"search {t.choice.kind}" for t in market.tasks if platform.search_cost}
+            features |= {
+                f"search {getattr(t.choice, 'kind', '')}"
+                for t in market.tasks
+                if platform.search_cost
+            }
             features |= {"a fee is paid"} if (rows["advertising"] > 0).any() else set()
             balked = rows[rows["status"] == 1]
             features |= {"looked in vain"} if (balked["search"] > 0).any() else set()

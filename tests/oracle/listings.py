@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from walras.market.schema.demand import Logit
 from walras.market.schema.market import Market
 
 from .scenarios import maybe, near, pick, random_auction, random_market
@@ -31,7 +32,7 @@ def random_listing(seed: int, *, grid: bool) -> Market:
         change: dict[str, Any] = {}
         if maybe(rng, 0.7):
             change["consideration"] = int(rng.integers(1, 4))
-        if search and task.choice.kind == "logit":
+        if search and isinstance(task.choice, Logit):
             change["choice"] = {"kind": "logit", "scale": task.choice.scale}
         tasks.append(task.model_copy(update=change))
     bids = [0.0, 0.0, near(rng, 0.02), near(rng, 0.05)]
