@@ -60,16 +60,16 @@ def set_menu(st: State, by: str) -> None:
 
 def _set_fees(st: State, k: int, order: NDArray[np.int64]) -> None:
     """Set what a sale to class k costs each offer in advertising: nothing where all are shown."""
-    owner, sellers, cells = st.seller_of, st.sellers, st.cells[k]
+    of, sellers, cells = st.seller_of, st.sellers, st.cells[k]
     open_ = (sellers["listed"] == 1) & (sellers["down"] == 0) & (sellers["silent"] == 0)
-    on_show = order[open_[owner[order]] & (st.offers["listed"][order] == 1)]
+    on_show = order[open_[of[order]] & (st.offers["listed"][order] == 1)]
     fees = np.zeros(len(cells))
     if 0 < st.classes[k]["consider"] < len(on_show):
-        fees[on_show] = next_bids(owner[on_show], sellers["sponsor"])[owner[on_show]]
+        fees[on_show] = next_bids(of[on_show], sellers["sponsor"])[of[on_show]]
     for o in np.flatnonzero(fees != cells["fee"]):  # a truthful bid covers the fee, too
         cells[o]["fee"] = fees[o]
         st.alone[k, o] = np.nan
-        note_change(st, int(owner[o]))
+        note_change(st, int(of[o]))
 
 
 def set_calls(st: State) -> None:

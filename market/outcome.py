@@ -251,13 +251,10 @@ def serve(st: State, i: int, now: float) -> None:
     if clock["ratings"] != UNRATED:
         tell_others(st, i, right)
     if wanted(st, i):
-        surplus = (
-            task["taste"]
-            + realised_utility(
-                task["value"], kind["loss"], task["delay_cost"], right, delta, sojourn, paid
-            )
-            - task["search"]
+        gained = realised_utility(
+            task["value"], kind["loss"], task["delay_cost"], right, delta, sojourn, paid
         )
+        surplus = task["taste"] + gained - task["search"]
         row = write_row(st, i, SERVED, now, surplus)
         row["answer"], row["wait"], row["sojourn"] = task["time"] + sojourn, wait, sojourn
         row["right"], row["late"] = int(right), int(late)
