@@ -40,7 +40,7 @@ class BuyerPopulation(mesa.Agent):
 
 
 class PlatformAgent(mesa.Agent):
-    """The marketplace: runs a Python mechanism, if there is one, and what is scheduled."""
+    """The marketplace: runs a Python mechanism, if there is one, ranks, and what is scheduled."""
 
     def __init__(self, model: Economy) -> None:
         """Install the mechanism for every class."""
@@ -52,6 +52,14 @@ class PlatformAgent(mesa.Agent):
         if callable(mechanism):
             for k in range(len(model.market.tasks)):
                 model.clock.rules[k] = mechanism
+
+    def keep_ranking(self) -> Process:
+        """Rank offers by rating every period; what buyers have said in between counts then."""
+        period, turn = self.economy.market.platform.rerank_every, 1
+        while True:
+            yield self.economy.clock.at(turn * period)
+            self.economy.engine.rank()
+            turn += 1
 
     def await_event(self, event: Event) -> Process:
         """Let one scheduled event of the spec happen at its time; at one time, as listed."""
@@ -117,6 +125,8 @@ class Economy(mesa.Model):
             self.clock.process(seller.live())
         for event in market.events:
             self.clock.process(self.platform.await_event(event))
+        if market.platform.ranking == "rating":
+            self.clock.process(self.platform.keep_ranking())
 
     def seller(self, name: str) -> SellerAgent:
         """Return a seller by name.

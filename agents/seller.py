@@ -171,7 +171,7 @@ class SellerAgent(mesa.Agent):
         return self.spec.tick or 0.01 * self.spec.price.lever or 0.01
 
     def unit_cost(self) -> float:
-        """Return the lever at which a sale just covers marginal cost and commission.
+        """Return the lever at which a sale just covers marginal cost, commission and advertising.
 
         Over the classes the seller serves, weighted by their arrival rates, effort levels alike:
         p with Σ w·(p · units + what else is charged)·(1 − commission) = Σ w·cost.
@@ -183,11 +183,8 @@ class SellerAgent(mesa.Agent):
             for cell in self.engine.state.cells[k, list(self.offers.values())]:
                 if not cell["serves"]:
                     continue
-                cost += (
-                    weight
-                    * float(cell["cost"])
-                    * float(self.engine.state.sellers[self.index]["factor"])
-                )
+                factor = float(self.engine.state.sellers[self.index]["factor"])
+                cost += weight * (float(cell["cost"]) * factor + float(cell["fee"]))
                 if by_token:  # per million output tokens; the input price moves along
                     ratio = posted.input / posted.output
                     units += weight * float(ratio * cell["tokens_in"] + cell["billed_out"]) / 1e6
@@ -209,11 +206,12 @@ class SellerAgent(mesa.Agent):
         state = self.engine.state
         seller, stats = state.sellers[self.index], state.stats[:, list(self.offers.values())]
         kept = stats["paid"] - stats["refund"] - stats["penalty"] - stats["commission"]
+        cost = stats["cost"] + stats["advertising"]
         dt = self.clock.now - float(seller["touched"])
         slots = float(seller["slots"])
         since = {
             "assigned": stats["assigned"].sum(), "served": stats["served"].sum(),
-            "revenue": kept.sum(), "profit": kept.sum() - stats["cost"].sum(),
+            "revenue": kept.sum(), "profit": kept.sum() - cost.sum(),
             "run_time": seller["run_time"] + dt * seller["running"],
             "slot_time": seller["slot_time"] + (0.0 if math.isinf(slots) else dt * slots),
         }  # fmt: skip

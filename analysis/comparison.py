@@ -16,7 +16,7 @@ from .report_tables import Table, measured, parameters, told_in
 
 _LABELS = {
     "welfare": "welfare", "surplus": "buyers’ surplus", "profit": "sellers’ profit",
-    "margin": "sellers’ margin", "commission": "platform’s commission",
+    "margin": "sellers’ margin", "platform": "platform’s fees",
     "miss_rate": "late or never served, of those who chose an offer",
     "served_share": "served, of all who came", "price": "mean price of an answer",
     "sojourn": "mean time to the answer",

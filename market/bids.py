@@ -51,11 +51,12 @@ def slot_cost(st: State, s: int) -> float:
 
 @spliced
 def least_at(st: State, k: int, o: int, cost: float, factor: float) -> float:
-    """Return the price that just covers a cost factor at an offer, USD."""
+    """Return the price that just covers a cost factor, a slot and advertising, USD."""
     s = st.seller_of[o]
     return least_price(
-        st.cells[k, o], st.sellers[s], cost * factor, slot_cost(st, s), st.clock[0]["commission"]
-    )
+        st.cells[k, o], st.sellers[s], cost * factor, slot_cost(st, s) + st.cells[k, o]["fee"],
+        st.clock[0]["commission"],
+    )  # fmt: skip
 
 
 @compiled

@@ -21,6 +21,7 @@ from .mechanisms.bidding import (
     rival_nodes,
     shadow_prices,
 )  # fmt: skip
+from .mechanisms.search import reservation
 from .menu import set_asks, set_calls, set_menu
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
@@ -54,10 +55,13 @@ from .state import (
     PRIORITY,
     PROMISED,
     QUEUE,
+    QUOTED,
+    RATED,
     SECOND_SCORE,
     SELLER,
     STAT,
     TRADE,
+    UNRATED,
     VICKREY,
     State,
     empty_pool,
@@ -139,6 +143,7 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
             if isinstance(task.delay_cost, ShareOfValue) else task.delay_cost.mean
         )  # fmt: skip
         c["known"] = int(known and market.quotes.price == "expected")
+        c["look"] = reservation(market.platform.search_cost, float(c["scale"]))
         c["plain"] = int(plain and c["known"])
     return classes
 
@@ -177,6 +182,7 @@ def _sellers(market: Market) -> Any:
             s["bid_rate"] = getattr(rule, "rate", getattr(rule, "margin", 0.0))
             s["answer"] = answer_time(auction, seller)
         s["listed"] = int(seller.enters == 0)
+        s["sponsor"] = seller.sponsor
     return sellers
 
 
@@ -222,6 +228,10 @@ def _clock(market: Market, warmup: float) -> Any:
     c["commission"], c["memory"] = market.platform.commission, market.quotes.memory
     c["ranking"] = int(market.platform.ranking == "random")
     c["record_from"] = warmup
+    c["search_cost"] = market.platform.search_cost
+    c["ratings"] = RATED if market.platform.ranking == "rating" else UNRATED
+    if market.quotes.accuracy == "rated":
+        c["ratings"] = QUOTED
     return clock
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import quotes, rules, workload
 from .accuracy import ability_for, class_accuracy
+from .mechanisms.rating import start_rating
 from .rules import HALFLIFE, HARD, LINEAR
 from .schema.demand import TaskClass
 from .schema.market import Market
@@ -60,8 +61,11 @@ def cells_of(market: Market, offers: Any, sellers: Any, traces: list[NDArray[np.
             seller = market.sellers[offer["seller"]]
             cell = cells[k, o]
             _fill_accuracy(cell, task, seller, float(offer["thinking"]))
+            start_rating(cell, market.platform.rating_prior)
             if market.quotes.accuracy == "claimed":
                 cell["accuracy"] = cell["claim"]
+            elif market.quotes.accuracy == "rated":
+                cell["accuracy"] = cell["rating"]
             prefill = float(sellers[offer["seller"]]["prefill"])
             nodes[k, o] = fill_work(
                 works[k, o], sizes, prefill, seller.verbosity, float(offer["thinking"]), tables

@@ -161,11 +161,12 @@ def score_offers(st: State, k: int, i: int) -> int:
     """Fill `st.score` for the offers in `st.shown`; return how many are shown to task i of class k.
 
     Where sellers bid, `st.bids` too. Offers that are off the market are shown with a score of −∞.
+    Where looking costs, the buyer does not know its tastes yet, and scores are without them.
     """
     kind = st.classes[k]
     id_ = st.tasks[i]["id"]
     plain = kind["plain"] == 1 and st.tasks[i]["own"] == 0
-    logit = kind["choice"] == LOGIT
+    logit = kind["choice"] == LOGIT and st.clock[0]["search_cost"] == 0.0
     scale, nest = kind["scale"], kind["nest"]
     if st.clock[0]["changes"] != kind["seen"]:
         catch_up(st, k)

@@ -184,7 +184,7 @@ class Engine:
             o["price_task"] = price
         set_asks(self.state, offer)
         if self.market.platform.ranking == "price":
-            set_menu(self.state, "price")
+            self.rank()
         self._requote(int(o["seller"]))
 
     def list_offer(self, offer: int, listed: bool) -> None:
@@ -199,8 +199,18 @@ class Engine:
         set_calls(self.state)
         self._requote(seller)
 
+    def rank(self) -> None:
+        """Rank the offers anew, as the platform does when prices or ratings have changed."""
+        set_menu(self.state, self.market.platform.ranking)
+
     def _requote(self, seller: int) -> None:
         note_change(self.state, seller)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Let sponsored positions follow who is on the market, and at what price."""
+        if self.market.platform.ranking == "sponsored":
+            self.rank()
 
     def begin_outage(self, seller: int, in_service: str, now: float) -> None:
         """Stop a seller; its tasks in service resume later, are requeued, or fail."""
@@ -219,6 +229,7 @@ class Engine:
                     st = self.state = st._replace(trades=np.zeros(len(order) + 2, TRADE))
                 kernel.fail_all(st, seller, order, now)
             expect_completion(st, seller, now)
+        self._follow()
 
     def end_outage(self, seller: int, now: float) -> None:
         """Repair a seller: it goes on with what it has and takes tasks again."""
@@ -226,6 +237,7 @@ class Engine:
         with np.errstate(over="ignore"):
             kernel.resume_serving(self.state, seller, now)
             set_calls(self.state)
+        self._follow()
 
     def add_slots(self, seller: int, slots: int, now: float) -> None:
         """Add slots to a seller, to be used at once."""

@@ -27,6 +27,7 @@ from .choice import (
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
+from .mechanisms.search import look_around
 from .outcome import do_without, fresh, leave, serve, think
 from .outlook import catch_up, is_open, note_change
 from .service import (
@@ -85,6 +86,8 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
         task["promise"] = st.cells[k, o]["promise"]
     task["work"] = work_of(st, o, i)
     task["left"] = task["work"]
+    if task["pinned"] < 0:  # it came through the listing
+        task["fee"] = st.cells[k, o]["fee"]
     st.stats[k, o]["assigned"] += 1
     join(st, s, i, st.clock[0]["now"])
 
@@ -123,10 +126,12 @@ def clear(st: State, i: int) -> bool:
         return False
     outside = outside_taste(st, k, task["id"]) if kind["outside"] == 1 else -math.inf
     if st.clock[0]["mechanism"] == POSTED_PRICE:
+        if st.clock[0]["search_cost"] > 0.0:
+            count = look_around(st, k, i, count, outside)
         place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
         if place >= 0:
             winner = st.shown[place]
-            assign(st, i, winner, tariff(st, winner, i), st.score[place])
+            assign(st, i, winner, tariff(st, winner, i), st.score[place] - task["search"])
     else:
         place, price = hold(st, k, i, count, outside)
         if place >= 0:

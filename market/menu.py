@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import rules
 from .mechanisms.bidding import PRICE
+from .mechanisms.sponsored import next_bids
 from .outlook import note_change
 from .state import CALLING, POSTED_PRICE, State
 
@@ -32,7 +34,11 @@ def set_asks(st: State, o: int) -> None:
 
 
 def set_menu(st: State, by: str) -> None:
-    """Order each class's menu as the platform ranks it: cheapest or most accurate first."""
+    """Order each class's menu as the platform ranks it, and say what positions cost.
+
+    Cheapest, most accurate by claim, best rated or highest bidder first; the cheaper of equal
+    bidders first; all else equal, by a key.
+    """
     clock = st.clock[0]
     sellers = st.sellers[st.seller_of]
     bids_cost = (clock["sealed"] == 1) & (sellers["bid_rule"] != PRICE)
@@ -40,12 +46,30 @@ def set_menu(st: State, by: str) -> None:
         cells = st.cells[k]
         serving = np.flatnonzero(cells["serves"])
         asks = np.where(bids_cost, cells["cost"] * sellers["factor"], cells["ask"])
-        merit = -cells["claim"] if by == "accuracy" else asks
+        bids = sellers["sponsor"] if by == "sponsored" else np.zeros(len(cells))
+        merit = {"accuracy": -cells["claim"], "rating": -cells["rating"]}.get(by, asks)
         order = serving  # all shown: offers of a seller side by side share one taste draw
         if st.classes[k]["consider"] > 0 and by != "random":
-            order = serving[np.lexsort((st.offers["tie_key"][serving], merit[serving]))]
+            keys = (st.offers["tie_key"][serving], merit[serving], -bids[serving])
+            order = serving[np.lexsort(keys)]
         st.menu[k, : len(order)] = order
         st.classes[k]["offers"] = len(order)
+        if by == "sponsored":
+            _set_fees(st, k, order)
+
+
+def _set_fees(st: State, k: int, order: NDArray[np.int64]) -> None:
+    """Set what a sale to class k costs each offer in advertising: nothing where all are shown."""
+    of, sellers, cells = st.seller_of, st.sellers, st.cells[k]
+    open_ = (sellers["listed"] == 1) & (sellers["down"] == 0) & (sellers["silent"] == 0)
+    on_show = order[open_[of[order]] & (st.offers["listed"][order] == 1)]
+    fees = np.zeros(len(cells))
+    if 0 < st.classes[k]["consider"] < len(on_show):
+        fees[on_show] = next_bids(of[on_show], sellers["sponsor"])[of[on_show]]
+    for o in np.flatnonzero(fees != cells["fee"]):  # a truthful bid covers the fee, too
+        cells[o]["fee"] = fees[o]
+        st.alone[k, o] = np.nan
+        note_change(st, int(of[o]))
 
 
 def set_calls(st: State) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from . import workload
 from .choice import cost_of, outside_taste
 from .jit import compiled, spliced
-from .ledger import settle
+from .ledger import post, settle
+from .mechanisms.rating import rate
 from .outlook import note_change
 from .quotes import remember
 from .rng import ROW, THINK, USER, hash2, uniform
@@ -28,11 +29,14 @@ from .service import announce
 from .state import (
     BALKED,
     BINS_PER_OCTAVE,
+    CROWD,
     FIRST_OCTAVE,
     FREE,
     LATENCY_BINS,
+    QUOTED,
     RENEGED,
     SERVED,
+    UNRATED,
     WAITING,
     State,
 )  # fmt: skip
@@ -74,6 +78,20 @@ def experience(st: State, i: int, wait: float, served: bool, now: float) -> None
 
 
 @spliced
+def tell_others(st: State, i: int, right: bool) -> None:
+    """Count an answer in its offer's rating; where buyers go by ratings, quotes are renewed."""
+    k, o = st.tasks[i]["kind"], st.tasks[i]["offer"]
+    cell = st.cells[k, o]
+    rate(cell, right)
+    if st.clock[0]["ratings"] == QUOTED:
+        cell["accuracy"] = cell["rating"]
+        st.stamp[k, o] = -1
+        for streams in range(CROWD):
+            st.alone[k, o, streams, 0] = math.nan
+        note_change(st, st.offers[o]["seller"])
+
+
+@spliced
 def is_right(st: State, i: int) -> bool:
     """Return whether the answer is right: a draw at the task's own difficulty."""
     task = st.tasks[i]
@@ -107,6 +125,7 @@ def write_row(st: State, i: int, status: int, finish: float, surplus: float) -> 
     row["answer"], row["wait"], row["sojourn"] = math.nan, math.nan, math.nan
     row["price"], row["refund"], row["penalty"] = 0, 0, 0
     row["commission"], row["returned"], row["cost"] = 0, 0, 0
+    row["advertising"], row["search"] = 0, task["search"]
     return row
 
 
@@ -162,6 +181,7 @@ def fresh(st: State, i: int) -> None:
     task["state"], task["service"], task["wait"] = FREE, 0.0, 0.0
     task["taste"], task["utility"], task["price"] = 0.0, 0.0, 0.0
     task["factor"], task["promise"], task["joined"] = 1.0, math.inf, math.nan
+    task["search"], task["fee"] = 0.0, 0.0
 
 
 @compiled
@@ -175,6 +195,7 @@ def count_answer(
     stat["sojourn"] += sojourn
     stat["delay_cost"] += task["delay_cost"] * sojourn
     stat["taste"] += task["taste"]
+    stat["search"] += task["search"]
     if late:
         stat["late"] += 1
     if right:
@@ -210,6 +231,9 @@ def serve(st: State, i: int, now: float) -> None:
         st.ledger, k, classes + s, classes + sellers, classes + sellers + 1,
         price, refund, penalty, cost, clock["commission"],
     )  # fmt: skip
+    fee = nano(task["fee"])
+    if fee > 0:
+        post(st.ledger, classes + s, classes + sellers, fee)
     paid = (price - refund - penalty) * 1e-9
     stat = st.stats[k, o]
     count_answer(stat, task, kind, right, late, delta, sojourn)
@@ -219,19 +243,24 @@ def serve(st: State, i: int, now: float) -> None:
     stat["penalty"] += penalty
     stat["commission"] += kept - back
     stat["cost"] += cost
+    stat["advertising"] += fee
     if now >= clock["record_from"]:
         st.latencies[k, o, latency_bin(sojourn)] += 1
     if seller["quote"] == 1:
         experience(st, i, wait, True, now)
+    if clock["ratings"] != UNRATED:
+        tell_others(st, i, right)
     if wanted(st, i):
-        surplus = task["taste"] + realised_utility(
+        gained = realised_utility(
             task["value"], kind["loss"], task["delay_cost"], right, delta, sojourn, paid
         )
+        surplus = task["taste"] + gained - task["search"]
         row = write_row(st, i, SERVED, now, surplus)
         row["answer"], row["wait"], row["sojourn"] = task["time"] + sojourn, wait, sojourn
         row["right"], row["late"] = int(right), int(late)
         row["price"], row["refund"], row["penalty"] = price, refund, penalty
         row["commission"], row["returned"], row["cost"] = kept, back, cost
+        row["advertising"] = fee
     release(st, i, SERVED, now)
 
 
@@ -251,17 +280,18 @@ def leave(st: State, i: int, status: int, now: float) -> None:
     delay = task["delay_cost"] * time
     stat["delay_cost"] += delay
     stat["taste"] += task["taste"]
+    stat["search"] += task["search"]
     if status == RENEGED and st.sellers[st.offers[o]["seller"]]["quote"] == 1:
         experience(st, i, time, False, now)
     if wanted(st, i):
-        row = write_row(st, i, status, now, task["taste"] - delay)
+        row = write_row(st, i, status, now, task["taste"] - delay - task["search"])
         row["wait"], row["sojourn"] = task["wait"], time
     release(st, i, status, now)
 
 
 @spliced
 def do_without(st: State, i: int, now: float) -> None:
-    """End a task whose buyer took the outside option; what a call has taken is lost."""
+    """End a task whose buyer took the outside option; what a call or looking has cost is lost."""
     task = st.tasks[i]
     k = task["kind"]
     task["taste"] = outside_taste(st, k, task["id"])
@@ -273,6 +303,8 @@ def do_without(st: State, i: int, now: float) -> None:
         stat["taste"] += task["taste"]
     else:
         task["taste"] = 0.0
+    stat["search"] += task["search"]
+    task["utility"] = 0.0 - task["search"]
     if wanted(st, i):
-        write_row(st, i, BALKED, now, task["taste"] - lost)
+        write_row(st, i, BALKED, now, task["taste"] - lost - task["search"])
     release(st, i, BALKED, now)

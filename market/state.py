@@ -25,6 +25,7 @@ OBSERVED, AVERAGE, PROMISED = range(3)
 FCFS, PRIORITY, PREEMPTIVE = range(3)
 ARGMAX, LOGIT = range(2)
 POSTED_PRICE, FIRST_PRICE, VICKREY, FIRST_SCORE, SECOND_SCORE = range(5)
+UNRATED, RATED, QUOTED = range(3)
 LEVELS = 8
 CROWD = 128
 """Streams of a seller up to which what a free slot promises is kept."""
@@ -41,10 +42,11 @@ CLOCK = np.dtype([
     ("current", _i), ("grow", _i), ("mechanism", _i), ("sealed", _i), ("exact_price", _i),
     ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i), ("changes", _i),
     ("record_from", _f), ("on_show", _i), ("reserve", _f), ("call", _f), ("calling", _i),
-    ("linear", _f), ("quadratic", _f), ("choose_promise", _i),
+    ("linear", _f), ("quadratic", _f), ("choose_promise", _i), ("search_cost", _f), ("ratings", _i),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings. sealed: sellers bid; call:
-deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score."""
+deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score;
+ratings: UNRATED (not kept), RATED, or QUOTED as the accuracy that buyers expect."""
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
@@ -52,12 +54,13 @@ CLASS = np.dtype([
     ("asks", _i), ("scale", _f), ("nest", _f), ("consider", _i), ("outside", _i),
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
     ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i), ("call", _f),
-    ("mean_value", _f), ("mean_delay", _f),
+    ("mean_value", _f), ("mean_delay", _f), ("look", _f),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
 utilities; known: same deadline and patience for all, and nobody is told its own price; seen: how
-many changes of quotes the class has caught up with; call: how long a call for bids takes now."""
+many changes of quotes the class has caught up with; call: how long a call for bids takes now;
+look: an offer's reservation value less its expected utility, where looking costs."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -74,12 +77,12 @@ SELLER = np.dtype([
     ("since", _f), ("rate", _f), ("running", _i), ("waiting", _i), ("run_work", _f),
     ("run_variance", _f), ("touched", _f), ("run_time", _f), ("wait_time", _f), ("busy", _f),
     ("up_time", _f), ("slot_time", _f), ("open_time", _f), ("bid_rule", _i), ("bid_rate", _f),
-    ("cost_key", _u), ("factor", _f), ("answer", _f), ("silent", _i),
+    ("cost_key", _u), ("factor", _f), ("answer", _f), ("silent", _i), ("sponsor", _f),
 ], align=True)  # fmt: skip
 """A seller: terms, then its service state. `served_work` is the work done per stream since the
 seller was last idle (its virtual clock) at time `since`; from `touched` to `open_time` are time
 integrals. Then how it bids: `factor` is the mean of its cost factor, `answer` the time until its
-bid is there, `silent` whether that is too late."""
+bid is there, `silent` whether that is too late, `sponsor` what it bids for position."""
 
 QUEUE = np.dtype([
     ("head", _i), ("tail", _i), ("length", _i), ("running", _i), ("work", _f), ("variance", _f),
@@ -96,13 +99,16 @@ CELL = np.dtype([
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
     ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
     ("own_served", _f), ("own_billed", _f), ("own_kept", _f), ("bid", _f), ("promise", _f),
+    ("rating", _f), ("points", _f), ("answers", _f), ("fee", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
 quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, the price by
 `slope`; `tilt` is the work of those on time beyond their share, times the refund if late. What
 begins with `own` is what the seller itself expects where buyers take its promise; `bid` is its
-bid where it is the same for all tasks, `promise` the latency it promises."""
+bid where it is the same for all tasks, `promise` the latency it promises. `rating` is the share of
+right answers, `points` of `answers` (the prior's included); `fee` what a sale costs in
+advertising, USD."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -111,11 +117,12 @@ TASK = np.dtype([
     ("resumed", _f), ("service", _f), ("queued", _f), ("wait", _f), ("level", _i),
     ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
     ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i), ("joined", _f),
-    ("factor", _f), ("promise", _f),
+    ("factor", _f), ("promise", _f), ("search", _f), ("fee", _f),
 ], align=True)  # fmt: skip
 """A task in the market: its demand, then where it is. Links are −1 at the ends; `own` marks a
 task whose value or times are not its class's; `joined` is when an offer was chosen, `factor` what
-its cost is multiplied by, `promise` the latency promised."""
+its cost is multiplied by, `promise` the latency promised, `search` what looking has cost, `fee`
+what the seller pays the platform for the sale."""
 
 DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
 """A task as the workload makes it."""
@@ -126,7 +133,7 @@ TRADE = np.dtype([
     ("answer", _f), ("wait", _f), ("sojourn", _f), ("input", _f), ("output", _f), ("value", _f),
     ("deadline", _f), ("delay_cost", _f), ("difficulty", _f), ("price", _i), ("refund", _i),
     ("penalty", _i), ("commission", _i), ("returned", _i), ("cost", _i), ("utility", _f),
-    ("surplus", _f), ("taste", _f), ("sampled", _i),
+    ("surplus", _f), ("taste", _f), ("sampled", _i), ("advertising", _i), ("search", _f),
 ], align=True)  # fmt: skip
 """A finished task as a row: money in nano-dollars; `returned` is commission given back, `sampled`
 tells rows of the keyed sample from those written because somebody waits for the task."""
@@ -135,7 +142,7 @@ STAT = np.dtype([
     ("assigned", _i), ("served", _i), ("right", _i), ("late", _i), ("reneged", _i),
     ("failed", _i), ("wait", _f), ("service", _f), ("sojourn", _f), ("value", _f), ("loss", _f),
     ("delay_cost", _f), ("taste", _f), ("thinking", _f), ("paid", _i), ("refund", _i),
-    ("penalty", _i), ("commission", _i), ("cost", _i),
+    ("penalty", _i), ("commission", _i), ("cost", _i), ("advertising", _i), ("search", _f),
 ], align=True)  # fmt: skip
 """Counts and sums of a class at an offer since the epoch began; the last column is the outside
 option. `commission` is net of what refunds gave back."""

@@ -44,7 +44,7 @@ from .summary import ALL, Ratio, class_ratios, unit_of
 
 Mechanism = str | Mapping[str, Any] | Spec | Callable[..., Any]
 METRICS = (
-    "welfare", "surplus", "profit", "margin", "commission", "miss_rate", "served_share",
+    "welfare", "surplus", "profit", "margin", "platform", "miss_rate", "served_share",
     "late_share", "left_share", "without_share", "accuracy", "price", "sojourn", "wait", "thinking",
 )  # fmt: skip
 """What is compared, in order. `profit` is all sellers', fixed costs off; a class has `margin`."""
@@ -380,7 +380,7 @@ def _difference(ratio: Ratio, base: Ratio) -> Estimate:
 
 
 SHOWN = (
-    "welfare", "surplus", "profit", "commission", "miss_rate", "served_share", "price", "sojourn",
+    "welfare", "surplus", "profit", "platform", "miss_rate", "served_share", "price", "sojourn",
 )  # fmt: skip
 """The metrics of all tasks that the card and the report set side by side."""
 

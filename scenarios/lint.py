@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ..market.schema.auctions import bids_posted
 from ..market.schema.demand import Logit
-from ..market.schema.distributions import Constant, Quantiles, Uniform
 from ..market.schema.entries import Path
 from ..market.schema.errors import Problem, did_you_mean, ordered, shown
 from ..market.schema.faults import Source
 from ..market.schema.market import Market, PriceChange
 from ..market.schema.negotiation import Negotiation
 from ..market.schema.supply import Seller
+from .lint_platform import PLATFORM_RULES
 from .lint_queues import QUEUE_RULES
-from .terms import Term, Terms
+from .terms import Term, Terms, highest
 
 _ROUNDING = 1e-9
 
@@ -227,15 +226,6 @@ def _too_dear(terms: Terms, t: Term) -> bool:
     return bool(t.accuracy * highest(t.task.value) < asked(terms, t) * (1 - refund))
 
 
-def highest(law: Any) -> float:
-    """Return the largest value a law can take, infinite where it has no bound."""
-    if isinstance(law, Quantiles):
-        return law.values[-1]
-    if isinstance(law, Uniform):
-        return law.high
-    return law.value if isinstance(law, Constant) else math.inf
-
-
 def idle_priorities(terms: Terms) -> Found:
     """W214: classes differ in priority, and every seller serves first come, first served."""
     market = terms.market
@@ -267,6 +257,6 @@ RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks,
-    *QUEUE_RULES,
+    *QUEUE_RULES, *PLATFORM_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

@@ -22,6 +22,7 @@ _UNITS = {
     "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h",
     "revenue": "USD/h", "welfare": "USD/h", "commission": "USD/h", "thinking": "tokens/task",
     "utilisation": "ratio", "waiting": "tasks", "running": "tasks", "fixed": "USD/h",
+    "advertising": "USD/h", "platform": "USD/h", "search": "USD/h",
 }  # fmt: skip
 _TOTALS = ("arrived", "served", "balked", "reneged", "failed")
 _Cube = dict[str, NDArray[np.float64]]
@@ -157,7 +158,7 @@ def _rows(
     """Append the metrics of one cell; `fixed` are the fixed costs, given for the whole market."""
     ratios = {"share": (c["assigned"], came)} | _ratios(c, came, hours, fixed)
     if outside:
-        ratios = {n: v for n, v in ratios.items() if n in ("share", "surplus", "welfare")}
+        ratios = {n: v for n, v in ratios.items() if n in ("share", "search", "surplus", "welfare")}
     if offer == ALL:
         ratios.pop("share")
         counts = {
@@ -184,19 +185,21 @@ def _ratios(
     time = np.broadcast_to(hours, came.shape)
     ended = c["served"] + c["reneged"] + c["failed"]
     net = c["paid"] - c["refund"] - c["penalty"]
-    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
+    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - c["search"] - net
+    margin = net - c["commission"] - c["advertising"] - c["cost"]
     ratios: dict[str, Ratio] = {
         "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),
         "accuracy": (c["right"], c["served"]), "wait": (c["wait"], c["served"]),
         "sojourn": (c["sojourn"], c["served"]), "price": (c["paid"], c["served"]),
         "thinking": (c["thinking"], c["served"]),
         "revenue": (net - c["commission"], time),
-        "margin": (net - c["commission"] - c["cost"], time),
-        "commission": (c["commission"], time),
+        "margin": (margin, time), "commission": (c["commission"], time),
+        "advertising": (c["advertising"], time), "search": (c["search"], time),
+        "platform": (c["commission"] + c["advertising"], time),
         "surplus": (surplus, time), "welfare": (surplus + net - c["cost"], time),
     }  # fmt: skip
     if fixed is not None:
-        ratios["profit"] = (net - c["commission"] - c["cost"] - fixed, time)
+        ratios["profit"] = (margin - fixed, time)
         ratios["welfare"] = (surplus + net - c["cost"] - fixed, time)
     return ratios
 

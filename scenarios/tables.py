@@ -18,24 +18,24 @@ from ..market.state import BINS_PER_OCTAVE, FIRST_OCTAVE, LATENCY_BINS
 OUTSIDE = "outside"
 """The offer of those who did without."""
 COUNTS = ("assigned", "served", "right", "late", "reneged", "failed")
-SUMS = ("wait", "service", "sojourn", "value", "loss", "delay_cost", "taste", "thinking")
-MONEY = ("paid", "refund", "penalty", "commission", "cost")
+SUMS = ("wait", "service", "sojourn", "value", "loss", "delay_cost", "taste", "thinking", "search")
+MONEY = ("paid", "refund", "penalty", "commission", "cost", "advertising")
 UNITS = {
     "start": "s", "wait": "s", "service": "s", "sojourn": "s", "value": "USD", "loss": "USD",
     "delay_cost": "USD", "taste": "USD", "thinking": "tokens", "price": "USD/task", "low": "s",
-    "high": "s", **dict.fromkeys(MONEY, "USD"),
+    "high": "s", "search": "USD", **dict.fromkeys(MONEY, "USD"),
 }  # fmt: skip
 SELLER_UNITS = {
     "start": "s", "slots": "slots", "utilisation": "ratio", "running": "tasks",
     "waiting": "tasks", "up": "ratio", "revenue": "USD", "cost": "USD", "fixed": "USD",
-    "profit": "USD",
+    "profit": "USD", "advertising": "USD",
 }  # fmt: skip
-_POSTED = ("price", "refund", "penalty", "commission", "returned", "cost")
+_POSTED = ("price", "refund", "penalty", "commission", "returned", "cost", "advertising")
 TRADE_UNITS = {
     **dict.fromkeys(("arrival", "start", "finish", "answer", "wait", "sojourn", "deadline"), "s"),
     **dict.fromkeys(("input", "output"), "tokens"),
     **dict.fromkeys(("value", "price", "refund", "penalty", "commission", "cost", "utility",
-                     "surplus", "taste", "returned"), "USD"),
+                     "surplus", "taste", "returned", "advertising", "search"), "USD"),
     **dict.fromkeys((f"{name}_nano" for name in _POSTED), "nano-USD"),
     "delay_cost": "USD/s", "difficulty": "logits",
 }  # fmt: skip
@@ -140,7 +140,8 @@ def _sellers(market: Market, edges: NDArray[np.float64], records: Sequence[Recor
         "utilisation": np.where(limited, state["busy"] / length, np.nan),
         "running": state["run_time"] / length, "waiting": state["wait_time"] / length,
         "up": state["up_time"] / length, "revenue": revenue, "cost": per_seller["cost"],
-        "fixed": fixed, "profit": revenue - per_seller["cost"] - fixed,
+        "advertising": per_seller["advertising"], "fixed": fixed,
+        "profit": revenue - per_seller["cost"] - per_seller["advertising"] - fixed,
     }  # fmt: skip
     frame = pd.DataFrame({
         "rep": rep, "epoch": epoch, "start": edges[epoch],
@@ -202,7 +203,7 @@ def _trades(market: Market, records: Sequence[Record], shares: Sequence[float]) 
     for name in _POSTED:
         data[f"{name}_nano"] = rows[name]
         data[name] = rows[name] * 1e-9
-    data |= {name: rows[name] for name in ("utility", "surplus", "taste")}
+    data |= {name: rows[name] for name in ("utility", "surplus", "taste", "search")}
     frame = _with_units(pd.DataFrame(data), TRADE_UNITS)
     frame.attrs["share"] = {t.name: x for t, x in zip(market.tasks, shares, strict=True)}
     return frame

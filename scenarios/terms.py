@@ -17,7 +17,7 @@ import numpy as np
 from ..market import rules
 from ..market.schema.arrivals import Closed, Replay
 from ..market.schema.demand import TaskClass
-from ..market.schema.distributions import Recorded
+from ..market.schema.distributions import Constant, Quantiles, Recorded, Uniform
 from ..market.schema.market import AddSlots, Market
 from ..market.schema.supply import Rates, Seller
 
@@ -156,6 +156,15 @@ def open_rate(task: TaskClass) -> float:
         return 0.0  # users wait for answers: a closed population cannot overload a queue
     rate = task.arrivals.mean_rate
     return rate if math.isfinite(rate) else 0.0
+
+
+def highest(law: Any) -> float:
+    """Return the largest value a law can take, infinite where it has no bound."""
+    if isinstance(law, Quantiles):
+        return law.values[-1]
+    if isinstance(law, Uniform):
+        return law.high
+    return law.value if isinstance(law, Constant) else math.inf
 
 
 def mean_size(task: TaskClass, name: str) -> float:

@@ -318,3 +318,51 @@ def a_taken_slot_is_dearer() -> None:
     task = at("k", [0.0, 0.1], size=9.0)
     done = rows([task], [me], mechanism="first_score")
     same(done["price"] * 1e-9, [2.0, 4.0])
+
+
+# --- the platform ------------------------------------------------------------------------------
+
+
+def positions_cost_the_next_bid() -> None:
+    """Bids of .5 and .2, one offer shown: a sale costs .2 in advertising."""
+    two = [one(name=n, sponsor=b) for n, b in (("a", 0.5), ("b", 0.2))]
+    done = rows([at("k", [0.0], consideration=1)], two, platform={"ranking": "sponsored"})
+    same(done["advertising"] * 1e-9, [0.2])
+
+
+def bids_cover_advertising() -> None:
+    """Cost 1 and a fee of .2, alone on show: the bid, and the price, is 1.2."""
+    two = [one(name=n, sponsor=b, cost={"task": 1.0}) for n, b in (("a", 0.5), ("b", 0.2))]
+    done = rows([at("k", [0.0], consideration=1)], two, mechanism="second_score",
+                platform={"ranking": "sponsored"})  # fmt: skip
+    same(done["price"] * 1e-9, [1.2])
+
+
+def looks_are_paid_for() -> None:
+    """Worth 8, asked 2, a look .5; and one who looks in vain has lost it, too."""
+    task = at("k", [0.0], outside_option=True)
+    done = rows([task], [one(price={"task": 2.0})], platform={"search_cost": 0.5})
+    same(done["surplus"], [5.5])
+    same(done["utility"], [5.5])
+
+
+def looking_stops_in_time() -> None:
+    """Without tastes the second of two equal offers is not worth a look."""
+    done = rows([at("k", [0.0])], [one(name=n) for n in "ab"], platform={"search_cost": 0.5})
+    same(done["search"], [0.5])
+
+
+def the_best_is_looked_at_first() -> None:
+    """The dearer stands first in the list; the buyer looks at the cheaper alone."""
+    two = [one(name=n, price={"task": p}) for n, p in (("a", 3.0), ("b", 1.0))]
+    done = rows([at("k", [0.0])], two, platform={"search_cost": 0.5})
+    same(done["search"], [0.5])
+    assert done["offer"].tolist() == [1]
+
+
+def claims_count_in_ratings() -> None:
+    """Claimed .9 with the weight of nine answers, then one wrong: .81 of 8."""
+    liar = one(accuracy=0.0, claimed=0.9)
+    done = rows([at("k", [0.0, 2.0])], [liar], quotes={"accuracy": "rated"},
+                platform={"rating_prior": 9.0})  # fmt: skip
+    same(done["utility"], [7.2, 6.48])

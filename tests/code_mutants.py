@@ -20,6 +20,7 @@ from walras.market import (
     auction,
     bids,
     build,
+    cells,
     choice,
     kernel,
     ledger,
@@ -40,7 +41,10 @@ from walras.market.mechanisms import (
     first_price,
     first_score,
     posted_price,
+    rating,
+    search,
     second_score,
+    sponsored,
     vickrey,
 )
 
@@ -51,6 +55,8 @@ from .code_checks import (
     a_taken_slot_is_dearer,
     an_announced_score_is_kept_to,
     answers_are_right_at_the_tasks_own_difficulty,
+    bids_cover_advertising,
+    claims_count_in_ratings,
     commission_is_rounded_half_even,
     completions_come_before_arrivals,
     costs_are_drawn_and_charged,
@@ -61,16 +67,20 @@ from .code_checks import (
     impatience_is_a_tasks_own_deadline,
     late_answers_cost_no_loss,
     leaving_costs_time,
+    looking_stops_in_time,
+    looks_are_paid_for,
     nobody_pays_more_than_it_is_worth,
     old_answers_are_forgotten,
     on_the_dot_is_on_time,
     own_offers_are_no_rivals,
+    positions_cost_the_next_bid,
     preempted_work_goes_on,
     refunds_count_in_the_price,
     refunds_for_lateness_go_to_large_tasks,
     refunds_lower_the_expected_price,
     requeued_work_starts_again,
     tastes_have_mean_zero,
+    the_best_is_looked_at_first,
     the_cheapest_are_shown,
     the_next_lowest_bid_is_paid,
     the_runner_up_sets_the_price,
@@ -82,9 +92,9 @@ from .code_checks import (
 )
 
 MODULES = [
-    auction, bidding, bids, build, choice, first_price, first_score, kernel, ledger, menu, outcome,
-    outlook, posted_price, quotes, rules, sampling, second_score, service, tastes, vickrey, waits,
-    work, workload,
+    auction, bidding, bids, build, cells, choice, first_price, first_score, kernel, ledger, menu,
+    outcome, outlook, posted_price, quotes, rating, rules, sampling, search, second_score, service,
+    sponsored, tastes, vickrey, waits, work, workload,
 ]  # fmt: skip
 
 
@@ -231,6 +241,41 @@ def _menu_as_listed(original: Any) -> Any:
     return lambda st, by: original(st, "random")
 
 
+def _own_bids(_: Any) -> Any:
+    return lambda order, bids: np.array([b if s in order else 0.0 for s, b in enumerate(bids)])
+
+
+def _look_for_free(original: Any) -> Any:
+    def mutant(st: Any, k: int, i: int, count: int, outside: float) -> int:
+        looked = int(original(st, k, i, count, outside))
+        st.tasks[i]["search"] = 0.0
+        return looked
+
+    return mutant
+
+
+def _look_once_more(original: Any) -> Any:
+    def mutant(st: Any, k: int, i: int, count: int, outside: float) -> int:
+        looked = int(original(st, k, i, count, outside))
+        if looked < count:
+            st.score[looked] += choice.taste_for(st, k, st.shown[looked], st.tasks[i]["id"])
+            st.tasks[i]["search"] += st.clock[0]["search_cost"]
+            looked += 1
+        return looked
+
+    return mutant
+
+
+def _without_fee(original: Any) -> Any:
+    def mutant(st: Any, k: int, o: int, cost: float, factor: float) -> float:
+        fee, st.cells[k, o]["fee"] = float(st.cells[k, o]["fee"]), 0.0
+        least = float(original(st, k, o, cost, factor))
+        st.cells[k, o]["fee"] = fee
+        return least
+
+    return mutant
+
+
 MUTANTS: dict[str, Mutant] = {
     "κ ignored": Mutant(rules, "service_rate", _no_kappa, two_streams_share_the_speed),
     "wait in one's own size": Mutant(service, "enqueue", _enqueue_in_own_size,
@@ -318,6 +363,16 @@ MUTANTS: dict[str, Mutant] = {
         an_announced_score_is_kept_to),
     "slots cost nothing": Mutant(bids, "slot_cost", lambda _: lambda st, s: 0.0,
                                  a_taken_slot_is_dearer),
+    "own bid paid for a position": Mutant(sponsored, "next_bids", _own_bids,
+                                          positions_cost_the_next_bid),
+    "bids without advertising": Mutant(bids, "least_at", _without_fee, bids_cover_advertising),
+    "looks cost nothing": Mutant(search, "look_around", _look_for_free, looks_are_paid_for),
+    "one look too many": Mutant(search, "look_around", _look_once_more, looking_stops_in_time),
+    "looked at as listed": Mutant(
+        search, "next_look", lambda _: lambda score, shown, looked, count, id_, offers: looked,
+        the_best_is_looked_at_first),
+    "rating without prior": Mutant(rating, "start_rating", lambda f: lambda cell, prior: f(cell, 0),
+                                   claims_count_in_ratings),
     "every wait its mean": Mutant(waits, "wait_end", lambda _: lambda table, place, end: 1.0,
                                   waits_are_spread_as_the_work_ahead),
 }  # fmt: skip

@@ -216,6 +216,7 @@ def _trades(market: Market, k: int, n: int, reps: int, rng: Generator) -> pd.Dat
         "output": out, "value": value, "deadline": deadline, "delay_cost": 0.0,
         "difficulty": 0.0, "right": (right > 0) & served, "late": (late > 0) & served,
         "price": price * served, "refund": 0.0, "penalty": 0.0, "commission": 0.0,
+        "advertising": 0.0, "search": 0.0,
         "cost": price / 3 * served, "utility": np.array(utility)[best, np.arange(n)],
         "surplus": (value * right - price) * served, "taste": 0.0,
     })  # fmt: skip
@@ -248,7 +249,7 @@ def _epochs(trades: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     sums = ["assigned", "served", "right", "wrong", "late", "reneged", "failed", "wait", "service",
             "sojourn", "value", "loss", "delay_cost", "taste", "paid", "refund", "penalty",
-            "commission", "cost", "thinking"]  # fmt: skip
+            "commission", "cost", "advertising", "thinking", "search"]  # fmt: skip
     out = t.groupby(["rep", "epoch", "task", "offer", "seller"])[sums].sum().reset_index()
     out["start"] = out["epoch"] * EPOCH
     out["price"] = out["paid"] / out["served"].where(out["served"] > 0)
@@ -275,7 +276,8 @@ def _sellers(market: Market, trades: pd.DataFrame, reps: int, rng: Generator) ->
                 "slots": s.slots, "utilisation": np.nan if np.isinf(s.slots) else use * up,
                 "running": use * 8 * up, "waiting": use * 0.4 * up, "up": up.astype(float),
                 "revenue": flow["price"].to_numpy(), "cost": flow["cost"].to_numpy(),
-                "fixed": 0.0, "profit": (flow["price"] - flow["cost"]).to_numpy(),
+                "advertising": 0.0, "fixed": 0.0,
+                "profit": (flow["price"] - flow["cost"]).to_numpy(),
             }))  # fmt: skip
     return pd.concat(frames, ignore_index=True)
 

@@ -93,8 +93,9 @@ def recompute(market: w.Market, rows: np.ndarray, books: dict[str, int]) -> None
     for s, seller in enumerate(market.sellers):
         mine = whose == s
         earned = net[mine] - kept[mine] + back[mine] - served["cost"][mine]
+        earned = earned - served["advertising"][mine]
         books[f"seller {seller.name}"] += int(earned.sum())
-    books["platform "] += int((kept - back).sum())
+    books["platform "] += int((kept - back + served["advertising"]).sum())
     books["suppliers "] += int(served["cost"].sum())
 
 

@@ -242,7 +242,7 @@ def test_the_card_says_the_numbers_of_the_tables() -> None:
     sure = dict(zip(SHOWN, significant(rows), strict=True))
     assert any(sure.values())
     assert not all(sure.values())
-    labels = {"surplus": "buyers", "profit": "sellers", "commission": "platform", "welfare": "welf"}
+    labels = {"surplus": "buyers", "profit": "sellers", "platform": "platform", "welfare": "welf"}
     for metric, label in labels.items():
         text = next(line for line in lines if line.startswith(label) and "±" in line)
         told = re.search(r"([+−])([0-9.,]+) ±([0-9.,]+)(\*?)", text)

@@ -157,7 +157,7 @@ def test_differences_are_those_of_the_levels(both: w.Comparison) -> None:
             "welfare",
             "surplus",
             "profit",
-            "commission",
+            "platform",
             "miss_rate",
             "price",
             "sojourn",
@@ -173,7 +173,7 @@ def test_the_parts_add_up(both: w.Comparison) -> None:
         for (_, task), rows in frame.groupby(["mechanism", "task"]):
             by = rows.set_index("metric")[column]
             seller = "profit" if task == "all" else "margin"
-            parts = by["surplus"] + by[seller] + by["commission"]
+            parts = by["surplus"] + by[seller] + by["platform"]
             assert parts == pytest.approx(by["welfare"], rel=1e-9, abs=1e-9)
 
 
@@ -189,8 +189,8 @@ def test_replications_are_paired_one_by_one() -> None:
     assert len(hour[0]) == 4
     paid = [r.epochs.groupby("rep")["commission"].sum() * 6 for r in found.results.values()]
     gap = paid[1] - paid[0]
-    assert rows.loc["commission", "difference"] == pytest.approx(gap.mean())
-    assert rows.loc["commission", "se"] == pytest.approx(gap.std() / 2)
+    assert rows.loc["platform", "difference"] == pytest.approx(gap.mean())
+    assert rows.loc["platform", "se"] == pytest.approx(gap.std() / 2)
 
 
 def test_pairing_makes_differences_sharper(capsys: pytest.CaptureFixture[str]) -> None:

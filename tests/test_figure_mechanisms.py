@@ -69,7 +69,7 @@ def test_bars_are_the_levels_and_add_up(both: w.Comparison) -> None:
         index="metric", columns="mechanism", values="value")[BOTH]  # fmt: skip
     drawn = w.plot.mechanisms(both)
     first = {t.name: t for t in drawn.data if t.type == "bar" and t.xaxis in ("x", "x2")}
-    for name, metric in (("buyers", "surplus"), ("sellers", "profit"), ("platform", "commission"),
+    for name, metric in (("buyers", "surplus"), ("sellers", "profit"), ("platform", "platform"),
                          ("late", "late_share"), ("did without", "without_share")):  # fmt: skip
         if name in first:
             assert list(first[name].x) == pytest.approx(list(levels.loc[metric])), name

@@ -49,6 +49,8 @@ WORSE = seller("worse", accuracy=0.8, speed=90, price=DEAR)
 BUSY = task(arrivals=poisson(7.5))
 AUCTION = {"kind": "second_score", "bid": "cost"}
 LOGIT = {"kind": "logit", "scale": 0.1}
+FEW = task(consideration=1)
+RATED, SPONSORED = {"ranking": "rating"}, {"ranking": "sponsored"}
 MAIN: Changes = {"kind": "exit", "at": 10, "seller": "one"}
 
 FIRES = {
@@ -109,6 +111,25 @@ FIRES = {
     "W217": [market(catalogue="march-2026")],
     "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
     "W219": [market(seller(penalty=0.1))],
+    "W241": [
+        market(platform={"ranking": "sponsored"}),
+        market(task(consideration=1), platform={"ranking": "rating"}),
+    ],
+    "W242": [market(seller(sponsor=0.0001)), market(seller(sponsor=1.0), platform=RATED)],
+    "W243": [market(FEW, seller(sponsor=0.00051), seller("two"), platform=SPONSORED)],
+    "W244": [
+        market(platform={"search_cost": 0.9}),
+        market(
+            task(value={"kind": "uniform", "low": 0, "high": 0.1}), platform={"search_cost": 0.1}
+        ),
+        market(task(choice=LOGIT), platform={"search_cost": 1.2}),
+    ],
+    "W245": [market(FEW, seller(), seller("two"), platform={**RATED, "rerank_every": "1 d"})],
+    "W246": [market(FEW, seller(), seller("two"), platform={**RATED, "rerank_every": 0.01})],
+    "W247": [
+        market(quotes={"accuracy": "rated"}, platform={"rating_prior": 0.5}),
+        market(FEW, seller(), seller("two"), platform={**RATED, "rating_prior": 0}),
+    ],
     "W251": [
         market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 1.9}),
     ],
@@ -182,6 +203,25 @@ SILENT = {
     "W217": [market(), market(catalogue="march-2025")],
     "W218": [market(seller(reprice_every=0.001)), market(seller(pricing="undercut"))],
     "W219": [market(seller(penalty=0.1, promise=10)), market()],
+    "W241": [
+        market(), market(FEW, seller(), seller("two"), platform=RATED),
+        market(FEW, seller(), seller("two"), platform=SPONSORED),
+    ],
+    "W242": [market(FEW, seller(sponsor=0.0001), seller("two"), platform=SPONSORED)],
+    "W243": [
+        market(FEW, seller(sponsor=0.00049), seller("two"), platform=SPONSORED),
+        market(FEW, seller(sponsor=1.0, pricing="cost_plus"), seller("two"), platform=SPONSORED),
+        market(FEW, seller(sponsor=1.0), seller("two"), platform=SPONSORED, mechanism=AUCTION),
+    ],
+    "W244": [
+        market(), market(platform={"search_cost": 0.8}),
+        market(task(outside_option=False), platform={"search_cost": 2.0}),
+        market(task(choice=LOGIT), platform={"search_cost": 0.9}),
+        market(task(value={"kind": "exponential", "mean": 1e-3}), platform={"search_cost": 1.0}),
+    ],
+    "W245": [market(FEW, seller(), seller("two"), platform=RATED)],
+    "W246": [market(FEW, seller(), seller("two"), platform=RATED)],
+    "W247": [market(platform={"rating_prior": 0}), market(quotes={"accuracy": "rated"})],
     "W251": [
         market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 0.1}),
         market(task(deadline="2 s")), market(mechanism={"kind": "negotiation", "round_time": 99}),

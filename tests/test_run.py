@@ -263,7 +263,7 @@ def test_every_amount_of_a_trade_has_a_unit() -> None:
     units = trades.attrs["units"]
     assert units["returned"] == "USD"
     nano = [name for name in map(str, trades) if name.endswith("_nano")]
-    assert len(nano) == 6
+    assert len(nano) == 7
     assert {units[name] for name in nano} == {"nano-USD"}
 
 

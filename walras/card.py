@@ -208,8 +208,8 @@ def _posted(figures: Figures, offers: list[str]) -> tuple[str, str]:
 def _totals(figures: Figures, width: int) -> str:
     """What the market is worth per hour, as far as the run has it; errors where there is room."""
     labels = {"welfare": "welfare", "surplus": "buyers", "profit": "sellers"}
-    if figures.value("all", "all", "commission") > 0:
-        labels["commission"] = "platform"
+    if figures.value("all", "all", "platform") > 0:
+        labels["platform"] = "platform"
     line = ""
     for error in (True, False):
         told = {m: figures.told("all", "all", m, "usd", error=error) for m in labels}

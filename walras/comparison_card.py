@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LABELS = {
     "welfare": ("welfare, USD/h", "usd"), "surplus": ("buyers, USD/h", "usd"),
-    "profit": ("sellers, USD/h", "usd"), "commission": ("platform, USD/h", "usd"),
+    "profit": ("sellers, USD/h", "usd"), "platform": ("platform, USD/h", "usd"),
     "miss_rate": ("missed", "share"), "served_share": ("served", "share"),
     "price": ("price, USD", "usd"), "sojourn": ("time", "time"),
 }  # fmt: skip
@@ -62,8 +62,8 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
 
 def _rows(levels: pd.DataFrame) -> list[str]:
     """Return the metrics shown; the platform's income only where it has any."""
-    earns = levels[levels["metric"] == "commission"]["value"].abs().sum() > 0
-    return [m for m in SHOWN if m in _LABELS and (earns or m != "commission")]
+    earns = levels[levels["metric"] == "platform"]["value"].abs().sum() > 0
+    return [m for m in SHOWN if m in _LABELS and (earns or m != "platform")]
 
 
 def _of_all(frame: pd.DataFrame, column: str) -> list[tuple[str, str, float]]:

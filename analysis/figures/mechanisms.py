@@ -18,7 +18,7 @@ from .template import INK, MUTED, OKABE_ITO, OUTSIDE, escape, label, titled, und
 
 _ALL = "all"
 _CLASSES = 5  # classes that have a row of panels of their own
-_GAINS = {"surplus": "buyers", "profit": "sellers", "margin": "sellers", "commission": "platform"}
+_GAINS = {"surplus": "buyers", "profit": "sellers", "margin": "sellers", "platform": "platform"}
 _MISSES = {"late_share": "late", "left_share": "left", "without_share": "did without"}
 _LOOKS = {
     "buyers": (OKABE_ITO[0], ""), "sellers": (OKABE_ITO[1], "/"), "platform": (OKABE_ITO[2], "x"),

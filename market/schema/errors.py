@@ -47,6 +47,13 @@ CODES = {
     "W217": "a catalogue that is not here",
     "W218": "more price decisions than can be simulated",
     "W219": "a penalty without a promise to break",
+    "W241": "a ranking that no buyer notices",
+    "W242": "a bid for position where none is sold",
+    "W243": "a bid for position above what a sale earns",
+    "W244": "a search cost at which nobody looks",
+    "W245": "a ranking by rating that is never renewed",
+    "W246": "more rankings than can be simulated",
+    "W247": "a rating that one answer can ruin",
     "W251": "talks that last longer than any deadline",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""

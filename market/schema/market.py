@@ -37,13 +37,28 @@ Mechanism = Annotated[
 
 
 class Platform(Spec):
-    """The marketplace's own terms."""
+    """The marketplace's own terms: what it keeps, what it shows, what looking costs."""
 
     commission: Number = field(0.0, doc="share of each payment kept by the platform",
                                unit="ratio", ge=0, lt=1)  # fmt: skip
-    ranking: Literal["price", "accuracy", "random"] = field(
-        "price", doc="order in which offers are shown to buyers that consider only a few"
-    )
+    ranking: Literal["price", "accuracy", "random", "rating", "sponsored"] = field(
+        "price", doc="order in which offers are shown to buyers that consider only a few: "
+        "cheapest, most accurate by claim, drawn, best rated, or by what sellers bid for position "
+        "(`sponsor`)",
+    )  # fmt: skip
+    rerank_every: Seconds = field(
+        3600.0, doc="time between two rankings by rating; the other rankings follow every change "
+        "at once", unit="s", gt=0,
+    )  # fmt: skip
+    rating_prior: Number = field(
+        10.0, doc="weight of the claimed accuracy in a rating, in answers: a rating is (prior · "
+        "claim + right answers) / (prior + answers)", unit="answers", ge=0, le=1e9,
+        source="posterior mean of a Bernoulli probability under a beta prior",
+    )  # fmt: skip
+    search_cost: Number = field(
+        0.0, doc="cost of each offer that a buyer looks at; it looks at them one by one and stops "
+        "when that is best", unit="USD", ge=0, le=1e9, source="Weitzman 1979",
+    )  # fmt: skip
 
 
 class Quotes(Spec):
@@ -55,9 +70,10 @@ class Quotes(Spec):
     latency: Literal["observed", "average", "promised"] = field(
         "observed", doc="from the queue as it stands, from past answers, or as promised"
     )
-    accuracy: Literal["true", "claimed"] = field(
-        "true", doc="the class's true accuracy, or the advertised one"
-    )
+    accuracy: Literal["true", "claimed", "rated"] = field(
+        "true", doc="the class's true accuracy, the advertised one, or what past buyers say "
+        "(`platform.rating_prior`)",
+    )  # fmt: skip
     memory: Seconds = field(
         3600.0, doc="memory of average quotes: an answer's weight falls to 1/e in this time",
         unit="s", gt=0,
@@ -134,6 +150,24 @@ def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
+def _check_search(tasks: Iterable[TaskClass], mechanism: object) -> None:
+    """Refuse a search cost where there is no rule for optimal search."""
+    what = "platform.search_cost is above 0"
+    if not isinstance(mechanism, PostedPrice):
+        raise ValueError(
+            f"{what}, but buyers search among posted prices only; set it to 0 or leave the "
+            "mechanism at posted_price"
+        )
+    for task in tasks:
+        if callable(task.choice):
+            raise ValueError(f'{what}, but tasks "{task.name}" choose by a Python rule')
+        if getattr(task.choice, "nest", 1.0) < 1:
+            raise ValueError(
+                f"{what}, which needs tastes that are independent between offers: tasks "
+                f'"{task.name}" have a nest below 1'
+            )
+
+
 class Market(Spec):
     """A market: tasks, sellers, a mechanism, and what buyers know.
 
@@ -173,6 +207,8 @@ class Market(Spec):
                 f'tasks "{asked[0]}": a Python choice rule chooses among posted prices; with '
                 "another mechanism it is the mechanism that decides"
             )
+        if self.platform.search_cost > 0:
+            _check_search(self.tasks, self.mechanism)
         if self.run.warmup >= self.run.until:
             raise ValueError(
                 f"run.warmup ({self.run.warmup:g} s) must be shorter than run.until "

@@ -180,6 +180,11 @@ class Seller(Spec):
         unit="USD/Mtok or USD/task", gt=0,
     )  # fmt: skip
     enters: Seconds = field(0.0, doc="time when the seller opens", unit="s", ge=0)
+    sponsor: Number = field(
+        0.0, doc="bid for position where `platform.ranking` is sponsored, for all its offers; a "
+        "sale costs the bid of the next seller in the order", unit="USD/task", ge=0,
+        le=HIGHEST_PRICE, source="Edelman, Ostrovsky & Schwarz 2007; Varian 2007",
+    )  # fmt: skip
     open: StrictBool = field(False, doc="are the weights open? (information only)")
 
     @field_validator("slots")

@@ -13,7 +13,7 @@ EXAMPLES = {
     "USD/s": "0.001", "USD/h": "100", "USD/slot-hour": "2.0", "s": '"5 min"', "1/s": "0.01",
     "tokens": "500", "tokens/s": "80", "tasks/s": "0.5", "batches/s": "0.1", "tasks": "10",
     "users": "100", "probability": "0.9", "ratio": "0.5", "logits": "1.5", "slots": "8",
-    "streams": "16", "offers": "5", "level": "1", "bidders": "4", "Erlangs": "8",
+    "streams": "16", "offers": "5", "level": "1", "bidders": "4", "Erlangs": "8", "answers": "10",
 }  # fmt: skip
 UNITS = {
     "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",

@@ -17,7 +17,7 @@ from .events import Event, agent_events, apply
 from .market import Simulation, Trade
 
 TIMES = ("arrival", "start", "finish", "wait", "sojourn")
-MONEY = ("taste", "utility", "surplus")
+MONEY = ("taste", "utility", "surplus", "search")
 EXACT = tuple(name for name in Trade._fields if name not in TIMES + MONEY)
 
 
@@ -56,11 +56,11 @@ def kernel_and_draws(market: Market, seed: int, until: float) -> tuple[Kernel, D
 
 def run_oracle(
     market: Market, tables: Any, draws: Draws, until: float,
-    ranks: tuple[int, int, int, int] = RANKS,
+    ranks: tuple[int, int, int, int] = RANKS, simulation: type[Simulation] = Simulation,
 ) -> Simulation:  # fmt: skip
     """Return a finished run of the oracle."""
     events = [event for event in agent_events(market) if event.time < until]
-    oracle = Simulation(market, tables, draws, events, ranks)
+    oracle = simulation(market, tables, draws, events, ranks)
     oracle.run(until)
     return oracle
 
@@ -143,7 +143,8 @@ def _accounts_differ(kernel: Kernel, oracle: Simulation) -> str | None:
         supplier = classes + oracle.terms[t.offer].seller
         books[t.kind] -= t.price - t.refund - t.penalty
         books[supplier] += t.price - t.refund - t.penalty - t.commission + t.returned - t.cost
-        books[classes + sellers] += t.commission - t.returned
+        books[supplier] -= t.advertising
+        books[classes + sellers] += t.commission - t.returned + t.advertising
         books[classes + sellers + 1] += t.cost
     if st.ledger.tolist() != books:
         return f"books: {st.ledger.tolist()} and {books}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from walras.market.engine import Engine
@@ -36,6 +37,10 @@ def agent_events(market: Market) -> list[Event]:
             found.append(Event(event.at + event.duration, "repair", s))
         elif isinstance(event, AddSlots):
             found.append(Event(event.at + event.lead_time, "slots", s, event.slots))
+    if market.platform.ranking == "rating":
+        period = market.platform.rerank_every
+        turns = range(1, math.ceil(market.run.until / period))
+        found += [Event(turn * period, "rank", 0) for turn in turns]
     return sorted(found, key=lambda event: event.time)
 
 
@@ -49,6 +54,8 @@ def apply(engine: Engine, event: Event) -> None:
         engine.list_seller(event.seller, event.what == "enter", event.time)
     elif event.what == "break":
         engine.begin_outage(event.seller, str(event.value), event.time)
+    elif event.what == "rank":
+        engine.rank()
     elif event.what == "repair":
         engine.end_outage(event.seller, event.time)
     else:

@@ -57,6 +57,8 @@ class Trade(NamedTuple):
     taste: float
     utility: float
     surplus: float
+    advertising: int = 0
+    search: float = 0.0
 
 
 def nano(usd: float) -> int:
@@ -66,6 +68,8 @@ def nano(usd: float) -> int:
 
 class Simulation:
     """A market to be run once."""
+
+    believes: type[Beliefs] = Beliefs
 
     def __init__(
         self, market: Market, tables: State, draws: Draws, events: list[Event],
@@ -92,7 +96,8 @@ class Simulation:
             for s, seller in enumerate(market.sellers)
         ]
         self.beliefs += [
-            Beliefs(market, k, tables, self.terms, self.stations) for k in range(len(market.tasks))
+            self.believes(market, k, tables, self.terms, self.stations)
+            for k in range(len(market.tasks))
         ]
         self.shares_experience = market.quotes.latency == "average"
         self.stale = [b.stale for b in self.beliefs]
@@ -161,6 +166,9 @@ class Simulation:
         """Let the agents act."""
         for number, event in enumerate(self.events, start=1):
             yield self.calendar.at(event.time, AGENT, number)
+            if event.what == "rank":
+                self.rank()
+                continue
             station = self.stations[event.seller]
             if event.what == "price":
                 self.set_price(event.seller, float(event.value))
@@ -185,6 +193,9 @@ class Simulation:
                 terms.move(lever)
         for beliefs in self.beliefs:
             beliefs.set_asks()
+
+    def rank(self) -> None:
+        """Rank offers anew, where the platform does so from time to time."""
 
     # --- choice ---------------------------------------------------------------------------------
 
