@@ -297,8 +297,7 @@ def build(
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
         factors=factors, rivals=_rivals(sealed(market.mechanism), market),
         shadow=shadow_table(market, [s.slots for s in market.sellers]),
-        score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), contracts=contracts,
-        customers=customers, met=met, spare=np.zeros(1, CELL),
+        contracts=contracts, customers=customers, met=met, spare=np.zeros(1, CELL),
     )  # fmt: skip
     set_calls(st)
     st = st._replace(ahead=tables_ahead(st))

@@ -3,7 +3,8 @@
 The kernel comes here only where some seller offers a contract. A customer holds one at most; it
 changes price, queue level, time or billing at that seller alone, and its offers compete with all
 others at the price that this task would really cost (its marginal price): nothing while the quota
-lasts. What customers know when they choose a contract is in `walras.agents.contracts`.
+lasts. Functions that take the whole state are compiled apart here, not spliced: other markets'
+kernel stays small. What customers know when they choose a contract is in `walras.agents.contracts`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def greet(st: State, i: int) -> None:
     customer["output"] += task["output"]
 
 
-@spliced
+@compiled
 def expect_under(st: State, k: int, o: int, c: int, deadline: float, patience: float) -> None:
     """Work out the cell's expectations under a contract; the law of the work is in `st.told`.
 
@@ -114,7 +115,7 @@ def expect_under(st: State, k: int, o: int, c: int, deadline: float, patience: f
     seller["refund_wrong"] = wrong
 
 
-@spliced
+@compiled
 def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     """Return the expected utility of an offer to task i under contract c, taste apart.
 

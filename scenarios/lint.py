@@ -17,6 +17,7 @@ from ..market.schema.errors import Problem, did_you_mean, ordered, shown
 from ..market.schema.faults import Source
 from ..market.schema.market import Market, PriceChange
 from ..market.schema.supply import Seller
+from .lint_contracts import CONTRACT_RULES
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
 
@@ -237,6 +238,6 @@ def foreign_catalogue(terms: Terms) -> Found:
 RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
-    *QUEUE_RULES,
+    *QUEUE_RULES, *CONTRACT_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

@@ -7,6 +7,8 @@ answer comes, half price, the last level) and pay-on-success.
 
 from __future__ import annotations
 
+from pydantic import StrictBool
+
 from .fields import Number, Seconds, Spec, Unlimited, Whole, field
 
 LAST_LEVEL = 7
@@ -46,7 +48,7 @@ class Contract(Spec):
         None, doc="asynchronous: the answer comes within this time, with which the buyer reckons; "
         "a later one is not billed", unit="s", gt=0,
     )  # fmt: skip
-    on_success: bool = field(False, doc="is a wrong answer free?", strict=True)
+    on_success: StrictBool = field(False, doc="is a wrong answer free?")
 
     def level_at(self, discipline: str) -> int:
         """Return the queue level of its tasks under a discipline, −1 for the class's own.
