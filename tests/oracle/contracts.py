@@ -275,9 +275,7 @@ class ContractMarket(Simulation):
             delta = beliefs.delta(contract.within - deadline)
             return Outlook(1.0, delta, float(delta > 0.0), float(contract.within <= deadline),
                            contract.within, 1.0)  # fmt: skip
-        if beliefs.believes_promise(o):
-            return beliefs.promised(o, deadline)
-        return beliefs.expected(o, law, deadline, patience, work, usual=False)
+        return beliefs.foresee(o, law, deadline, patience, work, usual=False)
 
     def paid_share(self, beliefs: Beliefs, c: int, o: int, outlook: Outlook) -> float:
         """Return the expected share of the price that is paid."""
