@@ -38,7 +38,7 @@ _NODES = 32
 _CHUNK = 1 << 21
 """Numbers worked on at a time: memory stays flat however many customers there are."""
 _ROUNDING = 1e-9
-"""Surpluses that differ by less are equal."""
+"""Surpluses that differ by less than this share of the money at stake are equal."""
 
 
 class Waits:
@@ -231,7 +231,7 @@ class Customers:
         state = self.engine.state
         plans, surplus = self.worth(waits)
         best = surplus.max(axis=1, keepdims=True)
-        slack = _ROUNDING * np.abs(surplus).max(axis=1, keepdims=True)
+        slack = _ROUNDING * self.stakes(plans)[:, None]
         good = surplus >= best - slack
         holds = np.array(plans)[np.where(good, self._coins(plans), 0).argmax(axis=1)]
         held = state.customers["holds"][self.members]
@@ -241,6 +241,13 @@ class Customers:
         take_contracts(state, self.k, holds.astype(np.int64))
         counts = np.bincount(holds[holds >= 0], minlength=len(state.contracts))
         self.taken.append((now, np.append(counts, (holds < 0).sum())))
+
+    def stakes(self, plans: list[int]) -> Array:
+        """Return the money at stake: values, the largest bill and the largest fee, USD, [M]."""
+        fees = self.engine.state.contracts["fee"] * 1e-9
+        largest = max((float(fees[c]) for c in plans if c >= 0), default=0.0)
+        bills = np.max(list(self.bills.values()), axis=0) if self.bills else 0.0
+        return np.asarray(self.tasks * self.spec.value.mean + bills + largest)
 
     def _coins(self, plans: list[int]) -> NDArray[np.uint64]:
         """Return a keyed number above 0 for each customer and plan: the larger one wins a tie."""

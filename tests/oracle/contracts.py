@@ -187,7 +187,10 @@ class ContractMarket(Simulation):
         plans = [-1, *sorted({c for c, _ in shown} - {-1})]
         for customer in self.customers[k]:
             surplus = {c: self.surplus(k, customer, c, worth) for c in plans}
-            best, slack = max(surplus.values()), 1e-9 * max(map(abs, surplus.values()))
+            fees = [self.contracts[c][2].fee for c in plans if c >= 0]
+            stakes = customer.expects * self.market.tasks[k].value.mean
+            stakes += max(customer.bills.values(), default=0.0) + max(fees, default=0.0)
+            best, slack = max(surplus.values()), 1e-9 * stakes
             good = [c for c in plans if surplus[c] >= best - slack]
             if customer.holds not in good:
                 customer.holds = max(good, key=lambda c: self.coin(k, customer, c))
@@ -446,8 +449,10 @@ def some_contract(rng: Random, discipline: str, *, grid: bool) -> dict[str, Any]
     kind = pick(rng, "subscription", "two-part", "priority", "async", "success", "any")
     fee, terms = near(rng, 0.3), {}
     if kind in ("subscription", "any"):
-        terms = {"fee": fee, "quota": pick(rng, "unlimited", near(rng, 12.0)),
-                 "rate": pick(rng, 1.0, 1.5)}  # fmt: skip
+        quota = pick(rng, "unlimited", near(rng, 12.0), near(rng, 6.0))
+        terms = {"fee": fee, "quota": quota, "rate": pick(rng, 1.0, 1.5)}
+        if quota != "unlimited":  # wrong answers give quota back
+            terms |= {"fee": fee / 3, "on_success": maybe(rng, 0.6)}
     if kind in ("two-part", "any"):
         terms |= {"fee": fee / 2, "rate": near(rng, 0.5)}
     if kind in ("priority", "any") and discipline != "fcfs":
