@@ -143,7 +143,7 @@ class Customers:
     # --- worth ----------------------------------------------------------------------------------
 
     def prospects(self, waits: Waits) -> dict[tuple[int, int], tuple[Array, float]]:
-        """Return (worth of a task before its price, shape [nodes]; share of the price that is paid).
+        """Return (worth of a task before its price, shape [nodes]; share of the price paid).
 
         By (contract or −1, offer), of what is on the market now.
         """
@@ -214,7 +214,7 @@ class Customers:
         doing_without = np.zeros_like(utilities[0])
         if not isinstance(choice, Logit):
             best = np.max(utilities, axis=0)
-            return np.maximum(best, doing_without) if self.spec.outside_option else best
+            return np.asarray(np.maximum(best, 0.0) if self.spec.outside_option else best)
         top = np.max([*utilities, doing_without], axis=0)
         seller_of = self.engine.state.seller_of[offers]
         total = np.exp(-top / choice.scale) if self.spec.outside_option else 0.0

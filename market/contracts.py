@@ -19,14 +19,13 @@ from .choice import posted_for, taste_for, told_work
 from .jit import compiled, spliced
 from .ledger import LIMIT, post
 from .outlook import believe, bill, by_law, observe, recall, sees_queue, worth
-from .rng import CUSTOMER, USAGE, hash2, hashed, uniform
+from .rng import USAGE, WHO, hash2, hashed, uniform
 from .rules import overdue, share_of
 from .sampling import LAW, law_row, quantile_table, sample
 from .schema.arrivals import Closed
 from .schema.distributions import Quantiles
 from .schema.market import Market
-from .state import AVERAGE, CONTRACT, MET, State
-from .state import CUSTOMER as MEMBER
+from .state import AVERAGE, CONTRACT, CUSTOMER, LEVELS, MET, State
 
 # --- rules -------------------------------------------------------------------------------------
 
@@ -52,7 +51,7 @@ def customer_of(id_: np.uint64, customers: Any, first: int, count: int) -> int:
 
     `customers` are `CUSTOMER` records whose `upto` rises to 1; those of the class begin at `first`.
     """
-    u = uniform(hash2(id_, CUSTOMER))
+    u = uniform(hash2(id_, WHO))
     low, high = first, first + count - 1
     while low < high:
         middle = (low + high) >> 1
@@ -292,9 +291,7 @@ def take_contracts(st: State, k: int, holds: NDArray[np.int64]) -> None:
 
 
 @compiled
-def _fill_usage(
-    customers: Any, key: np.uint64, law: Any, tables: NDArray[np.float64]
-) -> None:  # fmt: skip
+def _fill_usage(customers: Any, key: np.uint64, law: Any, tables: NDArray[np.float64]) -> None:
     """Draw each customer's use and fill in the shares of the tasks up to each."""
     total = 0.0
     for j in range(len(customers)):
@@ -323,7 +320,7 @@ def parts_of(market: Market, classes: Any) -> tuple[Any, Any, Any]:
     ]
     if not terms:
         counts = [0] * len(counts)
-    customers = np.zeros(max(sum(counts), 1), MEMBER)
+    customers = np.zeros(max(sum(counts), 1), CUSTOMER)
     customers["holds"] = -1
     first = 0
     for kind, task, count in zip(classes, market.tasks, counts, strict=True):
@@ -338,4 +335,4 @@ def parts_of(market: Market, classes: Any) -> tuple[Any, Any, Any]:
                     quantile_table(found),
                 )  # fmt: skip
         first += count
-    return contracts, customers, np.zeros((len(market.sellers), 8), MET)
+    return contracts, customers, np.zeros((len(market.sellers), LEVELS), MET)

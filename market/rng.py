@@ -41,7 +41,7 @@ SHOWN = np.uint64(17)
 USER = np.uint64(18)
 ROW = np.uint64(19)
 SUBMIT = np.uint64(20)
-CUSTOMER = np.uint64(31)
+WHO = np.uint64(31)
 USAGE = np.uint64(32)
 
 

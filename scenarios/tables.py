@@ -74,8 +74,7 @@ def tables(
     *,
     shares: Sequence[float],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run by name: epochs, sellers, prices, latencies, trades, accounts and
-    contracts."""
+    """Return the tables of a run by name, those of a `Result`."""
     return {
         "epochs": _epochs(market, edges, records),
         "sellers": _sellers(market, edges, records),

@@ -78,11 +78,12 @@ def test_bill_of_fee_quota_and_overage() -> None:
     assert result.epochs["fee"].sum() == pytest.approx(fee * customers * periods, rel=1e-12)
 
 
-def replayed(market: w.Market, rows: np.ndarray) -> list[int]:
+def replayed(market: w.Market, columns: dict[str, Any]) -> list[int]:
     """Return each row's price in nano-dollars, worked out from sizes, times and contracts alone.
 
     Quota goes at the order and comes back at the end of what is not billed, ends before orders.
     """
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     seller_of = [s for s in market.sellers for _ in s.effort]
     thinking = [x for s in market.sellers for x in s.effort.values()]
     terms = [c for s in market.sellers for c in s.contracts.values()]
@@ -135,9 +136,7 @@ contracts_ = st.builds(
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.lists(contracts_, min_size=1, max_size=3), st.integers(0, 10**6), st.booleans())
-def test_prices_books_and_rationality(
-    terms: list[dict[str, Any]], seed: int, logit: bool
-) -> None:
+def test_prices_books_and_rationality(terms: list[dict[str, Any]], seed: int, logit: bool) -> None:
     """Any contracts: prices as replayed from the rows, books at zero, nobody expects to lose."""
     times = np.random.default_rng(seed).uniform(0, 30, 120).tolist()
     task = w.TaskClass(
@@ -157,14 +156,11 @@ def test_prices_books_and_rationality(
     )  # fmt: skip
     result = w.run(market, seed=seed, record="trades")
     rows = result.trades
-    raw = np.rec.fromarrays(
-        [rows[n].to_numpy() for n in ("arrival", "finish", "input", "output", "sojourn", "right")]
-        + [np.asarray(codes) for codes in (
-            np.where(rows["offer"] == "outside", -1, rows["offer"].cat.codes),
-            rows["status"].cat.codes, rows["customer"],
-            np.where(rows["contract"] == "none", -1, rows["contract"].cat.codes))],
-        names="arrival,finish,input,output,sojourn,right,offer,status,customer,contract",
-    )  # fmt: skip
+    raw = {n: rows[n].to_numpy() for n in ("arrival", "finish", "input", "output", "sojourn")}
+    raw |= {n: rows[n].to_numpy() for n in ("right", "customer")}
+    raw |= {n: rows[n].cat.codes.to_numpy() for n in ("offer", "status", "contract")}
+    raw["offer"] = np.where(rows["offer"] == "outside", -1, raw["offer"])
+    raw["contract"] = np.where(rows["contract"] == "none", -1, raw["contract"])
     served = (rows["status"] == "served").to_numpy()
     expected = np.array(replayed(market, raw))
     assert np.abs(rows["price_nano"].to_numpy() - expected)[served].max(initial=0) <= 1
@@ -215,7 +211,7 @@ def test_nobody_takes_a_contract_it_expects_to_lose_by(
 
 def usage_of(market: w.Market, seed: int) -> np.ndarray:
     """Return the tasks a period each customer of the first class brings on average."""
-    task = market.tasks[0]
+    task: Any = market.tasks[0]
     key = int(workload.class_key(seed, task.name))
     keyed = [rng.uniform(rng.hashed(key, rng.USAGE, j)) for j in range(task.customers)]
     sigma = math.sqrt(math.log(1 + task.usage.cv**2))
@@ -345,7 +341,10 @@ def queue(delay_cost: float, **contract: Any) -> Any:
     The first class minds waiting, the second by so many USD/s.
     """
     common: dict[str, Any] = {
-        "output_tokens": w.Exponential(1.0), "value": 1.0, "outside_option": False, "priority": 1
+        "output_tokens": w.Exponential(1.0),
+        "value": 1.0,
+        "outside_option": False,
+        "priority": 1,
     }
     tasks = [
         w.TaskClass("urgent", w.Poisson(0.3), delay_cost=1.0, **common),
@@ -420,12 +419,13 @@ def test_customers_alone_change_nothing() -> None:
 
 def test_a_contract_that_nobody_takes_changes_no_trade() -> None:
     """The same rows, but for the customer."""
-    dear = {"dear": {"fee": 1e6, "quota": 1.0}}
-    base: dict[str, Any] = {"slots": 2, "speed": 1.0, "refund_late": 0.5}
+    dear: Any = {"dear": {"fee": 1e6, "quota": 1.0}}
+    base: Any = {"slots": 2, "speed": 1.0, "refund_late": 0.5}
     task = asking(2.0, deadline=w.Exponential(4.0), customers=9, value=w.Exponential(2.0))
+    extra: list[dict[str, Any]] = [{}, {"contracts": dear}]
     without, with_ = (
         w.run(plan(task, server(**base, **more)), seed=3, record="trades").trades
-        for more in ({}, {"contracts": dear})
+        for more in extra
     )
     assert (with_["contract"] == "none").all()
     assert without.equals(with_.drop(columns=["customer", "contract"]))
@@ -442,7 +442,7 @@ def test_a_run_folder_keeps_who_holds_what(tmp_path: Any) -> None:
 
 def test_submitted_tasks_are_under_contract_too() -> None:
     """A process's task is brought by a customer of its class, and costs it nothing more."""
-    paid = []
+    paid: list[float] = []
 
     def visitor(economy: Any) -> Any:
         yield economy.clock.timeout(10.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -113,8 +114,6 @@ def test_scenarios_meet_every_term() -> None:
         for buyers in economy.buyers:
             assert buyers.customers is not None
             counts = [tuple(n) for _, n in buyers.customers.taken]
-            met["moves"] = met.get("moves", 0) + sum(
-                a != b for a, b in zip(counts, counts[1:], strict=False)
-            )
+            met["moves"] = met.get("moves", 0) + sum(a != b for a, b in pairwise(counts))
     assert len(met) == 7
     assert min(met.values()) >= 20, met

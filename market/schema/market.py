@@ -216,9 +216,7 @@ class Market(Spec):
         seller, name, _ = under[0]
         said = f'sellers "{seller.name}": contract "{name}"'
         if not isinstance(self.mechanism, PostedPrice):
-            raise ValueError(
-                f"{said} changes a posted price, and the mechanism is no posted price"
-            )
+            raise ValueError(f"{said} changes a posted price, and the mechanism is no posted price")
         asked = [task.name for task in self.tasks if callable(task.choice)]
         if asked:
             raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from walras.agents.economy import Economy
-from walras.market.rng import CUSTOMER, hash2, hashed, name_key, uniform
+from walras.market.rng import WHO, hash2, hashed, name_key, uniform
 from walras.market.schema.arrivals import Closed
 from walras.market.schema.contracts import Contract
 from walras.market.schema.demand import Logit
@@ -37,7 +37,8 @@ def points(law: Any) -> list[float]:
     if isinstance(law, Constant):
         return [law.value]
     found = quantiles_of(law, (np.arange(NODES) + 0.5) / NODES)
-    return (found * (law.mean / found.mean())).tolist() if found.mean() > 0 else found.tolist()
+    scale = law.mean / found.mean() if found.mean() > 0 else 1.0
+    return [float(x) * scale for x in found]
 
 
 class Customer:
@@ -117,7 +118,7 @@ class ContractMarket(Simulation):
         for row in self.draws.demand:
             k = int(row["kind"])
             with np.errstate(over="ignore"):
-                u = float(uniform(np.uint64(hash2(row["id"], CUSTOMER))))
+                u = float(uniform(np.uint64(hash2(row["id"], WHO))))
             found.append(self.customers[k][min(bisect_right(self.upto[k], u),
                                                len(self.upto[k]) - 1)])  # fmt: skip
         users: dict[int, int] = {}
@@ -290,9 +291,7 @@ class ContractMarket(Simulation):
         back = overdue * (right * late + (1 - right) * max(late, wrong))
         return outlook.served - back - outlook.timely * (1 - right) * wrong
 
-    def beyond(
-        self, beliefs: Beliefs, c: int, o: int, outlook: Outlook, share: float
-    ) -> float:
+    def beyond(self, beliefs: Beliefs, c: int, o: int, outlook: Outlook, share: float) -> float:
         """Return what refunds to large tasks add to the payment."""
         spec, right = self.terms[o].spec, float(beliefs.accuracy[o])
         late, wrong = spec.refund_late, spec.refund_wrong
