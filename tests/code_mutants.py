@@ -93,9 +93,9 @@ from .contract_checks import (
 )
 
 MODULES = [
-    auction, bidding, bids, build, choice, contracts, first_price, first_score, kernel, ledger, menu,
-    outcome, outlook, posted_price, quotes, rules, sampling, second_score, service, tastes, vickrey,
-    waits, work, workload,
+    auction, bidding, bids, build, choice, contracts, first_price, first_score, kernel, ledger,
+    menu, outcome, outlook, posted_price, quotes, rules, sampling, second_score, service, tastes,
+    vickrey, waits, work, workload,
 ]  # fmt: skip
 
 

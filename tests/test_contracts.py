@@ -424,8 +424,7 @@ def test_a_contract_that_nobody_takes_changes_no_trade() -> None:
     task = asking(2.0, deadline=w.Exponential(4.0), customers=9, value=w.Exponential(2.0))
     extra: list[dict[str, Any]] = [{}, {"contracts": dear}]
     without, with_ = (
-        w.run(plan(task, server(**base, **more)), seed=3, record="trades").trades
-        for more in extra
+        w.run(plan(task, server(**base, **more)), seed=3, record="trades").trades for more in extra
     )
     assert (with_["contract"] == "none").all()
     assert without.equals(with_.drop(columns=["customer", "contract"]))
