@@ -473,7 +473,7 @@ fee = 20
     ("old", "new", "words"),
     [
         ("fee = 20", "level = 0", 'does not honour; make it "priority"'),
-        ("\n[[tasks]]", '\nmechanism = "second_score"\n[[tasks]]', "is no posted price"),
+        ("\n[[tasks]]", '\nmechanism = "second_score"\n[[tasks]]', "does not use"),
         ("fee = 20", "fee = -1", "fee"),
         ("fee = 20", "fees = 20", "did you mean `fee`?"),
         ("value = 1", "value = 1\nusage = 0", "usage must have a mean above 0"),
@@ -530,3 +530,23 @@ def test_ways_to_end_that_give_quota_back() -> None:
         engine.flush()
         assert sorted(kept[0]["status"]) == [RENEGED, RENEGED, FAILED]
         assert engine.state.customers["quota"].tolist() == [left]
+
+
+# --- the scenario ------------------------------------------------------------------------------
+
+
+def test_the_scenario_tells_its_story() -> None:
+    """Each of the five ways to buy has its customers, and those who buy by success are the hard."""
+    market = w.load("contracts", ["run.until=90 d", "run.epoch=30 d"])
+    result = w.run(market, seed=2)
+    rows = result.contracts[result.contracts["period"] == 2]
+    holds = rows.set_index(["task", "contract"])["customers"]
+    assert 3 <= holds["chat", "app/plus"] <= 45
+    assert holds["agents", "api/first"] == 40
+    assert holds["background", "none"] == 60
+    assert holds["documents", "api/batch"] == 15
+    assert holds["easy", "none"] == 10
+    assert holds["hard", "desk/resolved"] == 10
+    wait = result.summary().query("metric == 'wait' and offer == 'api/default'")
+    waits = wait.set_index("task")["value"]
+    assert waits["agents"] < 0.5 * waits["background"] < 0.05 * waits["documents"]
