@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 
 from .oracle.compare import difference
-from .oracle.contracts import (
-    ContractMarket,
-    Customer,
-    contract_market,
-    run_contracts,
-    run_economy,
-)
+from .oracle.contract_scenarios import contract_market
+from .oracle.contracts import ContractMarket, Customer, run_contracts, run_economy
 from .oracle.scenarios import SPAN
 
 CHUNK = 10
