@@ -207,6 +207,7 @@ class SellerAgent(mesa.Agent):
         seller, stats = state.sellers[self.index], state.stats[:, list(self.offers.values())]
         kept = stats["paid"] - stats["refund"] - stats["penalty"] - stats["commission"]
         cost = stats["cost"] + stats["advertising"]
+        kept = kept + stats["fee"]
         dt = self.clock.now - float(seller["touched"])
         slots = float(seller["slots"])
         since = {

@@ -146,6 +146,10 @@ def _accounts_differ(kernel: Kernel, oracle: Simulation) -> str | None:
         books[supplier] -= t.advertising
         books[classes + sellers] += t.commission - t.returned + t.advertising
         books[classes + sellers + 1] += t.cost
+    for k, s, fee, kept in oracle.fees:
+        books[k] -= fee
+        books[classes + s] += fee - kept
+        books[classes + sellers] += kept
     if st.ledger.tolist() != books:
         return f"books: {st.ledger.tolist()} and {books}"
     served, reneged, failed = (
