@@ -36,8 +36,9 @@ def small() -> w.Comparison:
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a comparison made before, and small reports, in the place of the real ones."""
+    made = small()  # before what makes it is replaced
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparing, "compare", lambda *_, **__: small())
+    monkeypatch.setattr(comparing, "compare", lambda *_, **__: made)
     monkeypatch.setattr(running, "_report", lambda _, path: path.write_text("<html>") and None)
 
 
@@ -199,7 +200,8 @@ def test_a_failing_report_does_not_lose_the_runs(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("no figure")
 
-    monkeypatch.setattr(comparing, "compare", lambda *_, **__: small())
+    made = small()
+    monkeypatch.setattr(comparing, "compare", lambda *_, **__: made)
     monkeypatch.setattr(pages, "write_comparison", fail)
     assert cli.main(["run", SMALL, "--mechanism", "posted_price,second_score"]) == 3
     (folder,) = (tmp_path / "runs").iterdir()
