@@ -159,7 +159,7 @@ def settings_of(mechanism: Any) -> str:
     Example:
         >>> from walras.market.schema.auctions import ScoringAuction
         >>> settings_of(ScoringAuction(reserve=0.1, bid={"kind": "markup"}))
-        'bid markup (rate 0.2), reserve 0.1, linear 1, quadratic 0, promise posted'
+        'bid markup (rate 0.2), ...reserve 0.1, ...'
     """
     if callable(mechanism):
         return "a Python function"

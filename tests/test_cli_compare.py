@@ -36,8 +36,9 @@ def small() -> w.Comparison:
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a comparison made before, and small reports, in the place of the real ones."""
+    made = small()  # before what makes it is replaced
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(comparing, "compare", lambda *_, **__: small())
+    monkeypatch.setattr(comparing, "compare", lambda *_, **__: made)
     monkeypatch.setattr(running, "_report", lambda _, path: path.write_text("<html>") and None)
 
 
@@ -199,7 +200,8 @@ def test_a_failing_report_does_not_lose_the_runs(
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("no figure")
 
-    monkeypatch.setattr(comparing, "compare", lambda *_, **__: small())
+    made = small()
+    monkeypatch.setattr(comparing, "compare", lambda *_, **__: made)
     monkeypatch.setattr(pages, "write_comparison", fail)
     assert cli.main(["run", SMALL, "--mechanism", "posted_price,second_score"]) == 3
     (folder,) = (tmp_path / "runs").iterdir()
@@ -209,6 +211,20 @@ def test_a_failing_report_does_not_lose_the_runs(
     out = capsys.readouterr()
     assert "against posted_price" in out.out
     assert "the report could not be made: ZeroDivisionError: no figure" in out.err
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_is_odd_under_another_mechanism_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who bids its cost may post a price below it; posted prices make that a loss."""
+    text = Path(SMALL).read_text().replace("output = 0.4}", "output = 0.01}")
+    (tmp_path / "cheap.toml").write_text(text + '\n[mechanism]\nkind = "second_score"\n')
+    words = ["--json", "--mechanism", "second_score,posted_price"]
+    assert cli.main(["run", "cheap.toml", *words]) == 0
+    assert "warning[W209]: under `posted_price`, " in capsys.readouterr().err
+    assert cli.main(["run", SMALL, *words]) == 0
+    assert "under `posted_price`" not in capsys.readouterr().err
 
 
 # --- the card ----------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def duration(x: float) -> str:
 
 FORMS = {
     "share": lambda x: f"{100 * x:.1f}%" if x < 0.9995 else "100%",
-    "usd": lambda x: f"{x:.3g}" if x < 1000 else f"{x:,.0f}",
+    "usd": lambda x: f"{x:.3g}" if abs(x) < 1000 else f"{x:,.0f}",
     "time": duration,
 }
 

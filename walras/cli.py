@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from . import terminal
 
 if TYPE_CHECKING:
+    from .market.schema.errors import Problem
     from .scenarios.load import Loaded
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
@@ -107,6 +108,7 @@ def run_command(
         loaded = next(iter(each.values()))
     if not quiet:
         terminal.warn(loaded.problems, target)
+        terminal.show(_new_warnings(loaded, each)[:2])
     from . import running
 
     how: dict[str, Any] = {"seed": seed, "reps": reps, "record": record}
@@ -244,6 +246,21 @@ def _variants(loaded: Loaded, mechanism: str) -> dict[str, Loaded]:
     markets = variants(loaded.require(), names, told=told)
     specs = variants(loaded.spec or loaded.require(), names, told=told)
     return {n: replace(loaded, market=markets[n], spec=specs[n]) for n in markets}
+
+
+def _new_warnings(loaded: Loaded, each: dict[str, Loaded]) -> list[Problem]:
+    """Return what is odd about a scenario under a mechanism and is not under its own."""
+    from dataclasses import replace
+
+    from .scenarios.lint import lint
+
+    known = {(p.code, p.field) for p in loaded.problems}
+    return [
+        replace(problem, message=f"under `{name}`, {problem.message}")
+        for name, under in each.items()
+        for problem in lint(under.require())
+        if (problem.code, problem.field) not in known
+    ]
 
 
 @contextmanager
