@@ -104,8 +104,8 @@ from .contract_checks import (
 
 MODULES = [
     auction, bidding, bids, build, cells, choice, contracts, first_price, first_score, kernel,
-    ledger, menu, outcome, outlook, posted_price, quotes, rating, rules, sampling, search, second_score,
-    service, sponsored, tastes, vickrey, waits, work, workload,
+    ledger, menu, outcome, outlook, posted_price, quotes, rating, rules, sampling, search,
+    second_score, service, sponsored, tastes, vickrey, waits, work, workload,
 ]  # fmt: skip
 
 
