@@ -14,6 +14,7 @@ from typing import Any
 import mesa
 import numpy as np
 import simpy
+from simpy.events import NORMAL
 
 from ..market.clock import Clock
 from ..market.engine import Engine
@@ -23,18 +24,23 @@ from ..market.schema.errors import shown
 from ..market.schema.fields import whole
 from ..market.schema.market import Enter, Event, Exit, Market, Outage, PriceChange
 from ..market.schema.negotiation import Negotiation
+from .contracts import Customers, Waits
 from .negotiation import negotiator
 from .seller import Process, SellerAgent
 
 
 class BuyerPopulation(mesa.Agent):
-    """The buyers of one task class; a Python choice rule, if they have one, decides for them."""
+    """The buyers of one task class: a Python choice rule, if they have one, decides for them.
+
+    Where sellers offer contracts they are `customers`, who choose one for each period.
+    """
 
     def __init__(self, model: Economy, spec: TaskClass, index: int) -> None:
         """Take the class's spec and its number in the kernel."""
         super().__init__(model)
         self.spec = spec
         self.index = index
+        self.customers = Customers(model.engine, index) if model.market.contracts else None
         if callable(spec.choice):
             model.clock.rules[index] = spec.choice
 
@@ -117,6 +123,8 @@ class Economy(mesa.Model):
             self.clock.process(seller.live())
         for event in market.events:
             self.clock.process(self.platform.await_event(event))
+        if market.contracts:
+            self.clock.process(self.renew_contracts())
 
     def seller(self, name: str) -> SellerAgent:
         """Return a seller by name.
@@ -128,6 +136,22 @@ class Economy(mesa.Model):
             if seller.spec.name == name:
                 return seller
         raise KeyError(name)
+
+    def renew_contracts(self) -> Process:
+        """Let all customers choose at the start of each period, after whatever else agents do."""
+        waits, period = Waits(self.engine), self.market.platform.contract_period
+        number = 0
+        while True:
+            yield self.clock.at(number * period, NORMAL + 1)
+            self.engine.state.clock[0]["period"] = number
+            if number > 0:
+                waits.learn()
+            for buyers in self.buyers:
+                if buyers.customers is not None:
+                    if number > 0:
+                        buyers.customers.learn()
+                    buyers.customers.choose(waits, self.clock.now)
+            number += 1
 
     def submit(self, task: Task) -> simpy.Event:
         """Bring a task to the market; the event fires with its outcome (see `Clock.submit`)."""

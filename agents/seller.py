@@ -209,6 +209,7 @@ class SellerAgent(mesa.Agent):
         state = self.engine.state
         seller, stats = state.sellers[self.index], state.stats[:, list(self.offers.values())]
         kept = stats["paid"] - stats["refund"] - stats["penalty"] - stats["commission"]
+        kept = kept + stats["fee"]
         dt = self.clock.now - float(seller["touched"])
         slots = float(seller["slots"])
         since = {

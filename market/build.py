@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import tastes, waits, workload
 from .cells import cells_of, tables_ahead
+from .contracts import parts_of
 from .mechanisms.bidding import (
     COST,
     EQUILIBRIUM,
@@ -36,6 +37,7 @@ from .schema.supply import Rates
 from .state import (
     ARGMAX,
     AVERAGE,
+    CELL,
     CHANGES,
     CLASS,
     CLOCK,
@@ -222,6 +224,7 @@ def _clock(market: Market, warmup: float) -> Any:
     c["commission"], c["memory"] = market.platform.commission, market.quotes.memory
     c["ranking"] = int(market.platform.ranking == "random")
     c["record_from"] = warmup
+    c["contracts"] = int(bool(market.contracts))
     return clock
 
 
@@ -270,6 +273,7 @@ def build(
     shares = np.broadcast_to(share, len(classes))
     classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
     sellers, offers = _sellers(market), _offers(market)
+    contracts, customers, met = parts_of(market, classes)
     cells, works, nodes, work_rows = cells_of(market, offers, sellers, parts)
     for s in range(len(sellers)):
         mine = np.flatnonzero(offers["seller"] == s)
@@ -298,6 +302,7 @@ def build(
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
         factors=factors, rivals=_rivals(sealed(market.mechanism), market),
         shadow=shadow_table(market, [s.slots for s in market.sellers]),
+        contracts=contracts, customers=customers, met=met, spare=np.zeros(1, CELL),
     )  # fmt: skip
     set_calls(st)
     st = st._replace(ahead=tables_ahead(st))

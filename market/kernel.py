@@ -24,6 +24,7 @@ from .choice import (
     utility_at,
     work_of,
 )
+from .contracts import greet, liked_under, order, rescore
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
@@ -86,6 +87,8 @@ def assign(st: State, i: int, o: int, price: float, utility: float) -> None:
     task["work"] = work_of(st, o, i)
     task["left"] = task["work"]
     st.stats[k, o]["assigned"] += 1
+    if st.clock[0]["contracts"] == 1:
+        order(st, i, o)
     join(st, s, i, st.clock[0]["now"])
 
 
@@ -106,17 +109,23 @@ def clear(st: State, i: int) -> bool:
     k = task["kind"]
     kind = st.classes[k]
     task["joined"] = st.clock[0]["now"]
+    if st.clock[0]["contracts"] == 1:
+        greet(st, i)
     if task["pinned"] >= 0:
         o = task["pinned"]
         catch_up(st, k)
         if is_open(st, o) and st.cells[k, o]["serves"] == 1:
             look_at(st, k, o, i)
             liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
+            if st.clock[0]["contracts"] == 1:
+                liked = liked_under(st, k, o, i, liked)
             assign(st, i, o, tariff(st, o, i), liked + taste_for(st, k, o, task["id"]))
         else:
             do_without(st, i, st.clock[0]["now"])
         return True
     count = score_offers(st, k, i)
+    if st.clock[0]["contracts"] == 1:
+        rescore(st, k, i, count)
     if kind["asks"] == 1:
         st.clock[0]["current"] = i
         st.clock[0]["on_show"] = count

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import workload
 from .choice import cost_of, outside_taste
+from .contracts import apart, conclude, give_back, note_met
 from .jit import compiled, spliced
 from .ledger import settle
 from .outlook import note_change
@@ -103,6 +104,7 @@ def write_row(st: State, i: int, status: int, finish: float, surplus: float) -> 
         task["difficulty"], task["utility"], task["taste"],
     )  # fmt: skip
     row["surplus"], row["sampled"] = surplus, int(sampled(st, i))
+    row["customer"], row["contract"] = task["customer"], task["contract"]
     row["right"], row["late"] = 0, 0
     row["answer"], row["wait"], row["sojourn"] = math.nan, math.nan, math.nan
     row["price"], row["refund"], row["penalty"] = 0, 0, 0
@@ -157,6 +159,7 @@ def fresh(st: State, i: int) -> None:
     task = st.tasks[i]
     task["offer"], task["user"], task["watched"], task["pinned"] = -1, -1, 0, -1
     task["own"] = 0
+    task["customer"], task["contract"], task["covered"] = -1, -1, 0.0
     task["attempt"] = np.uint64(0)
     task["started"], task["resumed"] = math.nan, math.nan
     task["state"], task["service"], task["wait"] = FREE, 0.0, 0.0
@@ -204,6 +207,8 @@ def serve(st: State, i: int, now: float) -> None:
     )
     broken = overdue(now, task["joined"], seller["outside"], task["promise"]) > 0.0
     penalty = nano(seller["penalty"]) if broken else 0
+    if clock["contracts"] == 1:
+        refund, penalty = conclude(st, i, right, price, refund, penalty, now)
     cost = nano(cost_of(st, o, i) * task["factor"])
     classes, sellers = len(st.classes), len(st.sellers)
     kept, back = settle(
@@ -221,7 +226,7 @@ def serve(st: State, i: int, now: float) -> None:
     stat["cost"] += cost
     if now >= clock["record_from"]:
         st.latencies[k, o, latency_bin(sojourn)] += 1
-    if seller["quote"] == 1:
+    if seller["quote"] == 1 and not apart(st, i):
         experience(st, i, wait, True, now)
     if wanted(st, i):
         surplus = task["taste"] + realised_utility(
@@ -251,7 +256,12 @@ def leave(st: State, i: int, status: int, now: float) -> None:
     delay = task["delay_cost"] * time
     stat["delay_cost"] += delay
     stat["taste"] += task["taste"]
-    if status == RENEGED and st.sellers[st.offers[o]["seller"]]["quote"] == 1:
+    if st.clock[0]["contracts"] == 1:
+        give_back(st, i)
+        if status == RENEGED:
+            note_met(st, i, False)
+    shares = st.sellers[st.offers[o]["seller"]]["quote"] == 1
+    if status == RENEGED and shares and not apart(st, i):
         experience(st, i, time, False, now)
     if wanted(st, i):
         row = write_row(st, i, status, now, task["taste"] - delay)

@@ -99,7 +99,7 @@ def recall(cell: Any) -> None:
 
 
 @compiled
-def _bill(cell: Any, seller: Any, early: float) -> None:
+def bill(cell: Any, seller: Any, early: float) -> None:
     """Work out the share of the price that is expected to be paid, net of refunds.
 
     Refunds for lateness go to large tasks more than to small: `early` is the work of those on
@@ -113,13 +113,22 @@ def _bill(cell: Any, seller: Any, early: float) -> None:
     cell["tilt"] = more * early
 
 
+@compiled
+def believe(cell: Any, kind: Any, promise: float, deadline: float) -> None:
+    """Take a time to the answer for certain."""
+    delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
+    cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
+    cell["used"] = 1.0 if delta > 0.0 else 0.0
+    cell["timely"] = 1.0 if promise <= deadline else 0.0
+    cell["time"] = promise
+
+
 @spliced
 def take_promise(
     st: State, k: int, o: int, deadline: float, patience: float, law: Any, promise: float
 ) -> None:  # fmt: skip
     """Take a promise for the latency; in an auction the seller itself knows better."""
     cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
     cell["promise"] = promise
     if st.clock[0]["sealed"] == 1:
         served, _, _, timely, _, kept = expect(
@@ -130,11 +139,8 @@ def take_promise(
         cell["own_billed"] = served - expected_refund(
             served, timely, cell["accuracy"], seller["refund_late"], seller["refund_wrong"]
         )
-    cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
-    cell["used"] = 1.0 if delta > 0.0 else 0.0
-    cell["timely"] = 1.0 if promise <= deadline else 0.0
-    cell["time"] = promise
-    _bill(cell, seller, 0.0)
+    believe(cell, kind, promise, deadline)
+    bill(cell, seller, 0.0)
 
 
 @compiled
@@ -192,7 +198,7 @@ def by_law(
                 cell["chance"], cell["wait"], cell["shape"], deadline - seller["outside"],
                 cell["rate"], patience, law, st.rows, st.waits,
             ) - law["mean"] * timely  # fmt: skip
-        _bill(cell, seller, early)
+        bill(cell, seller, early)
 
 
 @compiled

@@ -41,6 +41,8 @@ SHOWN = np.uint64(17)
 USER = np.uint64(18)
 ROW = np.uint64(19)
 SUBMIT = np.uint64(20)
+WHO = np.uint64(31)
+USAGE = np.uint64(32)
 
 
 def name_key(*names: str) -> np.uint64:

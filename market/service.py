@@ -214,6 +214,8 @@ def join(st: State, s: int, i: int, now: float) -> None:
     seller, task = st.sellers[s], st.tasks[i]
     touch(seller, now)
     task["level"] = level_at(seller, st.classes[task["kind"]])
+    if task["contract"] >= 0 and st.contracts[task["contract"]]["level"] >= 0:
+        task["level"] = st.contracts[task["contract"]]["level"]
     if seller["down"] == 0 and seller["running"] < seller["slots"]:
         begin(st, s, i, now)
     elif seller["down"] == 0 and would_preempt(seller, st.queues[s], task["level"]):

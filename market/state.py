@@ -42,9 +42,11 @@ CLOCK = np.dtype([
     ("commission", _f), ("memory", _f), ("ranking", _i), ("tasks", _i), ("changes", _i),
     ("record_from", _f), ("on_show", _i), ("reserve", _f), ("call", _f), ("calling", _i),
     ("linear", _f), ("quadratic", _f), ("choose_promise", _i),
+    ("contracts", _i), ("period", _i),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings. sealed: sellers bid; call:
-deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score."""
+deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score;
+contracts: somebody offers one; period: the number of the present one."""
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
@@ -53,11 +55,13 @@ CLASS = np.dtype([
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
     ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i), ("call", _f),
     ("mean_value", _f), ("mean_delay", _f),
+    ("customers", _i), ("member", _i),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
 utilities; known: same deadline and patience for all, and nobody is told its own price; seen: how
-many changes of quotes the class has caught up with; call: how long a call for bids takes now."""
+many changes of quotes the class has caught up with; call: how long a call for bids takes now;
+member: where its customers begin."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -112,10 +116,12 @@ TASK = np.dtype([
     ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
     ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i), ("joined", _f),
     ("factor", _f), ("promise", _f),
+    ("customer", _i), ("contract", _i), ("covered", _f), ("period", _i),
 ], align=True)  # fmt: skip
 """A task in the market: its demand, then where it is. Links are −1 at the ends; `own` marks a
 task whose value or times are not its class's; `joined` is when an offer was chosen, `factor` what
-its cost is multiplied by, `promise` the latency promised."""
+its cost is multiplied by, `promise` the latency promised; `contract` is the one it was ordered
+under (−1: none), `covered` the quota it took in that `period`."""
 
 DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
 """A task as the workload makes it."""
@@ -126,19 +132,40 @@ TRADE = np.dtype([
     ("answer", _f), ("wait", _f), ("sojourn", _f), ("input", _f), ("output", _f), ("value", _f),
     ("deadline", _f), ("delay_cost", _f), ("difficulty", _f), ("price", _i), ("refund", _i),
     ("penalty", _i), ("commission", _i), ("returned", _i), ("cost", _i), ("utility", _f),
-    ("surplus", _f), ("taste", _f), ("sampled", _i),
+    ("surplus", _f), ("taste", _f), ("sampled", _i), ("customer", "i4"), ("contract", "i4"),
 ], align=True)  # fmt: skip
 """A finished task as a row: money in nano-dollars; `returned` is commission given back, `sampled`
-tells rows of the keyed sample from those written because somebody waits for the task."""
+tells rows of the keyed sample from those written because somebody waits for the task.
+`customer` and `contract` are −1 where there are none."""
 
 STAT = np.dtype([
     ("assigned", _i), ("served", _i), ("right", _i), ("late", _i), ("reneged", _i),
     ("failed", _i), ("wait", _f), ("service", _f), ("sojourn", _f), ("value", _f), ("loss", _f),
     ("delay_cost", _f), ("taste", _f), ("thinking", _f), ("paid", _i), ("refund", _i),
-    ("penalty", _i), ("commission", _i), ("cost", _i),
+    ("penalty", _i), ("commission", _i), ("cost", _i), ("fee", _i),
 ], align=True)  # fmt: skip
 """Counts and sums of a class at an offer since the epoch began; the last column is the outside
-option. `commission` is net of what refunds gave back."""
+option. `commission` is net of what refunds gave back, that of fees included; `fee` stands
+at the seller's first offer."""
+
+CONTRACT = np.dtype([
+    ("seller", _i), ("rate", _f), ("quota", _f), ("level", _i), ("within", _f), ("success", _i),
+    ("fee", _i),
+], align=True)  # fmt: skip
+"""A contract: level −1 is the class's own, within is infinite where there is no time, the fee is in
+nano-dollars."""
+
+CUSTOMER = np.dtype([
+    ("upto", _f), ("holds", _i), ("quota", _f), ("tasks", _i), ("input", _f), ("output", _f),
+], align=True)  # fmt: skip
+"""A customer: the share of its class's tasks that it and those before it bring, its contract or −1,
+the quota left, and what it has brought this period."""
+
+MET = np.dtype([
+    ("ended", _i), ("waited", _i), ("wait", _f), ("started", _i), ("service", _f), ("work", _f),
+], align=True)  # fmt: skip
+"""What customers met this period at a level of a seller: how many were served or left, how many of
+them had to wait, seconds waited, how many started after a wait, seconds and tokens of service."""
 
 
 class State(NamedTuple):
@@ -187,6 +214,10 @@ class State(NamedTuple):
     rivals: NDArray[np.float64]  # [S, 2, RIVAL_NODES] where the best rival's factor lies
     shadow: NDArray[np.float64]  # [S, slots + 1] share of a margin that one more taken slot costs
     shown: NDArray[np.int64]  # [O]
+    contracts: Any  # [C] CONTRACT
+    customers: Any  # [M] CUSTOMER, class by class; one of no use where there are no contracts
+    met: Any  # [S, LEVELS] MET
+    spare: Any  # [1] CELL: the class's own quote while that of a contract is made
 
 
 def empty_pool(sellers: int, places: int) -> tuple[Any, Any, Any, NDArray[np.int64]]:

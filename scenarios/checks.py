@@ -24,12 +24,13 @@ _MAY_BE_ENDLESS = ("slots", "kappa", "prefill_rate")
 
 
 def check_contents(source: Source) -> Found:
-    """Yield (place, problem): repeated names, events of unknown sellers, promises, strategies."""
+    """Yield (place, problem): names, events of unknown sellers, promises, strategies, contracts."""
     yield from _repeated(source, "tasks")
     yield from _repeated(source, "sellers")
     yield from _events(source)
     yield from _promises(source)
     yield from _strategies(source)
+    yield from _contracts(source)
 
 
 def _tables(source: Source, key: str) -> list[tuple[int, dict[str, Any]]]:
@@ -94,6 +95,30 @@ def _promises(source: Source) -> Found:
                 "W104", path, "`promise` is missing, and quotes are promised",
                 entry_at(path, source.data),
             )  # fmt: skip
+
+
+def _contracts(source: Source) -> Found:
+    """Yield contracts beside another mechanism, and levels that average quotes do not tell."""
+    mechanism = source.at(("mechanism",))
+    kind = mechanism.get("kind") if isinstance(mechanism, dict) else mechanism
+    known = entry_at(("mechanism",))
+    other = (
+        isinstance(kind, str) and known is not None and kind in {*known.kinds} - {"posted_price"}
+    )
+    average = source.at(("quotes", "latency")) == "average"
+    for i, seller in _tables(source, "sellers"):
+        contracts = seller.get("contracts")
+        for name, terms in contracts.items() if isinstance(contracts, dict) else ():
+            path: Path = ("sellers", i, "contracts", name)
+            if other:
+                message = (
+                    f": {shown(name)} changes a posted price, which {shown(kind)} does not use"
+                )
+                yield path, source.problem("W106", path, message)
+            elif average and isinstance(terms, dict) and "level" in terms and "within" not in terms:
+                path = (*path, "level")
+                message = ": average quotes tell no levels apart; make quotes observed or promised"
+                yield path, source.problem("W106", path, message)
 
 
 def _strategies(source: Source) -> Found:

@@ -18,6 +18,7 @@ from ..market.schema.faults import Source
 from ..market.schema.market import Market, PriceChange
 from ..market.schema.negotiation import Negotiation
 from ..market.schema.supply import Seller
+from .lint_contracts import CONTRACT_RULES
 from .lint_queues import QUEUE_RULES
 from .terms import Term, Terms
 
@@ -267,6 +268,6 @@ RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks,
-    *QUEUE_RULES,
+    *QUEUE_RULES, *CONTRACT_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

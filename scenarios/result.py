@@ -7,7 +7,7 @@ import html
 import json
 import math
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..market.schema.market import Market
 from .estimates import Warmup, detect_warmup
 from .toml import from_toml, to_toml
 
-_TABLES = ("epochs", "sellers", "prices", "latencies", "trades", "accounts")
+_TABLES = ("epochs", "sellers", "prices", "latencies", "trades", "accounts", "contracts")
 _SERIES = ("epochs", "sellers", "prices")
 """Tables with a row per epoch, which a summary is made from and does not keep."""
 
@@ -33,7 +33,8 @@ class Result:
     epoch, seller): load, profit. `prices`: a row per (rep, epoch, offer): what was posted at the
     epoch's start, in `price_unit`. `latencies`: histogram of sojourns after warm-up.
     `trades`: a row per finished task, or a keyed sample (`trades.attrs["share"]`, by class).
-    `accounts`: the ledger's balances in nano-dollars.
+    `accounts`: the ledger's balances in nano-dollars. `contracts`: how many customers of a class
+    hold which contract in each period; empty where sellers offer none.
     """
 
     market: Market
@@ -47,6 +48,7 @@ class Result:
     latencies: pd.DataFrame
     trades: pd.DataFrame
     accounts: pd.DataFrame
+    contracts: pd.DataFrame = field(default_factory=pd.DataFrame)
     kept: pd.DataFrame | None = None
     """The summary as it was written, where the folder holds no epochs to make it from."""
 
@@ -110,6 +112,8 @@ class Result:
         outputs = {"resolved.toml": text.encode()}
         (folder / "resolved.toml").write_bytes(outputs["resolved.toml"])
         kept = [t for t in _TABLES if self.record != "summary" or t not in _SERIES]
+        if self.contracts.empty:
+            kept.remove("contracts")
         digests = {"resolved.toml": file_digest(folder / "resolved.toml")}
         frames = {"summary": self.summary(), **{name: getattr(self, name) for name in kept}}
         for name, frame in frames.items():

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 from simpy.events import NORMAL
 
@@ -180,13 +181,13 @@ def _simulate(
         once.stats.append(state.stats.copy())
         once.sellers.append(state.sellers.copy())
         once.posted.append([x for seller in economy.sellers for x in seller.posted()])
-        digest.update(state.stats.tobytes())
+        digest.update(_told(state.stats, market))
         economy.forget()
         if progress is not None:
             progress(float(end), int(state.clock[0]["tasks"]))
     engine.flush()
     for part in once.rows:
-        digest.update(part.tobytes())
+        digest.update(_told(part, market))
     digest.update(engine.state.ledger.tobytes())
     digest.update(engine.state.latencies.tobytes())
     seen = Record(
@@ -195,8 +196,18 @@ def _simulate(
         latencies=engine.state.latencies,
         ledger=engine.state.ledger.copy(),
         trades=np.concatenate(once.rows) if once.rows else engine.state.trades[:0].copy(),
+        contracts=[
+            (start, k, counts) for k, buyers in enumerate(economy.buyers)
+            if buyers.customers is not None for start, counts in buyers.customers.taken
+        ],
     )  # fmt: skip
     return seen, int(engine.state.clock[0]["tasks"])
+
+
+def _told(rows: NDArray[Any], market: Market) -> bytes:
+    """Return what of an array goes into the digest: all but what only contracts fill."""
+    kept = [name for name in rows.dtype.names or () if name not in ("fee", "customer", "contract")]
+    return (rows if market.contracts else repack_fields(rows[kept])).tobytes()
 
 
 def _note_prices(economy: Economy, starts: NDArray[np.float64], once: _Once) -> Process:

@@ -53,7 +53,8 @@ def summarise(
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
         for o, offer in [*enumerate(offers), (None, ALL)]:
             cell = {n: v.sum(axis=2) if o is None else v[:, :, o] for n, v in of_task.items()}
-            if not any(cell[n].any() for n in ("assigned", "served", "reneged", "failed")):
+            some = ("assigned", "served", "reneged", "failed", "fee")
+            if not any(cell[n].any() for n in some):
                 continue
             balked = of_task["assigned"][:, :, -1]
             whole = fixed if k is None and o is None else None
@@ -138,6 +139,8 @@ def _cube(market: Market, epochs: pd.DataFrame, reps: int, length: int) -> _Cube
     cube: _Cube = {}
     for name in (*COUNTS, *SUMS, *MONEY):
         cube[name] = np.zeros(shape)
+        if name not in epochs:  # written before there were fees
+            continue
         cube[name][where] = epochs[name].to_numpy()
     return cube
 
@@ -183,7 +186,7 @@ def _ratios(
     """Return the sums and counts that the metrics of one cell are ratios of."""
     time = np.broadcast_to(hours, came.shape)
     ended = c["served"] + c["reneged"] + c["failed"]
-    net = c["paid"] - c["refund"] - c["penalty"]
+    net = c["paid"] - c["refund"] - c["penalty"] + c["fee"]
     surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - net
     ratios: dict[str, Ratio] = {
         "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),

@@ -17,9 +17,11 @@ from ..market.state import BINS_PER_OCTAVE, FIRST_OCTAVE, LATENCY_BINS
 
 OUTSIDE = "outside"
 """The offer of those who did without."""
+NO_CONTRACT = "none"
+"""The contract of those who hold none."""
 COUNTS = ("assigned", "served", "right", "late", "reneged", "failed")
 SUMS = ("wait", "service", "sojourn", "value", "loss", "delay_cost", "taste", "thinking")
-MONEY = ("paid", "refund", "penalty", "commission", "cost")
+MONEY = ("paid", "refund", "penalty", "commission", "cost", "fee")
 UNITS = {
     "start": "s", "wait": "s", "service": "s", "sojourn": "s", "value": "USD", "loss": "USD",
     "delay_cost": "USD", "taste": "USD", "thinking": "tokens", "price": "USD/task", "low": "s",
@@ -61,6 +63,8 @@ class Record:
     """[K + S + 3] nano-dollars: buyers by class, sellers, platform, suppliers, overflow flag."""
     trades: NDArray[Any]
     """[rows] TRADE."""
+    contracts: Sequence[tuple[float, int, NDArray[np.int64]]] = ()
+    """Start of a period, class, how many customers hold each contract, without one last."""
 
 
 def tables(
@@ -70,7 +74,7 @@ def tables(
     *,
     shares: Sequence[float],
 ) -> dict[str, pd.DataFrame]:
-    """Return the tables of a run by name: epochs, sellers, prices, latencies, trades, accounts."""
+    """Return the tables of a run by name, those of a `Result`."""
     return {
         "epochs": _epochs(market, edges, records),
         "sellers": _sellers(market, edges, records),
@@ -78,6 +82,7 @@ def tables(
         "latencies": _latencies(market, records),
         "trades": _trades(market, records, shares),
         "accounts": _accounts(market, records),
+        "contracts": _contracts(market, records),
     }
 
 
@@ -93,7 +98,7 @@ def _names(names: Sequence[str], codes: NDArray[Any]) -> Any:
 def _epochs(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
     stats = np.stack([r.stats for r in records])
     active = np.zeros(stats.shape, dtype=bool)
-    for name in ("assigned", "served", "reneged", "failed"):
+    for name in ("assigned", "served", "reneged", "failed", "fee"):
         active |= stats[name] > 0
     rep, epoch, k, o = np.nonzero(active)
     rows = stats[active]
@@ -132,7 +137,8 @@ def _sellers(market: Market, edges: NDArray[np.float64], records: Sequence[Recor
     fixed_cost = np.array([s.fixed_cost for s in market.sellers]) / 3600
     revenue = (
         per_seller["paid"] - per_seller["refund"] - per_seller["penalty"] - per_seller["commission"]
-    )
+        + per_seller["fee"]
+    )  # fmt: skip
     fixed = rent * state["slot_time"] + fixed_cost * state["open_time"]
     rep, epoch, s = (index.ravel() for index in np.indices(shape))
     columns = {
@@ -203,9 +209,36 @@ def _trades(market: Market, records: Sequence[Record], shares: Sequence[float]) 
         data[f"{name}_nano"] = rows[name]
         data[name] = rows[name] * 1e-9
     data |= {name: rows[name] for name in ("utility", "surplus", "taste")}
+    if market.contracts:
+        names = [*market.contracts, NO_CONTRACT]
+        data["customer"] = rows["customer"]
+        data["contract"] = _names(
+            names, np.where(rows["contract"] < 0, len(names) - 1, rows["contract"])
+        )
     frame = _with_units(pd.DataFrame(data), TRADE_UNITS)
     frame.attrs["share"] = {t.name: x for t, x in zip(market.tasks, shares, strict=True)}
     return frame
+
+
+def _contracts(market: Market, records: Sequence[Record]) -> pd.DataFrame:
+    """Return how many customers hold which contract, by period; empty where there are none."""
+    names = [*market.contracts, NO_CONTRACT]
+    fees = [c.fee for s in market.sellers for c in s.contracts.values()]
+    taken = [(rep, *row) for rep, record in enumerate(records) for row in record.contracts]
+    rep = np.array([t[0] for t in taken], dtype=np.int64)
+    counts = np.array([t[3] for t in taken], dtype=np.int64).reshape(len(taken), len(names))
+    start = np.array([t[1] for t in taken], dtype=np.float64)
+    each, j = (index.ravel() for index in np.indices(counts.shape))
+    frame = pd.DataFrame({
+        "rep": rep[each],
+        "period": np.rint(start[each] / market.platform.contract_period).astype(np.int64),
+        "start": start[each],
+        "task": _names([t.name for t in market.tasks],
+                       np.array([t[2] for t in taken], dtype=np.int64)[each]),
+        "contract": _names(names, j), "customers": counts.ravel(),
+        "fee": counts.ravel() * np.array([*fees, 0.0])[j],
+    })  # fmt: skip
+    return _with_units(frame, {"start": "s", "customers": "customers", "fee": "USD"})
 
 
 def _accounts(market: Market, records: Sequence[Record]) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from walras.market import (
     bids,
     build,
     choice,
+    contracts,
     kernel,
     ledger,
     menu,
@@ -80,11 +81,21 @@ from .code_checks import (
     waits_are_quoted_in_the_sizes_ahead,
     waits_are_spread_as_the_work_ahead,
 )
+from .contract_checks import (
+    contracts_give_the_level,
+    contracts_hold_at_their_seller,
+    quotas_are_used_up,
+    success_is_paid_for,
+    surcharges_are_charged,
+    the_platform_has_its_share_of_fees,
+    what_comes_too_late_is_not_billed,
+    what_is_not_served_takes_no_quota,
+)
 
 MODULES = [
-    auction, bidding, bids, build, choice, first_price, first_score, kernel, ledger, menu, outcome,
-    outlook, posted_price, quotes, rules, sampling, second_score, service, tastes, vickrey, waits,
-    work, workload,
+    auction, bidding, bids, build, choice, contracts, first_price, first_score, kernel, ledger,
+    menu, outcome, outlook, posted_price, quotes, rules, sampling, second_score, service, tastes,
+    vickrey, waits, work, workload,
 ]  # fmt: skip
 
 
@@ -231,6 +242,60 @@ def _menu_as_listed(original: Any) -> Any:
     return lambda st, by: original(st, "random")
 
 
+def _order_without_use(original: Any) -> Any:
+    def mutant(st: Any, i: int, o: int) -> None:
+        left = st.customers["quota"].copy()
+        original(st, i, o)
+        st.customers["quota"] = left
+
+    return mutant
+
+
+def _order_at_list_price(original: Any) -> Any:
+    def mutant(st: Any, i: int, o: int) -> None:
+        rates = st.contracts["rate"].copy()
+        st.contracts["rate"] = 1.0
+        original(st, i, o)
+        st.contracts["rate"] = rates
+
+    return mutant
+
+
+def _fee_without_commission(original: Any) -> Any:
+    def mutant(st: Any, k: int, holds: Any) -> None:
+        rate = float(st.clock[0]["commission"])
+        st.clock[0]["commission"] = 0.0
+        original(st, k, holds)
+        st.clock[0]["commission"] = rate
+
+    return mutant
+
+
+def _join_at_class_level(original: Any) -> Any:
+    def mutant(st: Any, s: int, i: int, now: float) -> None:
+        held = int(st.tasks[i]["contract"])
+        st.tasks[i]["contract"] = -1
+        original(st, s, i, now)
+        st.tasks[i]["contract"] = held
+
+    return mutant
+
+
+def _concluded_as(**terms: float) -> Callable[[Any], Any]:
+    def make(original: Any) -> Any:
+        def mutant(st: Any, *rest: Any) -> Any:
+            before = st.contracts.copy()
+            for name, value in terms.items():
+                st.contracts[name] = value
+            found = original(st, *rest)
+            st.contracts[:] = before
+            return found
+
+        return mutant
+
+    return make
+
+
 MUTANTS: dict[str, Mutant] = {
     "κ ignored": Mutant(rules, "service_rate", _no_kappa, two_streams_share_the_speed),
     "wait in one's own size": Mutant(service, "enqueue", _enqueue_in_own_size,
@@ -320,6 +385,22 @@ MUTANTS: dict[str, Mutant] = {
                                  a_taken_slot_is_dearer),
     "every wait its mean": Mutant(waits, "wait_end", lambda _: lambda table, place, end: 1.0,
                                   waits_are_spread_as_the_work_ahead),
+    "quota not used up": Mutant(contracts, "order", _order_without_use, quotas_are_used_up),
+    "quota not given back": Mutant(contracts, "give_back", lambda _: lambda st, i: None,
+                                   what_is_not_served_takes_no_quota),
+    "fee without commission": Mutant(contracts, "take_contracts", _fee_without_commission,
+                                     the_platform_has_its_share_of_fees),
+    "surcharge forgotten": Mutant(contracts, "order", _order_at_list_price,
+                                  surcharges_are_charged),
+    "class's own level": Mutant(service, "join", _join_at_class_level, contracts_give_the_level),
+    "late answers billed": Mutant(contracts, "conclude", _concluded_as(within=1e9),
+                                  what_comes_too_late_is_not_billed),
+    "wrong answers billed": Mutant(contracts, "conclude", _concluded_as(success=0),
+                                   success_is_paid_for),
+    "contract with every seller": Mutant(
+        contracts, "contract_at",
+        lambda _: lambda st, i, s: int(st.customers[st.tasks[i]["customer"]]["holds"]),
+        contracts_hold_at_their_seller),
 }  # fmt: skip
 
 

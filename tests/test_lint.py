@@ -49,6 +49,8 @@ WORSE = seller("worse", accuracy=0.8, speed=90, price=DEAR)
 BUSY = task(arrivals=poisson(7.5))
 AUCTION = {"kind": "second_score", "bid": "cost"}
 LOGIT = {"kind": "logit", "scale": 0.1}
+FLAT: Changes = {"flat": {"fee": 20, "quota": "unlimited"}}
+PERIOD: Changes = {"platform": {"contract_period": "1 d"}}
 MAIN: Changes = {"kind": "exit", "at": 10, "seller": "one"}
 
 FIRES = {
@@ -109,6 +111,13 @@ FIRES = {
     "W217": [market(catalogue="march-2026")],
     "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
     "W219": [market(seller(penalty=0.1))],
+    "W231": [market(seller(contracts={"sub": {"fee": 1.1, "quota": 1e5}}), **PERIOD)],
+    "W232": [market(task(customers=2)), market(task(usage={"kind": "exponential", "mean": 1}))],
+    "W233": [market(seller(contracts=FLAT), platform={"contract_period": "7 h"})],
+    "W234": [market(seller(contracts={"batch": {"rate": 0.5, "within": "1 h"}}))],
+    "W235": [market(seller(), seller("idle", accuracy={"maths": 1}, contracts=FLAT), **PERIOD)],
+    "W236": [market(seller(contracts={"batch": {"rate": 0.5, "within": 0.5}}))],
+    "W237": [market(task(customers=50_000), seller(contracts=FLAT), **PERIOD)],
     "W251": [
         market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 1.9}),
     ],
@@ -182,6 +191,21 @@ SILENT = {
     "W217": [market(), market(catalogue="march-2025")],
     "W218": [market(seller(reprice_every=0.001)), market(seller(pricing="undercut"))],
     "W219": [market(seller(penalty=0.1, promise=10)), market()],
+    "W231": [
+        market(seller(contracts={"sub": {"fee": 0.9, "quota": 1e5}}), **PERIOD),
+        market(seller(contracts={"sub": {"fee": 1, "on_success": True}}), **PERIOD),
+    ],
+    "W232": [market(task(customers=2), seller(contracts=FLAT), **PERIOD)],
+    "W233": [
+        market(seller(contracts=FLAT), **PERIOD),
+        market(seller(contracts={"half": {"rate": 0.5}}), platform={"contract_period": "7 h"}),
+    ],
+    "W234": [
+        market(seller(discipline="priority", contracts={"batch": {"rate": 0.5, "within": "1 h"}}))
+    ],
+    "W235": [market(seller(contracts=FLAT), **PERIOD)],
+    "W236": [market(seller(contracts={"batch": {"rate": 0.5, "within": 1.5}}))],
+    "W237": [market(task(customers=40_000), seller(contracts=FLAT), **PERIOD)],
     "W251": [
         market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 0.1}),
         market(task(deadline="2 s")), market(mechanism={"kind": "negotiation", "round_time": 99}),

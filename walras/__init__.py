@@ -20,6 +20,7 @@ _MODULES = {
         "TaskClass", "Difficulty", "Hard", "Linear", "HalfLife", "Argmax", "Logit",
     ),
     "market.schema.supply": ("Seller", "Rates", "Ability"),
+    "market.schema.contracts": ("Contract",),
     "market.schema.market": (
         "Market", "Platform", "Quotes", "Run", "PostedPrice",
         "PriceChange", "Exit", "Enter", "Outage", "AddSlots",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from .market.schema.bidding import Markup as Markup
     from .market.schema.bidding import OpportunityCost as OpportunityCost
     from .market.schema.bidding import Shading as Shading
+    from .market.schema.contracts import Contract as Contract
     from .market.schema.demand import Argmax as Argmax
     from .market.schema.demand import Difficulty as Difficulty
     from .market.schema.demand import HalfLife as HalfLife

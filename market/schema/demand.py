@@ -11,8 +11,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
-from .arrivals import Arrivals, Replay
-from .distributions import DelayCost, Distribution, Duration, Patience, Recorded, SizeLaw
+from .arrivals import Arrivals, Closed, Replay
+from .distributions import (
+    Constant,
+    DelayCost,
+    Distribution,
+    Duration,
+    Patience,
+    Recorded,
+    SizeLaw,
+)
 from .fields import Name, Number, Seconds, Spec, Whole, field, instance, word
 
 
@@ -117,6 +125,14 @@ class TaskClass(Spec):
     priority: Whole = field(
         0, doc="queue level at sellers that honour it; 0 is served first", unit="level", ge=0, le=7
     )
+    customers: Whole = field(
+        1, doc="how many customers bring the tasks; each holds at most one contract at a time; of "
+        "a closed population each user is one", unit="customers", ge=1, le=1_000_000,
+    )  # fmt: skip
+    usage: Distribution = field(
+        1.0, doc="law of how much one customer brings; only its ratio to the mean counts",
+        unit="ratio",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -124,6 +140,12 @@ class TaskClass(Spec):
             raise ValueError('patience "deadline" needs a deadline')
         if self.lateness.kind != "hard" and self.deadline is None:
             raise ValueError(f'lateness "{self.lateness.kind}" needs a deadline')
+        if isinstance(self.arrivals, Closed) and {"customers", "usage"} & self.model_fields_set:
+            alike = self.customers == 1 and isinstance(self.usage, Constant)
+            if not alike:
+                raise ValueError("customers and usage are those of its users in a closed class")
+        if self.usage.mean <= 0:
+            raise ValueError("usage must have a mean above 0")
         recorded = [
             name for name in ("input_tokens", "output_tokens")
             if isinstance(getattr(self, name), Recorded)

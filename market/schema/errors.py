@@ -47,6 +47,13 @@ CODES = {
     "W217": "a catalogue that is not here",
     "W218": "more price decisions than can be simulated",
     "W219": "a penalty without a promise to break",
+    "W231": "a contract that nobody gains by",
+    "W232": "customers without a contract to choose",
+    "W233": "a run that is no whole number of contract periods",
+    "W234": "an asynchronous tier that is served in line",
+    "W235": "a contract that nobody can use",
+    "W236": "a contract's time that no answer meets",
+    "W237": "a contract period with less than a task a customer",
     "W251": "talks that last longer than any deadline",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""

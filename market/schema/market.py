@@ -44,6 +44,10 @@ class Platform(Spec):
     ranking: Literal["price", "accuracy", "random"] = field(
         "price", doc="order in which offers are shown to buyers that consider only a few"
     )
+    contract_period: Seconds = field(
+        "30 d", doc="time for which a contract is chosen, and after which its fee is due again",
+        unit="s", gt=0,
+    )  # fmt: skip
 
 
 class Quotes(Spec):
@@ -173,6 +177,7 @@ class Market(Spec):
                 f'tasks "{asked[0]}": a Python choice rule chooses among posted prices; with '
                 "another mechanism it is the mechanism that decides"
             )
+        self._check_contracts()
         if self.run.warmup >= self.run.until:
             raise ValueError(
                 f"run.warmup ({self.run.warmup:g} s) must be shorter than run.until "
@@ -206,6 +211,33 @@ class Market(Spec):
             if silent:
                 raise ValueError(f"quotes are promised but {', '.join(silent[:5])} promise nothing")
         return self
+
+    def _check_contracts(self) -> None:
+        under = [(s, n, c) for s in self.sellers for n, c in s.contracts.items()]
+        if not under:
+            return
+        seller, name, _ = under[0]
+        said = f'sellers "{seller.name}": contract "{name}"'
+        if not isinstance(self.mechanism, PostedPrice):
+            raise ValueError(f"{said} changes a posted price, and the mechanism is no posted price")
+        asked = [task.name for task in self.tasks if callable(task.choice)]
+        if asked:
+            raise ValueError(
+                f'tasks "{asked[0]}": a Python choice rule does not know contracts, and {said} '
+                "is one; choose by argmax or logit"
+            )
+        if self.quotes.latency == "average":
+            for seller, name, contract in under:
+                if contract.level is not None and contract.within is None:
+                    raise ValueError(
+                        f'contract "{name}" of "{seller.name}" has a level of its own, and average '
+                        "quotes tell no levels apart; make quotes observed or promised"
+                    )
+
+    @property
+    def contracts(self) -> list[str]:
+        """Names of all contracts, `seller/contract`, in the kernel's order."""
+        return [f"{seller.name}/{name}" for seller in self.sellers for name in seller.contracts]
 
     @property
     def offers(self) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from .bidding import Bidding
+from .contracts import Contract
 from .distributions import Factor
 from .fields import Name, Number, Seconds, Spec, Table, Text, Unlimited, field, instance
 
@@ -181,6 +182,10 @@ class Seller(Spec):
     )  # fmt: skip
     enters: Seconds = field(0.0, doc="time when the seller opens", unit="s", ge=0)
     open: StrictBool = field(False, doc="are the weights open? (information only)")
+    contracts: Table[Name, Contract] = field(
+        {}, doc="contracts that customers may choose for a period, beside the posted price",
+        max_length=32,
+    )  # fmt: skip
 
     @field_validator("slots")
     @classmethod
@@ -198,6 +203,12 @@ class Seller(Spec):
             raise ValueError(f"both accuracy and ability are given for {', '.join(both)}")
         if self.rent > 0 and math.isinf(self.slots):
             raise ValueError("rent per slot-hour needs a finite number of slots")
+        tiers = [name for name, c in self.contracts.items() if c.level is not None]
+        if tiers and self.discipline == "fcfs":
+            raise ValueError(
+                f'contract "{tiers[0]}" has a level, which discipline "fcfs" does not honour; '
+                'make it "priority" or "priority_preemptive"'
+            )
         return self
 
     @property

@@ -14,11 +14,13 @@ EXAMPLES = {
     "tokens": "500", "tokens/s": "80", "tasks/s": "0.5", "batches/s": "0.1", "tasks": "10",
     "users": "100", "probability": "0.9", "ratio": "0.5", "logits": "1.5", "slots": "8",
     "streams": "16", "offers": "5", "level": "1", "bidders": "4", "Erlangs": "8",
+    "USD/period": "20", "tokens/period": "1000000", "customers": "100",
 }  # fmt: skip
 UNITS = {
     "USD/Mtok": "USD per million tokens", "USD/task": "USD per task", "USD/s": "USD per second",
     "USD/h": "USD per hour", "USD/slot-hour": "USD per slot and hour",
     "tokens/s": "tokens per second",
+    "USD/period": "USD per period", "tokens/period": "tokens per period",
     "tasks/s": "tasks per second", "batches/s": "batches per second", "s": "seconds",
     "1/s": "per second", "1/USD": "per USD",
     "USD/Mtok or USD/task": "USD per million tokens, or USD per task",

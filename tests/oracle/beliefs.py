@@ -139,9 +139,10 @@ class Beliefs:
 
     # --- laws -----------------------------------------------------------------------------------
 
-    def observed(self, station: Station) -> Law:
-        """Return the quote from the queue as it stands."""
-        level = self.spec.priority if station.by_level else 0
+    def observed(self, station: Station, level: int | None = None) -> Law:
+        """Return the quote from the queue as it stands, at the class's level or another."""
+        if level is None:
+            level = self.spec.priority if station.by_level else 0
         streams = len(station.running)
         if streams < station.slots:
             return Law(0.0, 0.0, 1.0, station.rate_of(streams + 1))

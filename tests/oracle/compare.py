@@ -145,6 +145,10 @@ def _accounts_differ(kernel: Kernel, oracle: Simulation) -> str | None:
         books[supplier] += t.price - t.refund - t.penalty - t.commission + t.returned - t.cost
         books[classes + sellers] += t.commission - t.returned
         books[classes + sellers + 1] += t.cost
+    for k, s, fee, kept in oracle.fees:
+        books[k] -= fee
+        books[classes + s] += fee - kept
+        books[classes + sellers] += kept
     if st.ledger.tolist() != books:
         return f"books: {st.ledger.tolist()} and {books}"
     served, reneged, failed = (

@@ -76,6 +76,7 @@ class Simulation:
         self.calendar = calendar = Calendar(ranks)
         self.trades: list[Trade] = []
         self.choices: list[Choice] = []
+        self.fees: list[tuple[int, int, int, int]] = []  # class, seller, fee, commission on it
         self.in_system = 0
         owners: dict[str, int] = {}
         self.terms = [
@@ -216,6 +217,7 @@ class Simulation:
             task.value, task.delay_cost, task.deadline - gone, max(task.patience - gone, 0.0),
             task.input, task.output, tails, task.alone,
         )  # fmt: skip
+        score = self.score_for(beliefs, task, score)
         if self.logit[k]:
             taste = self.taste[task.row]
             score = list(map(add, score, taste)) if self.few else score + taste
@@ -248,9 +250,10 @@ class Simulation:
         if beliefs.bids_promises and terms.spec.penalty > 0.0:
             task.promise = float(beliefs.promises[o])
         task.work = task.left = task.input * terms.prefill + billed
+        level = self.ordered(task)
         self.choices.append(Choice(task.id, o, task.price, task.utility))
         self.in_system += 1
-        self.stations[terms.seller].join(task, beliefs.spec.priority)
+        self.stations[terms.seller].join(task, level)
 
     def limit(self, beliefs: Beliefs, task: Task, score: Scores) -> Scores:
         """Leave only the offers that the platform shows."""
@@ -382,6 +385,29 @@ class Simulation:
             found.append(float(score[o]) - (other - own) * float(beliefs.billed[o]))
         return max(found)
 
+    # --- what contracts change (tests/oracle/contracts.py) ---------------------------------------
+
+    def score_for(self, beliefs: Beliefs, task: Task, score: Scores) -> Scores:
+        """Return the expected utilities of all offers to this buyer."""
+        return score
+
+    def ordered(self, task: Task) -> int:
+        """Note that a task has been ordered; return its queue level."""
+        return self.beliefs[task.kind].spec.priority
+
+    def judged(
+        self, task: Task, right: bool, sojourn: float, price: int, refund: int, penalty: int
+    ) -> tuple[int, int]:  # fmt: skip
+        """Return (refund, penalty) of a served task."""
+        return refund, penalty
+
+    def unserved(self, task: Task, status: str) -> None:
+        """Note that a task has not been served."""
+
+    def teaches(self, task: Task) -> bool:
+        """Return whether other buyers learn from a task's delay."""
+        return True
+
     # --- the end of a task ----------------------------------------------------------------------
 
     def end(self, task: Task, status: str) -> None:
@@ -416,6 +442,7 @@ class Simulation:
         broken = taken - promise > grain * (now + promise)
         penalty = nano(spec.penalty) if broken else 0
         rate = self.market.platform.commission
+        refund, penalty = self.judged(task, right, sojourn, price, refund, penalty)
         cost = nano(charge(terms.cost, task.input, terms.billed(task.output)) * task.factor)
         delta = beliefs.delta(past)
         worth = task.value * delta if right else -(beliefs.spec.loss if delta > 0.0 else 0.0)
@@ -425,7 +452,7 @@ class Simulation:
             refund, penalty, round(price * rate), round(refund * rate), cost, task.taste,
             task.utility, task.taste + surplus,
         ))  # fmt: skip
-        if self.shares_experience:
+        if self.shares_experience and self.teaches(task):
             pace = task.service / task.work if task.work > 0.0 else None
             beliefs.past[o].learn(now, task.wait, True, pace)
             beliefs.stale.add(terms.seller)
@@ -441,6 +468,7 @@ class Simulation:
         """Write the row of a task that was not served: it pays nothing and has lost its time."""
         now = self.calendar.now
         wait, time = task.wait, now - task.time
+        self.unserved(task, status)
         if status == "balked":
             wait, time, lost = math.nan, math.nan, task.delay_cost * time
         else:
@@ -449,7 +477,7 @@ class Simulation:
             task.id, task.kind, task.offer, STATUS[status], False, False, task.time, task.started,
             now, wait, time, 0, 0, 0, 0, 0, 0, task.taste, task.utility, task.taste - lost,
         ))  # fmt: skip
-        if status == "reneged" and self.shares_experience:
+        if status == "reneged" and self.shares_experience and self.teaches(task):
             beliefs = self.beliefs[task.kind]
             beliefs.past[task.offer].learn(now, time, False, None)
             beliefs.stale.add(self.terms[task.offer].seller)

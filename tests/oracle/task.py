@@ -11,9 +11,9 @@ class Task:
     """What a task asks for, then what has become of it."""
 
     __slots__ = (
-        "alone", "cell", "deadline", "delay_cost", "difficulty", "ended", "factor", "id", "input",
-        "joined", "kind", "left", "level", "offer", "output", "patience", "price", "promise",
-        "queued", "resumed", "row", "served",
+        "alone", "cell", "contract", "covered", "deadline", "delay_cost", "difficulty", "ended",
+        "factor", "id", "input", "joined", "kind", "left", "level", "number", "offer", "output",
+        "patience", "price", "promise", "queued", "resumed", "row", "served",
         "service", "started", "taste", "time", "utility", "value", "wait", "waiting", "work",
     )  # fmt: skip
 
@@ -26,6 +26,7 @@ class Task:
         self.value, self.delay_cost = value, delay_cost
         self.deadline, self.patience, self.difficulty = deadline, patience, difficulty
         self.offer, self.cell, self.level = -1, -1, 0
+        self.contract, self.number, self.covered = -1, -1, 0.0
         self.price = self.utility = self.taste = 0.0
         self.work = self.left = 0.0
         self.joined, self.factor, self.promise = math.nan, 1.0, math.inf
