@@ -218,7 +218,7 @@ def test_what_is_odd_under_another_mechanism_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who bids its cost may post a price below it; posted prices make that a loss."""
-    text = Path(SMALL).read_text().replace("output = 0.4}", "output = 0.01}")
+    text = Path(SMALL).read_text().replace("0.1, output = 0.4}", "0.01, output = 0.02}")
     (tmp_path / "cheap.toml").write_text(text + '\n[mechanism]\nkind = "second_score"\n')
     words = ["--json", "--mechanism", "second_score,posted_price"]
     assert cli.main(["run", "cheap.toml", *words]) == 0
