@@ -149,14 +149,18 @@ def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
 
 @compiled
 def rescore(st: State, k: int, i: int, count: int) -> None:
-    """Score the offers of the seller with whom the task's customer has a contract under it."""
+    """Score the offers of the seller with whom the task's customer has a contract under it.
+
+    Who has to search for offers learns its taste for each as it looks at it.
+    """
+    known = st.clock[0]["search_cost"] == 0.0
     c = st.customers[st.tasks[i]["customer"]]["holds"]
     if c < 0:
         return
     for j in range(count):
         o = st.shown[j]
         if st.seller_of[o] == st.contracts[c]["seller"] and st.score[j] > -math.inf:
-            taste = taste_for(st, k, o, st.tasks[i]["id"])
+            taste = taste_for(st, k, o, st.tasks[i]["id"]) if known else 0.0
             st.score[j] = utility_under(st, k, o, i, c) + taste
 
 

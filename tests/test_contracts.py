@@ -430,6 +430,31 @@ def test_a_contract_that_nobody_takes_changes_no_trade() -> None:
     assert without.equals(with_.drop(columns=["customer", "contract"]))
 
 
+@pytest.mark.parametrize("search_cost", [0.0, 0.05])
+def test_a_contract_at_list_price_changes_nothing(search_cost: float) -> None:
+    """Rate 1 and no other term: whoever holds it chooses and pays as without, searching or not."""
+    from walras.market.contracts import take_contracts
+    from walras.market.engine import Engine
+
+    task = asking(2.0, choice=w.Logit(0.4), customers=3)
+    sellers = [server(1.0 + 0.1 * j, name=f"s{j}") for j in range(3)]
+    sellers[1] = server(1.1, name="s1", contracts={"list": {}})
+    platform = {**TERMS, "search_cost": search_cost}
+    found: list[Any] = []
+    for holds in (-1, 0):
+        kept: list[Any] = []
+        engine = Engine(plan(task, sellers, platform=platform), seed=4, keep=kept.append)
+        take_contracts(engine.state, 0, np.full(3, holds))
+        engine.advance(200.0)
+        engine.flush()
+        found.append(kept[0])
+    without, with_ = found
+    assert (with_["contract"] >= 0).any()
+    assert (with_["offer"] == without["offer"]).all()
+    assert (with_["price"] == without["price"]).all()
+    np.testing.assert_allclose(with_["utility"], without["utility"], rtol=1e-12, atol=1e-12)
+
+
 def test_a_run_folder_keeps_who_holds_what(tmp_path: Any) -> None:
     seller = server(contracts={"flat": {"fee": 1.0, "quota": "unlimited"}})
     result = w.run(plan(asking(2.0, customers=10), seller), seed=1)
