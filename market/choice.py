@@ -9,7 +9,7 @@ import numpy as np
 
 from . import rng
 from .bids import bid_of, cost_tail, factor_for
-from .jit import compiled, spliced
+from .jit import compiled, shared, spliced
 from .outlook import by_law, catch_up, note_change, score_of, worth
 from .rng import hash2
 from .rules import price_of, work_tokens
@@ -18,7 +18,7 @@ from .tastes import EULER, gumbel, seller_taste
 from .work import FIXED
 
 
-@spliced
+@shared
 def tariff(st: State, o: int, i: int) -> float:
     """Return the posted price of the tokens that offer o will bill for task i, USD."""
     offer, task = st.offers[o], st.tasks[i]
@@ -28,7 +28,7 @@ def tariff(st: State, o: int, i: int) -> float:
     )
 
 
-@spliced
+@shared
 def cost_of(st: State, o: int, i: int) -> float:
     """Return what serving task i costs offer o, USD, but for the factor that its owner draws."""
     offer, task = st.offers[o], st.tasks[i]
@@ -95,7 +95,7 @@ def utility_at(st: State, k: int, o: int, i: int, ask: float) -> float:
     )  # fmt: skip
 
 
-@spliced
+@shared
 def told_work(st: State, o: int, i: int) -> Any:
     """Return the work of task i at an offer as a law: who is told its price knows its tokens."""
     law, work = st.told[0], work_of(st, o, i)
@@ -132,7 +132,7 @@ def show(st: State, k: int, id_: np.uint64) -> int:
     return count
 
 
-@spliced
+@shared
 def taste_for(st: State, k: int, o: int, id_: np.uint64) -> float:
     """Return the buyer's taste for an offer, USD: μ·(ν·G + ν·ln S − γ), 0 for argmax buyers."""
     kind = st.classes[k]
@@ -147,7 +147,7 @@ def taste_for(st: State, k: int, o: int, id_: np.uint64) -> float:
     return kind["scale"] * (kind["nest"] * own + shared - EULER)
 
 
-@spliced
+@shared
 def outside_taste(st: State, k: int, id_: np.uint64) -> float:
     """Return the taste for doing without, USD."""
     kind = st.classes[k]

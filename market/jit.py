@@ -64,7 +64,7 @@ def _drop_old_caches(root: Path) -> None:
 _CACHE_DIR = _cache_dir()
 
 
-def compiled(function: F, *, inline: bool = False) -> F:
+def compiled(function: F, *, inline: bool = False, from_python: bool = True) -> F:
     """Compile a function of scalars and arrays for the kernel.
 
     Without reference counting: compiled code here makes no arrays, and counting references to
@@ -84,6 +84,8 @@ def compiled(function: F, *, inline: bool = False) -> F:
             error_model="numpy",
             nogil=True,
             forceinline=inline,
+            no_cfunc_wrapper=True,
+            no_cpython_wrapper=not from_python,
             _nrt=False,
         )(function)
     finally:
@@ -92,9 +94,15 @@ def compiled(function: F, *, inline: bool = False) -> F:
 
 
 def spliced(function: F) -> F:
-    """Compile a function into its callers.
+    """Compile a function into its callers, compiled themselves.
 
-    For the few functions that take the whole state of a market: handing over dozens of arrays
-    by value costs more than the work they do.
+    For the many functions that take the whole state of a market: handing over dozens of arrays
+    by value costs more than the work they do, and so does compiling, for each, a way to be
+    called from Python.
     """
+    return compiled(function, inline=True, from_python=False)
+
+
+def shared(function: F) -> F:
+    """Compile a function into its callers; Python may call it, too."""
     return compiled(function, inline=True)

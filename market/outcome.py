@@ -10,7 +10,7 @@ import numpy as np
 from . import workload
 from .choice import cost_of, outside_taste
 from .contracts import apart, conclude, give_back, note_met
-from .jit import compiled, spliced
+from .jit import compiled, shared, spliced
 from .ledger import post, settle
 from .mechanisms.rating import rate
 from .outlook import note_change
@@ -172,7 +172,7 @@ def think(st: State, i: int, k: int, user: int, now: float) -> None:
     announce(st, i, now + pause)
 
 
-@spliced
+@shared
 def fresh(st: State, i: int) -> None:
     """Reset what a place of the pool remembers of its last task."""
     task = st.tasks[i]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bids import bid_of, least_at
-from .jit import compiled, spliced
+from .jit import compiled, shared, spliced
 from .mechanisms.bidding import OPPORTUNITY
 from .mechanisms.first_score import announced
 from .quotes import expect, timely_work
@@ -168,7 +168,7 @@ def choose_promise(
     take_promise(st, k, o, deadline, patience, law, chosen)
 
 
-@spliced
+@shared
 def by_law(
     st: State, k: int, o: int, deadline: float, patience: float, usual: bool, law: Any
 ) -> None:
@@ -264,7 +264,7 @@ def base_of(st: State, k: int, o: int) -> float:
     return score_of(st, k, o, ask, value, delay)
 
 
-@spliced
+@shared
 def is_open(st: State, o: int) -> bool:
     """Return whether an offer is on the market; whose bids always come too late is not."""
     seller = st.sellers[st.offers[o]["seller"]]
@@ -326,7 +326,7 @@ def renew(st: State, k: int, o: int) -> None:
         remember_alone(st.alone[k, o, cell["streams"]], cell, st.base[k, o])
 
 
-@spliced
+@shared
 def note_change(st: State, s: int) -> None:
     """Note that the quotes of a seller may have changed."""
     clock = st.clock[0]

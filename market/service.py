@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from .heaps import drop_from_row, schedule, settle_row, withdraw
-from .jit import compiled, spliced
+from .jit import compiled, shared, spliced
 from .outlook import counts_slots, level_at, note_change, sees_queue, would_preempt
 from .rules import service_rate
 from .state import ARRIVAL, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
@@ -65,7 +65,7 @@ def changed(st: State, s: int, always: bool) -> None:
         note_change(st, s)
 
 
-@spliced
+@shared
 def expect_completion(st: State, s: int, now: float) -> None:
     """Set the seller's rate and put its next completion into the calendar."""
     seller = st.sellers[s]
@@ -231,7 +231,7 @@ def join(st: State, s: int, i: int, now: float) -> None:
     expect_completion(st, s, now)
 
 
-@spliced
+@shared
 def announce(st: State, i: int, time: float) -> None:
     """Put a task that will come at a known time into the calendar."""
     st.tasks[i]["state"] = COMING

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import walras as w
+from walras.market.bids import bid_of
 from walras.market.engine import Engine
+from walras.market.jit import compiled
 from walras.market.mechanisms.bidding import rival_nodes, shadow_prices
 from walras.market.mechanisms.first_price import lowest
 from walras.market.mechanisms.vickrey import critical_price, runner_up
@@ -50,35 +52,34 @@ def equilibrium(bidders: int) -> dict[str, Any]:
 # --- procurement (A6) --------------------------------------------------------------------------
 
 
-def bids_at(cost: float, bidders: int, law: dict[str, Any], reserve: float | None = None) -> float:
-    """Return the first-price bid of a seller of this cost among rivals of a law, by the kernel."""
-    q = {"kind": "quantiles", "probabilities": [0.0, 1.0], "values": [cost, cost]}
-    sure = bidder("me", cost_factor=q)
+@compiled
+def bid_at(state: Any, cost: float, tail: float) -> float:
+    """Return what the first offer bids for the first class at a cost that tail exceed."""
+    return bid_of(state, 0, 0, 0.0, 1.0, cost, tail)
+
+
+def bids_at(cost: float, bidders: int, reserve: float | None = None) -> float:
+    """Return the first-price bid of a seller of this cost among rivals of U[0, 1]."""
     rule = w.Procurement("first_price", bid=equilibrium(bidders), reserve=reserve)
     market = w.Market(tasks=[w.TaskClass("k", w.Replay(times=[1.0]), value=10.0)],
-                      sellers=[bidder("me", cost_factor=law)], mechanism=rule)  # fmt: skip
-    assert sure.cost_factor.mean == cost
+                      sellers=[bidder("me")], mechanism=rule)  # fmt: skip
     engine = Engine(market, 0)
-    share = (cost - law["low"]) / (law["high"] - law["low"])
-    from walras.market.bids import bid_of
-
-    plain: Any = getattr(bid_of, "py_func", bid_of)
     engine.advance(2.0)
-    return float(plain(engine.state, 0, 0, 0.0, 1.0, cost, 1.0 - share))
+    return bid_at(engine.state, cost, 1.0 - cost)
 
 
 def test_equilibrium_bids_are_those_of_the_closed_form() -> None:
     """β(c) = c + (1 − c)/n for U[0, 1] (A6: β(0.2) = 0.4 of four); with a reserve the integral."""
-    assert bids_at(0.2, 4, UNIT) == pytest.approx(0.4, abs=1e-9)
+    assert bids_at(0.2, 4) == pytest.approx(0.4, abs=1e-9)
     for bidders in (2, 3, 4, 9):
         for cost in (0.0, 0.35, 0.9):
             exact = cost + (1.0 - cost) / bidders
-            assert bids_at(cost, bidders, UNIT) == pytest.approx(exact, abs=1e-9)
+            assert bids_at(cost, bidders) == pytest.approx(exact, abs=1e-9)
     # reserve r: β(c) = c + ∫_c^r ((1 − t)/(1 − c))^(n − 1) dt; a kink, so quadrature is coarser
     for cost in (0.0, 0.2, 0.4):
         left = (1.0 - 0.5) ** 4 / (1.0 - cost) ** 3
         exact = cost + ((1.0 - cost) - left) / 4.0
-        assert bids_at(cost, 4, UNIT, 0.5) == pytest.approx(exact, abs=2e-3)
+        assert bids_at(cost, 4, 0.5) == pytest.approx(exact, abs=2e-3)
 
 
 @pytest.mark.parametrize(
