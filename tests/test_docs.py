@@ -103,8 +103,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "docs/model.md",
         "docs/python.md",
         "docs/scenarios.md",
-        "docs/mechanisms/README.md",
-        "docs/mechanisms/contracts.md",
+        *sorted(f"docs/mechanisms/{page.name}" for page in (ROOT / "docs/mechanisms").glob("*.md")),
     ],
 )
 def test_files_named_in_the_docs_exist(page: str) -> None:

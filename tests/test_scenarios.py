@@ -42,6 +42,12 @@ EXPECTED_WARNINGS = {
     # By its claim it does, and that is the lie of which the scenario is made.
     "listing": {("W201", "renowned/default"), ("W201", "careful/default")},
     "mm1_deadline": {("W205", "server-2")},
+    # Both writers sell nothing here: no class needs them. The rest as in the catalogue's other uses.
+    "put_up_for_bid": {
+        ("W201", "claude-3.5-haiku/none"), ("W201", "claude-3-opus/none"),
+        ("W201", "nova-pro/none"), ("W201", "deepseek-v3/none"), ("W201", "qwen2.5-72b/none"),
+        ("W201", "mistral-small/none"), ("W213", "human-writer"),
+    },
     "real_time_translation": {
         ("W201", "claude-3.5-haiku/none"), ("W201", "o1-mini/default"), ("W201", "o3-mini/low"),
         ("W201", "o3-mini/medium"), ("W201", "gpt-4.5/none"),
