@@ -13,6 +13,7 @@ from walras.market.schema.auctions import ScoringAuction, bidding_of, sealed
 from walras.market.schema.demand import HalfLife, Linear, TaskClass
 from walras.market.schema.distributions import Constant, ShareOfValue
 from walras.market.schema.market import Market
+from walras.market.schema.trading import DOUBLE
 from walras.market.state import State
 from walras.market.work import FIXED, WORK
 
@@ -129,6 +130,9 @@ class Beliefs:
             if not self.auction and not self.told:
                 cell, rates = self.tables.cells[self.k, o], self.terms[o].price
                 self.slope[o] = rates[1] * cell["in_per_work"] + rates[2] * cell["out_per_work"]
+                if isinstance(self.market.mechanism, DOUBLE):  # tokens of the commodity
+                    verbosity = self.terms[o].verbosity
+                    self.slope[o] = cell["in_per_work"] + cell["out_per_work"] / verbosity
         self.known.clear()
         by_price = self.market.platform.ranking == "price"
         means = np.array([t.spec.cost_factor.mean for t in self.terms])
