@@ -16,6 +16,7 @@ from .arrivals import Arrivals, Closed, Replay
 from .distributions import (
     Constant,
     DelayCost,
+    Distribution,
     Duration,
     Patience,
     Recorded,
