@@ -250,8 +250,8 @@ class Market(Spec):
             empty = [t.name for t in self.tasks if t.no_tokens]
             if empty:
                 raise ValueError(
-                    f'tasks "{empty[0]}": tasks without tokens have no price per token, and '
-                    f"{self.mechanism.kind} trades tokens"
+                    f"mechanism.kind {self.mechanism.kind} trades tokens, and tasks of class "
+                    f'"{empty[0]}" have none'
                 )
         bid = isinstance(self.mechanism, ScoringAuction) and self.mechanism.promise == "bid"
         if bid and self.quotes.latency != "promised":
