@@ -105,6 +105,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "docs/scenarios.md",
         "docs/mechanisms/README.md",
         "docs/mechanisms/contracts.md",
+        "docs/mechanisms/double_auctions.md",
     ],
 )
 def test_files_named_in_the_docs_exist(page: str) -> None:

@@ -220,13 +220,13 @@ def test_the_best_price_comes_first_and_then_the_oldest(orders: list[tuple[float
     for t, (quote, live) in enumerate(orders):
         traders[t]["price"], traders[t]["live"] = quote, live
         traders[t]["number"] = numbers[t]
-    live = [t for t, (_, is_live) in enumerate(orders) if is_live]
+    standing = [t for t, (_, live) in enumerate(orders) if live]
     bid, ask = best_bid(traders, 0, len(orders)), best_ask(traders, 0, len(orders))
-    if not live:
+    if not standing:
         assert bid == ask == -1
         return
-    assert bid == min(live, key=lambda t: (-orders[t][0], numbers[t]))
-    assert ask == min(live, key=lambda t: (orders[t][0], numbers[t]))
+    assert bid == min(standing, key=lambda t: (-orders[t][0], numbers[t]))
+    assert ask == min(standing, key=lambda t: (orders[t][0], numbers[t]))
 
 
 MARKETS = {

@@ -31,6 +31,7 @@ TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(
 )
 
 EXPECTED_WARNINGS = {
+    "continuous": {("W210", f"buyer-{i}") for i in range(1, 7)},  # one period of one experiment
     "deep_research": {
         # By GPQA and list price, o3-mini and gemini-2.0-flash beat them; only tastes sell them.
         ("W201", "gpt-4.5/none"), ("W201", "gpt-4o/none"), ("W201", "o1/high"),

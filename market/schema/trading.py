@@ -7,14 +7,14 @@ their free slots.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from .fields import Number, Seconds, Spec, field, word
 
 HIGHEST_QUOTE = 1e9
-_PRICE = {"unit": "USD/Mtok", "ge": 0, "le": HIGHEST_QUOTE}
+_PRICE: dict[str, Any] = {"unit": "USD/Mtok", "ge": 0, "le": HIGHEST_QUOTE}
 
 
 class TruthfulTrader(Spec):

@@ -115,7 +115,7 @@ class Beliefs:
         self.promises = np.full(len(self.terms), math.inf)
         delay = self.spec.delay_cost
         self.mean_delay = (
-            delay.per_second * self.spec.value.mean
+            delay.per_second * self.spec.mean_value
             if isinstance(delay, ShareOfValue)
             else delay.mean
         )
@@ -192,7 +192,7 @@ class Beliefs:
             outlook = self.promised(promise, deadline)
             self.promises[o] = promise
             ask = self.least(o, law, deadline, patience, cost, outlook, work)
-            score = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
+            score = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
             if score > top:
                 best, top = promise, score
         return float(best)
@@ -369,7 +369,7 @@ class Beliefs:
         ask = float(self.asked[o] if self.auction else self.ask[o])
         self.billed[o], self.asked[o] = billed, ask
         self.outlook[:, o] = outlook
-        self.base[o] = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
+        self.base[o] = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
 
     def on_show(self, o: int) -> bool:
         """Return whether an offer is on the market; one that bids for no task is not."""

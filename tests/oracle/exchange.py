@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from walras.market.accuracy import class_accuracy
 from walras.market.schema.arrivals import Closed, Replay
@@ -35,7 +35,8 @@ class Exchange:
 
     def __init__(self, sim: Simulation, tables: State) -> None:
         """Take the simulation it serves and the tables of its market."""
-        self.sim, self.spec, self.lots = sim, sim.market.mechanism, Lots(tables)
+        self.sim, self.lots = sim, Lots(tables)
+        self.spec = cast(Any, sim.market.mechanism)
         self.tie_key = tables.offers["tie_key"].tolist()
         self.book: dict[Task, None] = {}
         owners = list(dict.fromkeys(s.owned_by for s in sim.market.sellers))
@@ -167,8 +168,9 @@ class Exchange:
         self.sim.calling.add(task)
         self.sim.in_system += 1
         spec = self.sim.market.tasks[task.kind]
-        useful = {"hard": 0.0, "halflife": math.inf}.get(spec.lateness.kind)
-        useful = spec.lateness.grace if useful is None else useful
+        useful = getattr(spec.lateness, "grace", 0.0)
+        if spec.lateness.kind == "halflife":
+            useful = math.inf
         last = task.time + min(task.patience, task.deadline + useful)
         if last < math.inf:
             self.sim.calendar.process(self.patience(task, last))
@@ -248,8 +250,8 @@ class Exchange:
         """Return the price in an interval of clearing prices."""
         k = self.spec.k
         if k in (0.0, 1.0):
-            return high if k else low
-        return min(max(k * high + (1.0 - k) * low, low), high)
+            return float(high if k else low)
+        return float(min(max(k * high + (1.0 - k) * low, low), high))
 
     def learn_from_call(
         self, key: Any, price: float | None, bid: float | None, ask: float, buyers: list[int],
@@ -288,13 +290,13 @@ class Exchange:
             self.sellers[w].limit = unit.cost
         for s in range(len(sim.stations)):
             mine = [o for o, t in enumerate(sim.terms) if t.seller == s]
-            unit = self.unit(mine, key)
-            if unit is None:
+            slot = self.unit(mine, key)
+            if slot is None:
                 continue
-            u, coin = self.lots.ask(key, unit.offer)
-            ask = asked(self.sellers[self.owners[unit.offer]], unit.cost, u)
+            u, coin = self.lots.ask(key, slot.offer)
+            ask = asked(self.sellers[self.owners[slot.offer]], slot.cost, u)
             if ask is not None:
-                asks.append((ask, coin, unit, self.free(unit.offer)))
+                asks.append((ask, coin, slot, self.free(slot.offer)))
         for k in {task.kind for task in self.book}:
             self.buyers[k].limit = math.nan
         for task in self.book:
