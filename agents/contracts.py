@@ -247,7 +247,7 @@ class Customers:
         fees = self.engine.state.contracts["fee"] * 1e-9
         largest = max((float(fees[c]) for c in plans if c >= 0), default=0.0)
         bills = np.max(list(self.bills.values()), axis=0) if self.bills else 0.0
-        return np.asarray(self.tasks * self.spec.value.mean + bills + largest)
+        return np.asarray(self.tasks * self.spec.mean_value + bills + largest)
 
     def _coins(self, plans: list[int]) -> NDArray[np.uint64]:
         """Return a keyed number above 0 for each customer and plan: the larger one wins a tie."""

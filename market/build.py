@@ -38,6 +38,7 @@ from .schema.supply import Rates
 from .state import (
     ARGMAX,
     AVERAGE,
+    BID,
     CELL,
     CHANGES,
     CLASS,
@@ -59,6 +60,7 @@ from .state import (
     QUEUE,
     QUOTED,
     RATED,
+    SALE,
     SECOND_SCORE,
     SELLER,
     STAT,
@@ -68,6 +70,7 @@ from .state import (
     State,
     empty_pool,
 )  # fmt: skip
+from .trading import set_clock, set_units, traders_of
 from .work import WORK
 
 BLOCK = 4096
@@ -121,6 +124,7 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
             c["asks"] = 1
         c["recorded_in"] = int(isinstance(task.input_tokens, Recorded))
         c["recorded_out"] = int(isinstance(task.output_tokens, Recorded))
+        c["recorded_value"] = int(isinstance(task.value, Recorded))
         c["closed"] = users
         users += task.arrivals.users if isinstance(task.arrivals, Closed) else 0
         drawn = {
@@ -139,9 +143,9 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         )
         plain = known and _constant(task.value) and (share or _constant(task.delay_cost))
         plain = plain and not _private_costs(market)
-        c["mean_value"] = task.value.mean
+        c["mean_value"] = task.mean_value
         c["mean_delay"] = (
-            task.delay_cost.per_second * task.value.mean
+            task.delay_cost.per_second * task.mean_value
             if isinstance(task.delay_cost, ShareOfValue) else task.delay_cost.mean
         )  # fmt: skip
         c["known"] = int(known and market.quotes.price == "expected")
@@ -211,7 +215,7 @@ def _offers(market: Market) -> Any:
     return offers
 
 
-def _clock(market: Market, warmup: float) -> Any:
+def _clock(market: Market, warmup: float, seed: int) -> Any:
     clock = np.zeros(1, CLOCK)
     c = clock[0]
     c["current"] = -1
@@ -235,6 +239,7 @@ def _clock(market: Market, warmup: float) -> Any:
     if market.quotes.accuracy == "rated":
         c["ratings"] = QUOTED
     c["contracts"] = int(bool(market.contracts))
+    set_clock(c, market, seed)
     return clock
 
 
@@ -271,7 +276,7 @@ def build(
     sources, trace = workload.sources_of(market, seed, base)
     parts = [
         trace[:, s["first"] : s["first"] + s["length"]]
-        if isinstance(t.arrivals, Replay) else np.zeros((3, 0))
+        if isinstance(t.arrivals, Replay) else np.zeros((4, 0))
         for s, t in zip(sources, market.tasks, strict=True)
     ]  # fmt: skip
     quantile_laws: list[Quantiles] = []
@@ -289,7 +294,7 @@ def build(
         mine = np.flatnonzero(offers["seller"] == s)
         sellers[s]["first"], sellers[s]["offers"] = mine[0], len(mine)
     tasks, events, heap, free = empty_pool(len(sellers), places)
-    clock = _clock(market, warmup)
+    clock = _clock(market, warmup, seed)
     clock[0]["free"] = places
     k_count, o_count, s_count = len(classes), len(offers), len(sellers)
     users = sum(t.arrivals.users for t in market.tasks if isinstance(t.arrivals, Closed))
@@ -313,10 +318,14 @@ def build(
         factors=factors, rivals=_rivals(sealed(market.mechanism), market),
         shadow=shadow_table(market, [s.slots for s in market.sellers]),
         contracts=contracts, customers=customers, met=met, spare=np.zeros(1, CELL),
+        traders=traders_of(market, seed), book=np.zeros(places, BID),
+        bid_order=np.zeros(places, np.int64), sales=np.zeros(s_count, SALE),
+        sale_order=np.zeros(s_count, np.int64),
     )  # fmt: skip
     set_calls(st)
     st = st._replace(ahead=tables_ahead(st))
     for o in range(o_count):
         set_asks(st, o)
     set_menu(st, market.platform.ranking)
+    set_units(st, market, sources, parts)
     return st, sources, trace

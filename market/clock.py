@@ -133,10 +133,12 @@ class Clock(simpy.Environment):
             workload.draw(st.tasks, i, k, drawn_by, self.now, kind, st.laws[k], st.tables)
             place = st.tasks[i]
             place["id"], place["watched"] = id_, 1
-            if kind["recorded_in"] or kind["recorded_out"]:
-                tokens_in, tokens_out = engine.recorded_sizes(k, drawn_by)
+            if kind["recorded_in"] or kind["recorded_out"] or kind["recorded_value"]:
+                tokens_in, tokens_out, worth = engine.recorded_row(k, drawn_by)
                 place["input"] = tokens_in if kind["recorded_in"] else place["input"]
                 place["output"] = tokens_out if kind["recorded_out"] else place["output"]
+                if kind["recorded_value"]:
+                    workload.record_value(place, kind, st.laws[k], worth)
             if "deadline" in changed and kind["patience"] == 1:  # it waits as long as it is due
                 place["patience"] = changed["deadline"]
             if "value" in changed and kind["delay_share"]:

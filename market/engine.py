@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import build, kernel, workload
+from . import build, exchange, kernel, workload
 from .menu import set_asks, set_calls, set_menu
 from .outlook import note_change
 from .rng import ROW, hash2, hashed
@@ -21,8 +21,10 @@ from .schema.arrivals import Replay
 from .schema.market import Market
 from .service import expect_completion
 from .state import (
+    BID,
     FLUSH,
     GROW,
+    K_DOUBLE,
     OVERFLOW,
     REFILL,
     TRADE,
@@ -82,9 +84,11 @@ class Engine:
         Raises:
             LedgerOverflowError: an account left the range of int64 nano-dollars.
         """
+        traded = self.state.clock[0]["mechanism"] >= K_DOUBLE
+        step = exchange.advance if traded else kernel.advance
         with np.errstate(over="ignore"):
             while True:
-                reason = int(kernel.advance(self.state, until))
+                reason = int(step(self.state, until))
                 if reason == REFILL:
                     self._refill()
                 elif reason == FLUSH:
@@ -144,7 +148,11 @@ class Engine:
         free[:old] = np.arange(2 * old - 1, old - 1, -1)
         free[old : old + count] = st.free[:count]
         st.clock[0]["free"] = old + count
-        self.state = st._replace(tasks=tasks, events=events, heap=heap, free=free)
+        book, order = np.zeros(2 * old, BID), np.zeros(2 * old, np.int64)
+        book[:old] = st.book
+        self.state = st._replace(
+            tasks=tasks, events=events, heap=heap, free=free, book=book, bid_order=order
+        )
 
     def arrival_rate(self, k: int) -> float:
         """Return the arrivals of a class, tasks/s; of a recorded one, as in the time simulated."""
@@ -154,8 +162,8 @@ class Engine:
         times = self._trace[0, source["first"] : source["first"] + source["length"]]
         return max(int(np.searchsorted(times, until)), 1) / until
 
-    def recorded_sizes(self, k: int, id_: np.uint64) -> tuple[float, float]:
-        """Return the recorded (input, output) tokens of a task: its own row, or a keyed one.
+    def recorded_row(self, k: int, id_: np.uint64) -> tuple[float, float, float]:
+        """Return the recorded (input, output, value) of a task: its own row, or a keyed one.
 
         A task of the recording has the row it came with; any other draws one by its id.
         """
@@ -169,7 +177,8 @@ class Engine:
         row = self._row_of[k].get(int(id_))
         if row is None:
             row = int(hashed(id_, ROW)) % length
-        return float(self._trace[1, first + row]), float(self._trace[2, first + row])
+        tokens_in, tokens_out, value = self._trace[1:, first + row].tolist()
+        return tokens_in, tokens_out, value
 
     # --- what agents may do; `now` is the clock's time ------------------------------------------
 
@@ -279,6 +288,7 @@ class Engine:
         return twin
 
     def in_system(self) -> int:
-        """Return how many tasks wait for bids, are talked about, queue or are in service."""
-        inside = self.state.sellers["running"].sum() + self.state.sellers["waiting"].sum()
-        return int(inside + self.state.clock[0]["calling"])
+        """Return how many tasks wait for bids, talks or a trade, queue or are in service."""
+        clock, sellers = self.state.clock[0], self.state.sellers
+        inside = sellers["running"].sum() + sellers["waiting"].sum()
+        return int(inside + clock["calling"] + clock["book"])

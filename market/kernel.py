@@ -185,6 +185,50 @@ def renege(st: State, i: int, now: float) -> None:
     leave(st, i, RENEGED, now)
 
 
+@spliced
+def wants(st: State) -> int:
+    """Return what the kernel needs before it can go on, as `advance` says it, or −1."""
+    clock = st.clock[0]
+    if st.ledger[len(st.ledger) - 1] != 0:
+        return OVERFLOW
+    if clock["rows"] >= len(st.trades) - 1:
+        return FLUSH
+    if clock["free"] < 2 or clock["grow"] == 1:
+        return GROW
+    return REFILL if clock["next"] >= clock["filled"] else -1
+
+
+@spliced
+def next_event(st: State) -> tuple[float, int, int]:
+    """Return (time, rank, node) of the next event; node −1 means the next task of the block."""
+    clock = st.clock[0]
+    coming = st.block[clock["next"]]["time"]
+    time, rank, node = math.inf, RENEGE, -1
+    if clock["scheduled"] > 0:
+        node = st.heap[0]
+        time, rank = st.events[node]["time"], st.events[node]["rank"]
+    from_block = coming < time or (
+        coming == time
+        and (rank > ARRIVAL
+             or (rank == ARRIVAL and st.block[clock["next"]]["id"] < st.events[node]["id"]))
+    )  # fmt: skip
+    return (coming, ARRIVAL, -1) if from_block else (time, rank, node)
+
+
+@spliced
+def newcomer(st: State, node: int) -> int:
+    """Return the place of a task that comes: the next of the block, or one that was announced."""
+    clock = st.clock[0]
+    if node < 0:
+        clock["free"] -= 1
+        i = st.free[clock["free"]]
+        take(st, i)
+    else:
+        i = node - len(st.sellers)
+        withdraw(st.events, st.heap, clock, node)
+    return i
+
+
 @compiled
 def advance(st: State, until: float) -> int:
     """Process events up to `until` and return why it stopped.
@@ -198,26 +242,10 @@ def advance(st: State, until: float) -> int:
     clock = st.clock[0]
     sellers = len(st.sellers)
     while True:
-        if st.ledger[len(st.ledger) - 1] != 0:
-            return OVERFLOW
-        if clock["rows"] >= len(st.trades) - 1:
-            return FLUSH
-        if clock["free"] < 2 or clock["grow"] == 1:
-            return GROW
-        if clock["next"] >= clock["filled"]:
-            return REFILL
-        coming = st.block[clock["next"]]["time"]
-        time, rank, node = math.inf, RENEGE, -1
-        if clock["scheduled"] > 0:
-            node = st.heap[0]
-            time, rank = st.events[node]["time"], st.events[node]["rank"]
-        from_block = coming < time or (
-            coming == time
-            and (rank > ARRIVAL
-                 or (rank == ARRIVAL and st.block[clock["next"]]["id"] < st.events[node]["id"]))
-        )  # fmt: skip
-        if from_block:
-            time, rank = coming, ARRIVAL
+        reason = wants(st)
+        if reason >= 0:
+            return reason
+        time, rank, node = next_event(st)
         if time > until or (time == until and rank != COMPLETION) or math.isinf(time):
             if until > clock["now"] and not math.isinf(until):
                 clock["now"] = until
@@ -226,13 +254,7 @@ def advance(st: State, until: float) -> int:
         if rank == COMPLETION:
             complete(st, node, time)
         elif rank == ARRIVAL:
-            if from_block:
-                clock["free"] -= 1
-                i = st.free[clock["free"]]
-                take(st, i)
-            else:
-                i = node - sellers
-                withdraw(st.events, st.heap, clock, node)
+            i = newcomer(st, node)
             if not arrive(st, i, time):
                 return DECIDE
         else:

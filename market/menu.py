@@ -11,14 +11,15 @@ from . import rules
 from .mechanisms.bidding import PRICE
 from .mechanisms.sponsored import next_bids
 from .outlook import note_change
-from .state import CALLING, POSTED_PRICE, State
+from .state import CALLING, K_DOUBLE, POSTED_PRICE, State
 
 
 def set_asks(st: State, o: int) -> None:
     """Work out anew what offer o costs and is expected to cost a mean task of each class, USD."""
-    offer, clock = st.offers[o], st.clock[0]
+    offer, clock, verbosity = st.offers[o], st.clock[0], float(st.offers[o]["verbosity"])
     # Only where a mean task's price stands for the price by tokens does its slope matter.
     sloped = clock["mechanism"] == POSTED_PRICE and clock["exact_price"] == 0
+    traded = clock["mechanism"] >= K_DOUBLE and clock["exact_price"] == 0
     st.alone[:, o] = np.nan
     for cell in st.cells[:, o]:
         ins, billed = cell["tokens_in"], cell["billed_out"]
@@ -30,6 +31,8 @@ def set_asks(st: State, o: int) -> None:
             cell["slope"] = (
                 offer["price_in"] * cell["in_per_work"] + offer["price_out"] * cell["out_per_work"]
             )
+        if traded:  # by tokens of the commodity, not by what this offer bills
+            cell["slope"] = cell["in_per_work"] + cell["out_per_work"] / verbosity
     note_change(st, int(offer["seller"]))
 
 

@@ -301,7 +301,7 @@ def leave(st: State, i: int, status: int, now: float) -> None:
 
 @spliced
 def do_without(st: State, i: int, now: float) -> None:
-    """End a task whose buyer took the outside option; what a call or looking has cost is lost."""
+    """End a task whose buyer took the outside option; what waiting or looking has cost is lost."""
     task = st.tasks[i]
     k = task["kind"]
     task["taste"] = outside_taste(st, k, task["id"])

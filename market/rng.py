@@ -43,6 +43,9 @@ ROW = np.uint64(19)
 SUBMIT = np.uint64(20)
 WHO = np.uint64(31)
 USAGE = np.uint64(32)
+SHOUT = np.uint64(40)
+QUOTE = np.uint64(41)
+ADAPT = np.uint64(42)
 
 
 def name_key(*names: str) -> np.uint64:

@@ -16,7 +16,7 @@ from .heaps import NODE
 # Why `advance` came back.
 HORIZON, WATCHED, DECIDE, REFILL, FLUSH, GROW, OVERFLOW = range(7)
 # Ranks that settle equal times; agent events have rank 1 and live on the clock.
-COMPLETION, AGENT, ARRIVAL, RENEGE = range(4)
+COMPLETION, AGENT, ARRIVAL, SESSION, RENEGE = range(5)
 # Where a task is, and how it ended.
 FREE, COMING, WAITING, RUNNING, CALLING = range(5)
 SERVED, BALKED, RENEGED, FAILED = range(4)
@@ -26,6 +26,9 @@ FCFS, PRIORITY, PREEMPTIVE = range(3)
 ARGMAX, LOGIT = range(2)
 POSTED_PRICE, FIRST_PRICE, VICKREY, FIRST_SCORE, SECOND_SCORE = range(5)
 UNRATED, RATED, QUOTED = range(3)
+K_DOUBLE, CALL_MARKET, CONTINUOUS = range(10, 13)
+BOOKED = 9
+"""Where a task is whose bid waits in the book."""
 LEVELS = 8
 CROWD = 128
 """Streams of a seller up to which what a free slot promises is kept."""
@@ -44,11 +47,15 @@ CLOCK = np.dtype([
     ("record_from", _f), ("on_show", _i), ("reserve", _f), ("call", _f), ("calling", _i),
     ("linear", _f), ("quadratic", _f), ("choose_promise", _i), ("search_cost", _f), ("ratings", _i),
     ("contracts", _i), ("period", _i),
+    ("session_at", _f), ("session", _i), ("step", _f), ("k", _f), ("full", _i), ("book", _i),
+    ("market_key", _u),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings. sealed: sellers bid; call:
 deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score;
 ratings: UNRATED (not kept), RATED, or QUOTED as the accuracy that buyers expect; contracts:
-somebody offers one; period: the number of the present one."""
+somebody offers one; period: the number of the present one. session_at: when the next session of a
+double auction is, session its number, step the time between two; k: where in the interval of
+clearing prices the price is; full: orders persist; book: how many bids wait."""
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
@@ -57,20 +64,23 @@ CLASS = np.dtype([
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
     ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i), ("call", _f),
     ("mean_value", _f), ("mean_delay", _f), ("look", _f), ("customers", _i), ("member", _i),
+    ("recorded_value", _i), ("quantity", _f),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
 utilities; known: same deadline and patience for all, and nobody is told its own price; seen: how
 many changes of quotes the class has caught up with; call: how long a call for bids takes now;
 look: an offer's reservation value less its expected utility, where looking costs; member: where
-its customers begin."""
+its customers begin; quantity: mean tokens, in and out."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
     ("shown_key", _u), ("thinking", _f), ("verbosity", _f), ("price_in", _f), ("price_out", _f),
     ("price_task", _f), ("cost_in", _f), ("cost_out", _f), ("cost_task", _f), ("listed", _i),
+    ("tier", _i), ("unit_cost", _f),
 ], align=True)  # fmt: skip
-"""An offer: (seller, effort) with its rates in USD per token and per task."""
+"""An offer: (seller, effort) with its rates in USD per token and per task. tier: it delivers the
+commodity of a double auction; unit_cost: at what cost, USD per million tokens."""
 
 SELLER = np.dtype([
     ("taste_key", _u), ("first", _i), ("offers", _i), ("speed", _f),
@@ -121,16 +131,35 @@ TASK = np.dtype([
     ("previous", _i), ("following", _i), ("price", _f), ("taste", _f), ("utility", _f),
     ("watched", _i), ("user", _i), ("attempt", _u), ("pinned", _i), ("own", _i), ("joined", _f),
     ("factor", _f), ("promise", _f), ("search", _f), ("fee", _f),
-    ("customer", _i), ("contract", _i), ("covered", _f), ("period", _i),
+    ("customer", _i), ("contract", _i), ("covered", _f), ("period", _i), ("place", _i),
 ], align=True)  # fmt: skip
 """A task in the market: its demand, then where it is. Links are −1 at the ends; `own` marks a
 task whose value or times are not its class's; `joined` is when an offer was chosen, `factor` what
 its cost is multiplied by, `promise` the latency promised, `search` what looking has cost, `fee`
 what the seller pays the platform for the sale; `contract` is the one it was ordered under (−1:
-none), `covered` the quota it took in that `period`."""
+none), `covered` the quota it took in that `period`; `place` is where its bid is in the book."""
 
 DEMAND = np.dtype([(n, TASK.fields[n][0]) for n in TASK.names[:10]], align=True)  # type: ignore[index]
 """A task as the workload makes it."""
+
+TRADER = np.dtype([
+    ("key", _u), ("rule", _i), ("a", _f), ("b", _f), ("margin", _f), ("momentum", _f),
+    ("rate", _f), ("inertia", _f), ("limit", _f), ("live", _i), ("price", _f), ("number", _i),
+    ("task", _i), ("offer", _i), ("factor", _f), ("active", _i), ("unit", _i), ("cost", _f),
+    ("unit_factor", _f), ("waiting", _i),
+], align=True)  # fmt: skip
+"""A trader of a double auction: a task class buys, an owner sells. Its quoting rule with two
+numbers, what ZIP has learnt and the limit price it learnt it for; its order, if `live`: price,
+number of the shout, task or offer with its cost factor. Then what it has now: whether it has a
+unit to trade, which offer, at what cost and factor; how many of a class's bids wait."""
+
+BID = np.dtype([("task", _i), ("bid", _f), ("time", _f), ("id", _u)], align=True)
+"""A bid that waits in the book."""
+
+SALE = np.dtype([
+    ("offer", _i), ("ask", _f), ("units", _f), ("factor", _f), ("coin", _u),
+], align=True)  # fmt: skip
+"""What a seller asks in a session for each of its free slots."""
 
 TRADE = np.dtype([
     ("id", _u), ("kind", "i4"), ("offer", "i4"), ("status", "i4"), ("right", "i4"),
@@ -226,6 +255,11 @@ class State(NamedTuple):
     customers: Any  # [M] CUSTOMER, class by class; one of no use where there are no contracts
     met: Any  # [S, LEVELS] MET
     spare: Any  # [1] CELL: the class's own quote while that of a contract is made
+    traders: Any  # [K + owners] TRADER
+    book: Any  # [N] BID: the first `clock["book"]` wait
+    bid_order: NDArray[np.int64]  # [N] places in the book, best bid first
+    sales: Any  # [S] SALE
+    sale_order: NDArray[np.int64]  # [S] places in `sales`, lowest ask first
 
 
 def empty_pool(sellers: int, places: int) -> tuple[Any, Any, Any, NDArray[np.int64]]:

@@ -92,13 +92,15 @@ def _recorded_row(cells: Sequence[str]) -> tuple[tuple[float, float, float], str
 
 
 def recorded(arrivals: Replay, base: Path) -> NDArray[np.float64]:
-    """Return what a `Replay` replays, shape [3, rows]: times, input tokens, output tokens."""
+    """Return what a `Replay` replays, shape [4, rows]: times, input and output tokens, values."""
     if arrivals.times is None:
         data = read_trace(arrivals.path(base), arrivals.columns)
     else:
         times = np.asarray(arrivals.times, dtype=np.float64)
         zeros = [0.0] * len(times)
-        sizes = [arrivals.input_tokens or zeros, arrivals.output_tokens or zeros]
+        sizes = [
+            a or zeros for a in (arrivals.input_tokens, arrivals.output_tokens, arrivals.values)
+        ]
         return np.vstack([times, np.asarray(sizes, dtype=np.float64)])
     data[0] += arrivals.start
-    return data
+    return np.vstack([data, np.zeros(data.shape[1])])

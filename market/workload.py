@@ -164,13 +164,21 @@ def draw(
 
 
 @compiled
+def record_value(task: Any, kind: Any, laws: Any, value: float) -> None:
+    """Give a task its recorded value, and the delay cost in proportion where it is a share."""
+    task["value"] = value
+    if kind["delay_share"] == 1:
+        task["delay_cost"] = laws[DELAY_COST]["a"] * value
+
+
+@compiled
 def fill(
     block: Any, sources: Any, classes: Any, laws: Any, tables: NDArray[np.float64],
     trace: NDArray[np.float64],
 ) -> int:  # fmt: skip
     """Fill `block` with the next arrivals of all classes in order of time; return how many.
 
-    `trace` holds recorded times, input and output tokens, shape [3, rows].
+    `trace` holds recorded times, input and output tokens, and values, shape [4, rows].
     """
     count = 0
     while count < len(block):
@@ -190,6 +198,8 @@ def fill(
                 task["input"] = trace[1, row]
             if classes[first]["recorded_out"] == 1:
                 task["output"] = trace[2, row]
+            if classes[first]["recorded_value"] == 1:
+                record_value(task, classes[first], laws[first], trace[3, row])
         count += 1
         source["index"] += _ONE
         _step(source, trace[0])
@@ -261,7 +271,7 @@ def sources_of(market: Market, seed: int, base: Path) -> tuple[Any, NDArray[np.f
             source["size"] = round(arrivals.size) if constant else arrivals.size
         else:
             source["kind"], source["rate"] = POISSON, arrivals.rate
-    trace = np.hstack(traces) if traces else np.zeros((3, 1))
+    trace = np.hstack(traces) if traces else np.zeros((4, 1))
     with np.errstate(over="ignore"):
         for source in sources:
             start(source, trace[0])

@@ -16,9 +16,11 @@ from ..market.schema.faults import Source
 from ..market.schema.market import Market, PriceChange
 from ..market.schema.negotiation import Negotiation
 from ..market.schema.supply import Seller
+from ..market.schema.trading import DOUBLE
 from .lint_contracts import CONTRACT_RULES
 from .lint_platform import PLATFORM_RULES
 from .lint_queues import QUEUE_RULES
+from .lint_trading import TRADING_RULES
 from .terms import Term, Terms, highest
 
 _ROUNDING = 1e-9
@@ -62,9 +64,12 @@ def dominated_offers(terms: Terms) -> Found:
 
     p is the expected price, t the time to the answer without queueing, a the quoted accuracy, and
     one of the three is strict in some class. Sellers whose prices move, or who come and go, are
-    left out, and so are those with other refunds or promises.
+    left out, and so are those with other refunds or promises. Not in double auctions, where whoever
+    has capacity sells.
     """
     market = terms.market
+    if isinstance(market.mechanism, DOUBLE):
+        return
     moving = {e.seller for e in market.events}
     steady = [
         s for s in market.sellers
@@ -258,6 +263,6 @@ RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks,
-    *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES,
+    *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

@@ -22,7 +22,9 @@ from walras.market import (
     build,
     cells,
     choice,
+    commodity,
     contracts,
+    exchange,
     kernel,
     ledger,
     menu,
@@ -32,15 +34,20 @@ from walras.market import (
     rules,
     sampling,
     service,
+    sessions,
     tastes,
+    traders,
     waits,
     work,
     workload,
 )
 from walras.market.mechanisms import (
     bidding,
+    call_market,
+    continuous,
     first_price,
     first_score,
+    k_double,
     posted_price,
     rating,
     search,
@@ -101,11 +108,20 @@ from .contract_checks import (
     what_comes_too_late_is_not_billed,
     what_is_not_served_takes_no_quota,
 )
+from .trading_checks import (
+    a_quarter_of_the_way_to_the_bid,
+    bids_that_wait_lose_time,
+    the_best_price_goes_first,
+    the_lowest_rejected_ask_is_paid,
+    the_standing_order_sets_the_price,
+    whoever_delivers_is_worth_it,
+)
 
 MODULES = [
-    auction, bidding, bids, build, cells, choice, contracts, first_price, first_score, kernel,
-    ledger, menu, outcome, outlook, posted_price, quotes, rating, rules, sampling, search,
-    second_score, service, sponsored, tastes, vickrey, waits, work, workload,
+    auction, bidding, bids, build, call_market, cells, choice, commodity, continuous, contracts,
+    exchange, first_price, first_score, k_double, kernel, ledger, menu, outcome, outlook,
+    posted_price, quotes, rating, rules, sampling, search, second_score, service, sessions,
+    sponsored, tastes, traders, vickrey, waits, work, workload,
 ]  # fmt: skip
 
 
@@ -341,6 +357,34 @@ def _concluded_as(**terms: float) -> Callable[[Any], Any]:
     return make
 
 
+def _oldest_first(_: Any) -> Any:
+    def mutant(traders: Any, first: int, end: int) -> int:
+        live = [t for t in range(first, end) if traders[t]["live"] == 1]
+        return min(live, key=lambda t: traders[t]["number"], default=-1)
+
+    return mutant
+
+
+def _cross_without_next(original: Any) -> Any:
+    def mutant(book: Any, order: Any, bids: int, sales: Any, places: Any, asks: int) -> Any:
+        traded, low, _ = original(book, order, bids, sales, places, asks)
+        return traded, low, low
+
+    return mutant
+
+
+def _worth_at_best(_: Any) -> Any:
+    def mutant(st: Any, i: int, now: float) -> float:
+        k = st.tasks[i]["kind"]
+        found = [
+            1e6 * commodity.gain_from(st, k, o, i, now) / commodity.billed_tokens(st, k, o, i)
+            for o in range(len(st.offers)) if commodity.has_unit(st, o)
+        ]  # fmt: skip
+        return max(found)
+
+    return mutant
+
+
 MUTANTS: dict[str, Mutant] = {
     "κ ignored": Mutant(rules, "service_rate", _no_kappa, two_streams_share_the_speed),
     "wait in one's own size": Mutant(service, "enqueue", _enqueue_in_own_size,
@@ -456,6 +500,21 @@ MUTANTS: dict[str, Mutant] = {
         contracts, "contract_at",
         lambda _: lambda st, i, s: int(st.customers[st.tasks[i]["customer"]]["holds"]),
         contracts_hold_at_their_seller),
+    "trade at the later quote": Mutant(
+        continuous, "trade_price", lambda f: lambda bid, ask, stood: f(bid, ask, not stood),
+        the_standing_order_sets_the_price),
+    "price by own bid": Mutant(
+        k_double, "k_price", lambda f: lambda bid, low, second, k: f(bid, low, second, 1.0),
+        a_quarter_of_the_way_to_the_bid),
+    "priority by time alone": Mutant(continuous, "best_ask", _oldest_first,
+                                     the_best_price_goes_first),
+    "last accepted ask": Mutant(call_market, "cross", _cross_without_next,
+                                the_lowest_rejected_ask_is_paid),
+    "worth of the best offer": Mutant(commodity, "worth_of", _worth_at_best,
+                                      whoever_delivers_is_worth_it),
+    "gives up at once": Mutant(sessions, "last_moment",
+                                      lambda _: lambda st, i: st.tasks[i]["time"],
+                                      bids_that_wait_lose_time),
 }  # fmt: skip
 
 

@@ -53,6 +53,10 @@ FEW = task(consideration=1)
 RATED, SPONSORED = {"ranking": "rating"}, {"ranking": "sponsored"}
 FLAT: Changes = {"flat": {"fee": 20, "quota": "unlimited"}}
 PERIOD: Changes = {"platform": {"contract_period": "1 d"}}
+RANGES: Changes = {
+    "buyers": {"kind": "zi_u", "high": 4},
+    "sellers": {"kind": "zi_c", "low": 5, "high": 9},
+}
 MAIN: Changes = {"kind": "exit", "at": 10, "seller": "one"}
 
 FIRES = {
@@ -113,6 +117,24 @@ FIRES = {
     "W217": [market(catalogue="march-2026")],
     "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
     "W219": [market(seller(penalty=0.1))],
+    "W221": [
+        market(task(deadline="2 s"), mechanism={"kind": "call_market", "period": 3}),
+        market(task(patience=1), mechanism={"kind": "call_market", "period": 3}),
+        market(
+            task(deadline=2, lateness={"kind": "linear", "grace": 0.5}),
+            mechanism={"kind": "call_market", "period": 3},
+        ),
+    ],
+    "W222": [
+        market(mechanism={"kind": "k_double", "least_accuracy": 0.95}),
+        market(
+            task(),
+            task(name="sum", skill="maths"),
+            seller(accuracy={"general": 1.0}),
+            mechanism="call_market",
+        ),
+    ],
+    "W223": [market(mechanism={"kind": "continuous", **RANGES})],
     "W241": [
         market(platform={"ranking": "sponsored"}),
         market(task(consideration=1), platform={"ranking": "rating"}),
@@ -235,6 +257,25 @@ SILENT = {
         market(task(deadline="2 s"), mechanism={"kind": "negotiation", "round_time": 0.1}),
         market(task(deadline="2 s")), market(mechanism={"kind": "negotiation", "round_time": 99}),
         market(task(deadline=0.01), mechanism={"kind": "negotiation", "round_time": 1}),
+    ],
+    "W221": [
+        market(task(deadline="3 s"), mechanism={"kind": "call_market", "period": 3}),
+        market(task(deadline=2, lateness={"kind": "halflife", "half_life": 1}),
+               mechanism={"kind": "call_market", "period": 3}),
+        market(task(patience={"kind": "exponential", "mean": 1}),
+               mechanism={"kind": "call_market", "period": 3}),
+        market(task(deadline="2 s"), mechanism="continuous"),
+    ],
+    "W222": [
+        market(mechanism={"kind": "k_double", "least_accuracy": 0.9}),
+        market(mechanism="continuous"),
+        market(seller(accuracy={"maths": 0.9})),
+    ],
+    "W223": [
+        market(mechanism="continuous"),
+        market(mechanism={"kind": "call_market", "buyers": {"kind": "zi_u", "high": 4}}),
+        market(mechanism={"kind": "k_double", "buyers": {"kind": "zi_u", "high": 5},
+                          "sellers": {"kind": "zi_u", "low": 5, "high": 9}}),
     ],
     "W231": [
         market(seller(contracts={"sub": {"fee": 0.9, "quota": 1e5}}), **PERIOD),

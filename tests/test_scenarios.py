@@ -31,6 +31,7 @@ TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(
 )
 
 EXPECTED_WARNINGS = {
+    "continuous": {("W210", f"buyer-{i}") for i in range(1, 7)},  # one period of one experiment
     "deep_research": {
         # By GPQA and list price, o3-mini and gemini-2.0-flash beat them; only tastes sell them.
         ("W201", "gpt-4.5/none"), ("W201", "gpt-4o/none"), ("W201", "o1/high"),
@@ -42,7 +43,7 @@ EXPECTED_WARNINGS = {
     # By its claim it does, and that is the lie of which the scenario is made.
     "listing": {("W201", "renowned/default"), ("W201", "careful/default")},
     "mm1_deadline": {("W205", "server-2")},
-    # Both writers sell nothing here: no class needs them. The rest as in the catalogue's other uses.
+    # No class here needs a writer; in the others of the catalogue there is one.
     "put_up_for_bid": {
         ("W201", "claude-3.5-haiku/none"), ("W201", "claude-3-opus/none"),
         ("W201", "nova-pro/none"), ("W201", "deepseek-v3/none"), ("W201", "qwen2.5-72b/none"),

@@ -28,6 +28,10 @@ _MODULES = {
     "market.schema.auctions": ("Procurement", "ScoringAuction"),
     "market.schema.bidding": ("BidCost", "BidPrice", "Markup", "Shading", "OpportunityCost"),
     "market.schema.negotiation": ("Negotiation", "Rubinstein", "Concession", "Tactic"),
+    "market.schema.trading": (
+        "KDouble", "CallMarket", "ContinuousAuction", "TruthfulTrader", "LinearTrader",
+        "ZIUTrader", "ZICTrader", "ZIPTrader",
+    ),
     "market.schema.arrivals": ("Poisson", "MMPP", "Diurnal", "Batch", "Closed", "Replay"),
     "market.schema.distributions": (
         "Constant", "Uniform", "Exponential", "LogNormal", "Gamma", "Quantiles", "ShareOfValue",
@@ -113,6 +117,14 @@ if TYPE_CHECKING:
     from .market.schema.supply import Ability as Ability
     from .market.schema.supply import Rates as Rates
     from .market.schema.supply import Seller as Seller
+    from .market.schema.trading import CallMarket as CallMarket
+    from .market.schema.trading import ContinuousAuction as ContinuousAuction
+    from .market.schema.trading import KDouble as KDouble
+    from .market.schema.trading import LinearTrader as LinearTrader
+    from .market.schema.trading import TruthfulTrader as TruthfulTrader
+    from .market.schema.trading import ZICTrader as ZICTrader
+    from .market.schema.trading import ZIPTrader as ZIPTrader
+    from .market.schema.trading import ZIUTrader as ZIUTrader
     from .market.schema.units import per_mtok as per_mtok
     from .market.schema.units import per_task as per_task
     from .market.schema.units import usd as usd

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .distributions import Duration
+from .distributions import MOST, Duration
 from .fields import Many, Number, Seconds, Spec, Text, Whole, field
 
 
@@ -127,6 +127,7 @@ class Replay(Spec):
     )
     input_tokens: Many[Number] | None = field(None, doc="input sizes beside times", unit="tokens")
     output_tokens: Many[Number] | None = field(None, doc="output sizes beside times", unit="tokens")
+    values: Many[Number] | None = field(None, doc="values of tasks beside times", unit="USD")
     columns: Many[Text] = field(
         ("TIMESTAMP", "ContextTokens", "GeneratedTokens"),
         doc="names of the columns: times (seconds, or timestamps of ISO 8601), input and output "
@@ -149,13 +150,19 @@ class Replay(Spec):
                     raise ValueError(f"{len(sizes)} sizes for {len(self.times)} times")
                 if sizes is not None and min(sizes) < 0:
                     raise ValueError("sizes must be 0 tokens or more")
+            if self.values is not None and len(self.values) != len(self.times):
+                raise ValueError(f"{len(self.values)} values for {len(self.times)} times")
+            if self.values is not None and not 0 <= min(self.values) <= max(self.values) <= MOST:
+                raise ValueError(f"values must be 0 to {MOST:g} USD")
             self._sort(self.times)
+        elif self.values is not None:
+            raise ValueError("values are listed beside times; of a file only sizes are read")
         return self
 
     def _sort(self, times: tuple[float, ...]) -> None:
         """Put listed times in order, and the sizes with them, as the rows of a file are."""
         order = sorted(range(len(times)), key=times.__getitem__)
-        for name in ("times", "input_tokens", "output_tokens"):
+        for name in ("times", "input_tokens", "output_tokens", "values"):
             listed = self.__dict__[name]
             if listed is not None:
                 self.__dict__[name] = tuple(listed[i] for i in order)

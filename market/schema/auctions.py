@@ -7,6 +7,7 @@ from typing import Literal
 from .bidding import Bidding, BidPrice
 from .fields import Number, Seconds, Spec, field
 from .supply import HIGHEST_PRICE, Seller
+from .trading import DOUBLE
 
 
 class _SealedBids(Spec):
@@ -95,5 +96,7 @@ def answer_time(auction: SealedBids, seller: Seller) -> float:
 
 def bids_posted(mechanism: object, seller: Seller) -> bool:
     """Return whether what a seller asks is its posted price, and not made from its cost."""
+    if isinstance(mechanism, DOUBLE):
+        return False
     auction = sealed(mechanism)
     return auction is None or isinstance(bidding_of(auction, seller), BidPrice)

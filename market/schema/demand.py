@@ -6,6 +6,7 @@ choice, its source. Times are seconds, money is USD.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self
 
@@ -20,6 +21,7 @@ from .distributions import (
     Patience,
     Recorded,
     SizeLaw,
+    ValueLaw,
 )
 from .fields import Name, Number, Seconds, Spec, Whole, field, instance, word
 
@@ -93,8 +95,8 @@ class TaskClass(Spec):
     arrivals: Arrivals = field(doc="when tasks come")
     input_tokens: SizeLaw = field(0.0, doc="tokens a seller must read", unit="tokens")
     output_tokens: SizeLaw = field(1.0, doc="tokens of the answer", unit="tokens")
-    value: Distribution = field(0.0, doc="worth of a right answer in time, drawn per task",
-                                unit="USD")  # fmt: skip
+    value: ValueLaw = field(0.0, doc="worth of a right answer in time, drawn per task",
+                            unit="USD")  # fmt: skip
     loss: Number = field(
         0.0, doc="lost when a wrong answer is used; one that comes too late to be used costs "
         "nothing", unit="USD", ge=0, le=1e9,
@@ -152,8 +154,30 @@ class TaskClass(Spec):
         ]  # fmt: skip
         if recorded and not isinstance(self.arrivals, Replay):
             raise ValueError('sizes "replay" need arrivals of kind replay')
+        if isinstance(self.value, Recorded):
+            listed = self.arrivals.values if isinstance(self.arrivals, Replay) else None
+            if listed is None:
+                raise ValueError("value is replayed but arrivals list no values")
         if isinstance(self.arrivals, Replay) and self.arrivals.times is not None:
             for name in recorded:
                 if getattr(self.arrivals, name) is None:
                     raise ValueError(f"{name} is replayed but arrivals list no {name}")
         return self
+
+    @property
+    def mean_value(self) -> float:
+        """Mean worth of a right answer in time, USD; of the listed values where it is replayed."""
+        if not isinstance(self.value, Recorded):
+            return self.value.mean
+        listed = self.arrivals.values if isinstance(self.arrivals, Replay) else None
+        return math.fsum(listed or (0.0,)) / len(listed or (0.0,))
+
+    @property
+    def no_tokens(self) -> bool:
+        """Whether its tasks are known to have no tokens, in or out."""
+        sizes = (self.input_tokens, self.output_tokens)
+        listed = (getattr(self.arrivals, n, None) for n in ("input_tokens", "output_tokens"))
+        return all(
+            s.mean == 0 if not isinstance(s, Recorded) else seen is not None and max(seen) == 0
+            for s, seen in zip(sizes, listed, strict=True)
+        )

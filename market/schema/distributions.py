@@ -135,7 +135,7 @@ class Quantiles(Spec):
 
 
 class Recorded(Spec):
-    """The size that the replayed trace records for each task; the word "replay" means this."""
+    """The size or value that the replayed trace records for each task; "replay" means this."""
 
     kind: Literal["replay"] = "replay"
 
@@ -201,6 +201,8 @@ SizeLaw = Annotated[
     Annotated[_Any | Recorded, Field(discriminator="kind")], BeforeValidator(_size_law)
 ]
 """Any law of a token count, or "replay"."""
+ValueLaw = SizeLaw
+"""Any law of a task's value, or "replay"."""
 DelayCost = Annotated[
     Annotated[_Any | ShareOfValue, Field(discriminator="kind")], BeforeValidator(_plain_number)
 ]

@@ -15,9 +15,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .auctions import Procurement, ScoringAuction
 from .demand import TaskClass
+from .distributions import Recorded
 from .fields import Many, Name, Number, Seconds, Spec, Text, Whole, field, instance, word
 from .negotiation import Negotiation
 from .supply import HIGHEST_PRICE, Seller
+from .trading import DOUBLE, CallMarket, ContinuousAuction, KDouble
 
 _MOST_EPOCHS = 1_000_000
 
@@ -29,7 +31,14 @@ class PostedPrice(Spec):
 
 
 _Mechanism = Annotated[
-    PostedPrice | Procurement | ScoringAuction | Negotiation, Field(discriminator="kind")
+    PostedPrice
+    | Procurement
+    | ScoringAuction
+    | Negotiation
+    | KDouble
+    | CallMarket
+    | ContinuousAuction,
+    Field(discriminator="kind"),
 ]
 Mechanism = Annotated[
     _Mechanism | Callable[..., Any], BeforeValidator(word), BeforeValidator(instance)
@@ -191,7 +200,8 @@ class Market(Spec):
     platform: Platform = field({}, doc="the marketplace's own terms")
     mechanism: Mechanism = field(
         {"kind": "posted_price"}, doc="how tasks and sellers meet: posted_price, first_price, "
-        "vickrey, first_score, second_score, negotiation, or a Python function",
+        "vickrey, first_score, second_score, negotiation, k_double, call_market, continuous, or a "
+        "Python function",
     )  # fmt: skip
     tasks: Many[TaskClass] = field(doc="the task classes", min_length=1, max_length=64)
     sellers: Many[Seller] = field(doc="the sellers", min_length=1, max_length=1000)
@@ -236,6 +246,13 @@ class Market(Spec):
                 raise ValueError(f'an event names the unknown seller "{event.seller}"')
             if isinstance(event, AddSlots) and math.isinf(known[event.seller].slots):
                 raise ValueError(f'seller "{event.seller}" has unlimited slots already')
+        if isinstance(self.mechanism, DOUBLE):
+            empty = [t.name for t in self.tasks if t.no_tokens]
+            if empty:
+                raise ValueError(
+                    f"mechanism.kind {self.mechanism.kind} trades tokens, and tasks of class "
+                    f'"{empty[0]}" have none'
+                )
         bid = isinstance(self.mechanism, ScoringAuction) and self.mechanism.promise == "bid"
         if bid and self.quotes.latency != "promised":
             raise ValueError(
@@ -261,6 +278,12 @@ class Market(Spec):
             raise ValueError(
                 f'tasks "{asked[0]}": a Python choice rule does not know contracts, and {said} '
                 "is one; choose by argmax or logit"
+            )
+        listed = [task.name for task in self.tasks if isinstance(task.value, Recorded)]
+        if listed:
+            raise ValueError(
+                f'tasks "{listed[0]}": customers expect bills by the law of a value, and {said} is '
+                "for them; a value that is replayed has none"
             )
         if self.quotes.latency == "average":
             for seller, name, contract in under:

@@ -13,6 +13,7 @@ from walras.market.schema.auctions import ScoringAuction, bidding_of, sealed
 from walras.market.schema.demand import HalfLife, Linear, TaskClass
 from walras.market.schema.distributions import Constant, ShareOfValue
 from walras.market.schema.market import Market
+from walras.market.schema.trading import DOUBLE
 from walras.market.state import State
 from walras.market.work import FIXED, WORK
 
@@ -114,7 +115,7 @@ class Beliefs:
         self.promises = np.full(len(self.terms), math.inf)
         delay = self.spec.delay_cost
         self.mean_delay = (
-            delay.per_second * self.spec.value.mean
+            delay.per_second * self.spec.mean_value
             if isinstance(delay, ShareOfValue)
             else delay.mean
         )
@@ -129,6 +130,9 @@ class Beliefs:
             if not self.auction and not self.told:
                 cell, rates = self.tables.cells[self.k, o], self.terms[o].price
                 self.slope[o] = rates[1] * cell["in_per_work"] + rates[2] * cell["out_per_work"]
+                if isinstance(self.market.mechanism, DOUBLE):  # tokens of the commodity
+                    verbosity = self.terms[o].verbosity
+                    self.slope[o] = cell["in_per_work"] + cell["out_per_work"] / verbosity
         self.known.clear()
         by_price = self.market.platform.ranking == "price"
         means = np.array([t.spec.cost_factor.mean for t in self.terms])
@@ -188,7 +192,7 @@ class Beliefs:
             outlook = self.promised(promise, deadline)
             self.promises[o] = promise
             ask = self.least(o, law, deadline, patience, cost, outlook, work)
-            score = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
+            score = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
             if score > top:
                 best, top = promise, score
         return float(best)
@@ -365,7 +369,7 @@ class Beliefs:
         ask = float(self.asked[o] if self.auction else self.ask[o])
         self.billed[o], self.asked[o] = billed, ask
         self.outlook[:, o] = outlook
-        self.base[o] = self.score(o, outlook, ask, self.spec.value.mean, self.mean_delay)
+        self.base[o] = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
 
     def on_show(self, o: int) -> bool:
         """Return whether an offer is on the market; one that bids for no task is not."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import simpy
 
-COMPLETION, AGENT, ARRIVAL, RENEGE = range(4)
+COMPLETION, AGENT, ARRIVAL, RENEGE, SESSION = range(5)
 RANKS = (0, 1, 2, 3)
-"""Rank of a completion, an agent's event, an arrival and a reneging at one instant."""
+"""Rank of a completion, an agent's event, an arrival and a reneging at one instant; a session of a
+double auction comes right after arrivals."""
 
 
 class Calendar(simpy.Environment):
@@ -22,7 +23,8 @@ class Calendar(simpy.Environment):
 
     def __init__(self, ranks: tuple[int, int, int, int] = RANKS) -> None:
         super().__init__()
-        self._first: list[Any] = [(rank + 1) << 64 for rank in ranks]
+        self._first: list[Any] = [(rank + 1) << 65 for rank in ranks]
+        self._first.append(self._first[ARRIVAL] + (1 << 64))
 
     def at(self, time: float, rank: int, id_: int) -> simpy.Event:
         """Return an event that happens at `time`."""

@@ -49,7 +49,8 @@ def kernel_and_draws(market: Market, seed: int, until: float) -> tuple[Kernel, D
     # Buffers so small that they are refilled, emptied and outgrown on the way.
     engine = Engine(market, seed, keep=found.append, rows=64, block=32, places=16)
     draws = draw_tables(engine, until)
-    tables = engine.state._replace(cells=engine.state.cells.copy())
+    st = engine.state
+    tables = st._replace(cells=st.cells.copy(), traders=st.traders.copy())
     run_kernel(engine, agent_events(market), until)
     return rows_of(engine, found), draws, tables
 

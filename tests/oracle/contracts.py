@@ -187,7 +187,7 @@ class ContractMarket(Simulation):
         for customer in self.customers[k]:
             surplus = {c: self.surplus(k, customer, c, worth) for c in plans}
             fees = [self.contracts[c][2].fee for c in plans if c >= 0]
-            stakes = customer.expects * self.market.tasks[k].value.mean
+            stakes = customer.expects * self.market.tasks[k].mean_value
             stakes += max(customer.bills.values(), default=0.0) + max(fees, default=0.0)
             best, slack = max(surplus.values()), 1e-9 * stakes
             good = [c for c in plans if surplus[c] >= best - slack]

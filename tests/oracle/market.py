@@ -11,6 +11,7 @@ import numpy as np
 from walras.market.schema.auctions import ScoringAuction, sealed
 from walras.market.schema.demand import Logit
 from walras.market.schema.market import Market
+from walras.market.schema.trading import DOUBLE
 from walras.market.state import State
 
 from .beliefs import FEW, Beliefs, Outlook, Scores
@@ -18,6 +19,7 @@ from .bidding import best_rival, upper
 from .calendar import AGENT, ARRIVAL, RANKS, Calendar
 from .draws import Draws
 from .events import Event
+from .exchange import Exchange
 from .station import Process, Station
 from .task import Task
 from .terms import Terms, charge
@@ -113,6 +115,7 @@ class Simulation:
         self.reserve = none if auction is None or auction.reserve is None else auction.reserve
         self.tails = draws.tail.tolist()
         self.calling: set[Task] = set()
+        self.exchange = Exchange(self, tables) if isinstance(market.mechanism, DOUBLE) else None
         for beliefs in self.beliefs:
             beliefs.time_call()
         calendar.process(self.arrivals())
@@ -201,7 +204,10 @@ class Simulation:
     # --- choice ---------------------------------------------------------------------------------
 
     def arrive(self, task: Task) -> None:
-        """Let a buyer choose, at once or when bids are in."""
+        """Let a buyer choose, at once or when bids are in, or trade."""
+        if self.exchange is not None:
+            self.exchange.arrive(task)
+            return
         if self.auction and self.beliefs[task.kind].call > 0.0:
             self.in_system += 1
             self.calling.add(task)

@@ -281,3 +281,34 @@ def random_auction(seed: int, *, grid: bool) -> Market:
     return market.model_copy(
         update={"sellers": sellers, "mechanism": sealed_bids(rng, promised=promised, grid=grid)}
     )
+
+
+def quoting(rng: Random) -> Any:
+    """Return how traders quote, around prices of 100,000 USD per million tokens."""
+    low, high = near(rng, 2_000.0), near(rng, 300_000.0)
+    return pick(
+        rng, "truthful", {"kind": "linear", "slope": near(rng, 0.8), "intercept": near(rng, 5e3)},
+        {"kind": "zi_u", "low": low, "high": high}, {"kind": "zi_c", "low": low, "high": high},
+        {"kind": "zip", "step": near(rng, 1_000.0)}, {"kind": "zip", "step": near(rng, 1_000.0)},
+    )  # fmt: skip
+
+
+def random_double(seed: int, *, grid: bool) -> Market:
+    """Return a random market with a double auction: a random market's tasks, sellers and events."""
+    market, rng = random_auction(seed, grid=grid), np.random.default_rng([seed, int(grid), 8])
+    mechanism: Data = {
+        "kind": pick(rng, "k_double", "call_market", "continuous", "continuous"),
+        "buyers": quoting(rng), "sellers": quoting(rng),
+        "least_accuracy": pick(rng, 0.0, 0.0, 0.5),
+    }  # fmt: skip
+    if mechanism["kind"] == "continuous":
+        mechanism |= {"shouts": pick(rng, 2.0, 8.0, 16.0), "book": pick(rng, "full", "best")}
+    else:
+        mechanism["k"] = pick(rng, 0.0, 0.25, 0.5, 1.0)
+    if mechanism["kind"] == "call_market":
+        mechanism["period"] = quarters(rng, 1, 8) if grid else near(rng, 1.0)
+    tasks = [
+        task.model_copy(update={"output_tokens": 1.0} if task.no_tokens else {})
+        for task in market.tasks
+    ]
+    return market.model_copy(update={"mechanism": mechanism, "tasks": tasks})
