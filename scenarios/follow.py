@@ -23,6 +23,7 @@ from ..market.engine import Engine
 from ..market.messages import Quote, name_of
 from ..market.schema.fields import seconds, whole
 from ..market.schema.market import Market
+from ..market.schema.trading import DOUBLE
 from ..market.state import CALLING, DECIDE, SERVED
 
 _DIGITS = 6  # significant: what lies beyond may differ between machines
@@ -189,7 +190,9 @@ def _heading(market: Market) -> str:
 def _told(market: Market, number: int, story: _Story) -> str:
     row, kind = story.row, market.tasks[int(story.row["kind"])]
     title = f"task {number}: {kind.name}, comes at {_n(row['arrival'])} s"
-    lines = [("wants", _wants(row)), *_offers(story), *_award(market, story), *_service(story)]
+    traded = isinstance(market.mechanism, DOUBLE)  # then a buyer sees a market, and no offers
+    seen = () if traded else _offers(story)
+    lines = [("wants", _wants(row)), *seen, *_award(market, story), *_service(story)]
     lines += _money(market, row)
     return "\n".join([title, *(f"  {name:<10} {text}".rstrip() for name, text in lines)])
 
@@ -241,6 +244,12 @@ def _award(market: Market, story: _Story) -> Iterator[tuple[str, str]]:
         yield "takes", f"nothing{why}"
         return
     offer = market.offers[int(row["offer"])]
+    if isinstance(market.mechanism, DOUBLE):
+        tokens = float(row["input"] + row["output"])
+        dear = row["status"] == SERVED and tokens > 0.0
+        price = f" at {_n(row['price'] * 1e-3 / tokens)} per million tokens" if dear else ""
+        yield "takes", f"{offer}{price}"
+        return
     won = next((q for q in story.quotes if q.offer == offer), None)
     yield "takes", f"{offer}{_why(market, story, won) if won is not None else ''}"
 

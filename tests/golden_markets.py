@@ -55,6 +55,9 @@ MARKETS: dict[str, w.Market] = {
     "vickrey": market(w.Procurement("vickrey", reserve=0.1), **CALLED),
     "first_score": market(w.ScoringAuction("first_score", bid=SHADED), **CALLED),
     "second_score": market(w.ScoringAuction("second_score", reserve=0.05)),
+    "k_double": market("k_double", **CALLED),
+    "call_market": market(w.CallMarket(period=2.0, least_accuracy=0.8), **CALLED),
+    "continuous": market(w.ContinuousAuction(shouts=2.0, buyers="zip", sellers="zip"), **CALLED),
 }
 TASKS = 8
 
