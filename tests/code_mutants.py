@@ -51,6 +51,7 @@ from walras.market.mechanisms import (
     sponsored,
     vickrey,
 )
+from walras.market.state import RENEGE
 
 from .code_checks import (
     a_call_comes_before_the_work,
@@ -251,7 +252,7 @@ def _tariff_as_asked(original: Any) -> Any:
 def _alarm_too_early(original: Any) -> Any:
     def mutant(events: Any, heap: Any, clock: Any, node: int, time: float, rank: int,
                id_: Any) -> None:  # fmt: skip
-        original(events, heap, clock, node, time / 2 if rank == 3 else time, rank, id_)
+        original(events, heap, clock, node, time / 2 if rank == RENEGE else time, rank, id_)
 
     return mutant
 
