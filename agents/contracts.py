@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..market.contracts import prospect, take_contracts
 from ..market.engine import Engine
+from ..market.periods import prospect, take_contracts
 from ..market.rng import hash2, hashed, name_key
 from ..market.schema.demand import Logit
 from ..market.schema.distributions import Constant, ShareOfValue

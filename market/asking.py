@@ -16,9 +16,10 @@ from .choice import cost_of, outside_taste, tariff, taste_for, told_work
 from .engine import Engine
 from .jit import compiled
 from .messages import LONGEST, Ask, Quote
-from .outlook import by_law, worth
+from .outlook import by_law
 from .schema.distributions import Constant
 from .state import LOGIT, State
+from .worth import worth
 
 
 def ask_of(engine: Engine, k: int, i: int) -> Ask:

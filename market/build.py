@@ -11,25 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import tastes, waits, workload
+from .bidders import private_costs, rivals_of, shadow_table
 from .cells import cells_of, tables_ahead
-from .contracts import parts_of
 from .mechanisms.bidding import (
     COST,
     EQUILIBRIUM,
     MARKUP,
     OPPORTUNITY,
     PRICE,
-    rival_nodes,
-    shadow_prices,
 )  # fmt: skip
 from .mechanisms.search import reservation
 from .menu import set_asks, set_calls, set_menu
+from .periods import parts_of
 from .rng import name_key
 from .rules import HALFLIFE, HARD, LINEAR
 from .sampling import LAW, law_row, quantile_table
 from .schema.arrivals import Closed, Replay
-from .schema.auctions import ScoringAuction, SealedBids, answer_time, bidding_of, sealed
-from .schema.bidding import OpportunityCost
+from .schema.auctions import ScoringAuction, answer_time, bidding_of, sealed
 from .schema.demand import Logit
 from .schema.distributions import Constant, Quantiles, Recorded, ShareOfValue
 from .schema.market import Market
@@ -142,7 +140,7 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
             c["patience"] < 2 or _constant(task.patience)
         )
         plain = known and _constant(task.value) and (share or _constant(task.delay_cost))
-        plain = plain and not _private_costs(market)
+        plain = plain and not private_costs(market)
         c["mean_value"] = task.mean_value
         c["mean_delay"] = (
             task.delay_cost.per_second * task.mean_value
@@ -152,15 +150,6 @@ def _classes(market: Market, seed: int, laws: Any, tables: list[Quantiles]) -> A
         c["look"] = reservation(market.platform.search_cost, float(c["scale"]))
         c["plain"] = int(plain and c["known"])
     return classes
-
-
-def _private_costs(market: Market) -> bool:
-    """Return whether bids differ between tasks of a class, since costs are drawn for each."""
-    auction = sealed(market.mechanism)
-    return auction is not None and any(
-        not _constant(s.cost_factor) and bidding_of(auction, s).kind != "price"
-        for s in market.sellers
-    )
 
 
 def _sellers(market: Market) -> Any:
@@ -243,26 +232,6 @@ def _clock(market: Market, warmup: float, seed: int) -> Any:
     return clock
 
 
-def _rivals(auction: SealedBids | None, market: Market) -> NDArray[np.float64]:
-    """Return where each seller expects the best rival's cost factor, shape [S, 2, RIVAL_NODES]."""
-    rules = [bidding_of(auction, s) if auction else None for s in market.sellers]
-    return np.array([rival_nodes(getattr(rule, "bidders", 2)) for rule in rules])
-
-
-def shadow_table(market: Market, slots: Sequence[float]) -> NDArray[np.float64]:
-    """Return what share of a margin one more taken slot costs each seller, shape [S, slots + 1]."""
-    auction = sealed(market.mechanism)
-    rows = [np.zeros(1)] * len(slots)
-    for s, (seller, count) in enumerate(zip(market.sellers, slots, strict=True)):
-        rule = bidding_of(auction, seller) if auction else None
-        if isinstance(rule, OpportunityCost) and not math.isinf(count):
-            rows[s] = shadow_prices(int(count), rule.load)
-    table = np.zeros((len(rows), max(map(len, rows))))
-    for s, row in enumerate(rows):
-        table[s, : len(row)] = row
-    return table
-
-
 def build(
     market: Market, seed: int, *, warmup: float = 0.0, share: float | Sequence[float] = 1.0,
     base: Path = Path(), block: int = BLOCK, rows: int = TRADE_ROWS, places: int = 1024,
@@ -315,7 +284,7 @@ def build(
         latencies=np.zeros((k_count, o_count, LATENCY_BINS), np.int64),
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
-        factors=factors, rivals=_rivals(sealed(market.mechanism), market),
+        factors=factors, rivals=rivals_of(sealed(market.mechanism), market),
         shadow=shadow_table(market, [s.slots for s in market.sellers]),
         contracts=contracts, customers=customers, met=met, spare=np.zeros(1, CELL),
         traders=traders_of(market, seed), book=np.zeros(places, BID),

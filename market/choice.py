@@ -10,12 +10,13 @@ import numpy as np
 from . import rng
 from .bids import bid_of, cost_tail, factor_for
 from .jit import compiled, shared, spliced
-from .outlook import by_law, catch_up, note_change, score_of, worth
+from .outlook import by_law, catch_up, note_change
 from .rng import hash2
 from .rules import price_of, work_tokens
 from .state import LOGIT, State
 from .tastes import EULER, gumbel, seller_taste
 from .work import FIXED
+from .worth import score_of, worth
 
 
 @shared

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import build, exchange, kernel, workload
+from . import acts, bidders, build, exchange, kernel, workload
 from .menu import set_asks, set_calls, set_menu
 from .outlook import note_change
 from .rng import ROW, hash2, hashed
@@ -71,7 +71,7 @@ class Engine:
                 while self.state.clock[0]["free"] < users + 2:
                     self._grow_pool()
                 first = int(self.state.classes[k]["closed"])
-                kernel.place_users(self.state, k, first, users, 0.0)
+                acts.place_users(self.state, k, first, users, 0.0)
 
     @property
     def now(self) -> float:
@@ -102,7 +102,7 @@ class Engine:
 
     def close_epoch(self) -> None:
         """Bring every seller's time integrals to the present, before they are read."""
-        kernel.bring_up_to_date(self.state, self.now)
+        acts.bring_up_to_date(self.state, self.now)
 
     def flush(self) -> None:
         """Hand the trade rows written so far to `keep` and empty the buffer."""
@@ -203,7 +203,7 @@ class Engine:
 
     def list_seller(self, seller: int, listed: bool, now: float) -> None:
         """Open or close a seller; tasks it already has are finished."""
-        kernel.bring_up_to_date(self.state, now)
+        acts.bring_up_to_date(self.state, now)
         self.state.sellers[seller]["listed"] = int(listed)
         set_calls(self.state)
         self._requote(seller)
@@ -225,18 +225,18 @@ class Engine:
         """Stop a seller; its tasks in service resume later, are requeued, or fail."""
         st = self.state
         with np.errstate(over="ignore"):
-            kernel.stop_serving(st, seller, now)
+            acts.stop_serving(st, seller, now)
             set_calls(st)
             tasks = st.run[seller, : st.sellers[seller]["running"]].copy()
             order = tasks[np.lexsort((st.tasks["id"][tasks], st.tasks["time"][tasks]))]
             if in_service == "requeue":
-                kernel.requeue_all(st, seller, order[::-1].copy(), now)
+                acts.requeue_all(st, seller, order[::-1].copy(), now)
             elif in_service == "fail":
                 # The rows of all that fail must fit, for whoever waits for one of them.
                 self.flush()
                 if len(st.trades) < len(order) + 2:
                     st = self.state = st._replace(trades=np.zeros(len(order) + 2, TRADE))
-                kernel.fail_all(st, seller, order, now)
+                acts.fail_all(st, seller, order, now)
             expect_completion(st, seller, now)
         self._follow()
 
@@ -244,19 +244,19 @@ class Engine:
         """Repair a seller: it goes on with what it has and takes tasks again."""
         self._make_room(seller, 0)
         with np.errstate(over="ignore"):
-            kernel.resume_serving(self.state, seller, now)
+            acts.resume_serving(self.state, seller, now)
             set_calls(self.state)
         self._follow()
 
     def add_slots(self, seller: int, slots: int, now: float) -> None:
         """Add slots to a seller, to be used at once."""
         self._make_room(seller, slots)
-        kernel.bring_up_to_date(self.state, now)
+        acts.bring_up_to_date(self.state, now)
         self.state.sellers[seller]["slots"] += slots
-        shadow = build.shadow_table(self.market, self.state.sellers["slots"].tolist())
+        shadow = bidders.shadow_table(self.market, self.state.sellers["slots"].tolist())
         self.state = self.state._replace(shadow=shadow)
         with np.errstate(over="ignore"):
-            kernel.use_slots(self.state, seller, now)
+            acts.use_slots(self.state, seller, now)
 
     def _make_room(self, seller: int, slots: int) -> None:
         """Rows of slots must hold all that may start at once."""

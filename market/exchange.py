@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import math
 
+from .book import enter_book, leave_book, place_pinned
 from .jit import compiled, spliced
 from .kernel import complete, newcomer, next_event, renege, wants
 from .outcome import do_without
-from .sessions import (
-    crowded,
-    enter_book,
-    hold_session,
-    leave_book,
-    meet,
-    place_pinned,
-)
+from .sessions import crowded, hold_session, meet
 from .state import (
     ARRIVAL,
     BOOKED,

@@ -13,17 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bids import bid_of, least_at
+from .bids import bid_of
 from .jit import compiled, shared, spliced
 from .mechanisms.bidding import OPPORTUNITY
-from .mechanisms.first_score import announced
+from .promises import choose_promise, take_promise
 from .quotes import expect, timely_work
 from .rules import (
-    HARD,
-    expected_refund,
-    expected_share,
-    expected_utility,
-    lateness,
     service_rate,
     wait_ahead,
 )
@@ -38,9 +33,7 @@ from .state import (
     State,
 )  # fmt: skip
 from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
-
-PROMISES = 9
-"""Promises that a seller tries, from half to eight times what it expects to take."""
+from .worth import bill, score_of
 
 
 @compiled
@@ -98,76 +91,6 @@ def recall(cell: Any) -> None:
     cell["rate"] = 1.0 / cell["pace"]
 
 
-@compiled
-def bill(cell: Any, seller: Any, early: float) -> None:
-    """Work out the share of the price that is expected to be paid, net of refunds.
-
-    Refunds for lateness go to large tasks more than to small: `early` is the work of those on
-    time beyond their share of it, and only their share of its price is not given back (`tilt`).
-    """
-    right, late, wrong = cell["accuracy"], seller["refund_late"], seller["refund_wrong"]
-    cell["billed"] = cell["served"] - expected_refund(
-        cell["served"], cell["timely"], right, late, wrong
-    )
-    more = expected_share(right, True, late, wrong) - expected_share(right, False, late, wrong)
-    cell["tilt"] = more * early
-
-
-@compiled
-def believe(cell: Any, kind: Any, promise: float, deadline: float) -> None:
-    """Take a time to the answer for certain."""
-    delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
-    cell["served"], cell["delta"], cell["kept"] = 1.0, delta, 1.0
-    cell["used"] = 1.0 if delta > 0.0 else 0.0
-    cell["timely"] = 1.0 if promise <= deadline else 0.0
-    cell["time"] = promise
-
-
-@spliced
-def take_promise(
-    st: State, k: int, o: int, deadline: float, patience: float, law: Any, promise: float
-) -> None:  # fmt: skip
-    """Take a promise for the latency; in an auction the seller itself knows better."""
-    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    cell["promise"] = promise
-    if st.clock[0]["sealed"] == 1:
-        served, _, _, timely, _, kept = expect(
-            cell["chance"], cell["wait"], cell["shape"], seller["outside"], cell["rate"], patience,
-            deadline, HARD, 0.0, promise, law, st.rows, st.nodes[k, o], st.waits, st.ahead[0], 0.0,
-        )  # fmt: skip
-        cell["own_served"], cell["own_kept"] = served, kept
-        cell["own_billed"] = served - expected_refund(
-            served, timely, cell["accuracy"], seller["refund_late"], seller["refund_wrong"]
-        )
-    believe(cell, kind, promise, deadline)
-    bill(cell, seller, 0.0)
-
-
-@compiled
-def choose_promise(
-    st: State, k: int, o: int, deadline: float, patience: float, law: Any
-) -> None:  # fmt: skip
-    """Let a seller promise what scores best at the price that just covers its cost and penalty.
-
-    It tries the time left to the deadline and `PROMISES` times around what it expects to take, a
-    factor √2 apart, for a buyer of the class's mean value and delay cost (Che 1993: whatever is
-    bid beside the price is what maximises score less cost, whichever price the rule then makes).
-    """
-    cell, kind, seller = st.cells[k, o], st.classes[k], st.sellers[st.offers[o]["seller"]]
-    usual = seller["outside"] + cell["chance"] * cell["wait"] + law["mean"] / cell["rate"]
-    chosen, top = usual, -math.inf
-    for step in range(-1, PROMISES):
-        promise = deadline if step < 0 else usual * 2.0 ** (0.5 * step - 1.0)
-        if promise == math.inf or promise <= 0.0:
-            continue
-        take_promise(st, k, o, deadline, patience, law, promise)
-        ask = least_at(st, k, o, cell["cost"], seller["factor"])
-        score = score_of(st, k, o, ask, kind["mean_value"], kind["mean_delay"])
-        if score > top:
-            chosen, top = promise, score
-    take_promise(st, k, o, deadline, patience, law, chosen)
-
-
 @shared
 def by_law(
     st: State, k: int, o: int, deadline: float, patience: float, usual: bool, law: Any
@@ -199,34 +122,6 @@ def by_law(
                 cell["rate"], patience, law, st.rows, st.waits,
             ) - law["mean"] * timely  # fmt: skip
         bill(cell, seller, early)
-
-
-@compiled
-def worth(
-    cell: Any, seller: Any, ask: float, value: float, loss: float, delay_cost: float
-) -> float:
-    """Return the expected utility of an offer at a given ask, USD, taste apart."""
-    if ask == math.inf:
-        return -math.inf  # no bid
-    paid = ask * cell["billed"] + cell["slope"] * cell["tilt"]
-    paid -= seller["penalty"] * (cell["served"] - cell["kept"])
-    return expected_utility(
-        value, loss, delay_cost, cell["accuracy"], cell["delta"], cell["used"], cell["time"], paid
-    )
-
-
-@spliced
-def score_of(st: State, k: int, o: int, ask: float, value: float, delay_cost: float) -> float:
-    """Return what an offer scores at an ask, taste apart: its expected utility, USD.
-
-    In a scoring auction with a score of its own, what the buyer has announced.
-    """
-    cell, seller, clock = st.cells[k, o], st.sellers[st.offers[o]["seller"]], st.clock[0]
-    loss = st.classes[k]["loss"]
-    if (clock["linear"] == 1.0 and clock["quadratic"] == 0.0) or ask == math.inf:
-        return worth(cell, seller, ask, value, loss, delay_cost)
-    before = worth(cell, seller, 0.0, value, loss, delay_cost)
-    return announced(before, clock["linear"], clock["quadratic"]) - ask * cell["billed"]
 
 
 @compiled

@@ -12,117 +12,22 @@ import math
 import numpy as np
 
 from .bids import factor_for
-from .choice import posted_for, tariff, taste_for, work_of
+from .book import deliver, leave_book
 from .commodity import (
-    MTOK,
-    billed_tokens,
     cheaper,
     free_slots,
-    gain_from,
     has_unit,
     refresh,
     take_stock,
     worth_of,
 )
-from .heaps import schedule, withdraw
-from .jit import compiled, spliced
+from .jit import spliced
 from .mechanisms.call_market import cross, rank_asks, rank_bids
-from .mechanisms.continuous import best_ask, best_bid, trade_price
 from .mechanisms.k_double import between, k_price
-from .outlook import is_open
-from .rng import QUOTE, SHOUT, hash2, uniform
-from .rules import HARD
-from .rules import LINEAR as GRACE
-from .service import join
-from .state import BOOKED, CALL_MARKET, RENEGE, State
-from .traders import ZI_U, ZIP, ask_of_rule, bid_of_rule, hear
-
-# --- trades ------------------------------------------------------------------------------------
-
-
-@compiled
-def deliver(st: State, i: int, o: int, price: float, factor: float, now: float) -> None:
-    """Give a task to an offer at a price per million tokens and let it join the seller.
-
-    It pays for the tokens it has; at a price of NaN, what the offer posts. Its utility counts what
-    waiting has cost so far.
-    """
-    task = st.tasks[i]
-    k = task["kind"]
-    refresh(st, k)
-    gain = gain_from(st, k, o, i, now)
-    if math.isnan(price):
-        paid, task["price"] = posted_for(st, k, o, i) * st.cells[k, o]["billed"], tariff(st, o, i)
-    else:
-        paid = price * billed_tokens(st, k, o, i) / MTOK
-        task["price"] = price * (task["input"] + task["output"]) / MTOK
-    task["offer"], task["factor"] = o, factor
-    task["utility"] = gain - paid - task["delay_cost"] * (now - task["time"])
-    task["taste"] = taste_for(st, k, o, task["id"])
-    task["joined"], task["promise"] = now, st.sellers[st.seller_of[o]]["promise"]
-    task["work"] = work_of(st, o, i)
-    task["left"] = task["work"]
-    st.stats[k, o]["assigned"] += 1
-    join(st, st.seller_of[o], i, now)
-
-
-# --- the book ----------------------------------------------------------------------------------
-
-
-@spliced
-def last_moment(st: State, i: int) -> float:
-    """Return when a waiting bid is given up: patience over, or no answer worth anything."""
-    task, kind = st.tasks[i], st.classes[st.tasks[i]["kind"]]
-    useful = math.inf
-    if kind["late_rule"] == HARD:
-        useful = task["deadline"]
-    elif kind["late_rule"] == GRACE:
-        useful = task["deadline"] + kind["late_parameter"]
-    return task["time"] + min(task["patience"], useful)
-
-
-@spliced
-def enter_book(st: State, i: int, now: float) -> None:
-    """Let a task's bid wait in the book."""
-    task, clock = st.tasks[i], st.clock[0]
-    entry = st.book[clock["book"]]
-    entry["task"], entry["time"], entry["id"] = i, task["time"], task["id"]
-    task["place"], task["state"] = clock["book"], BOOKED
-    clock["book"] += 1
-    st.traders[task["kind"]]["waiting"] += 1
-    last = last_moment(st, i)
-    if last < math.inf:
-        node = len(st.sellers) + i
-        schedule(st.events, st.heap, clock, node, max(last, now), RENEGE, task["id"])
-
-
-@spliced
-def leave_book(st: State, i: int) -> None:
-    """Take a task's bid out of the book, and its class's order if it was for this task."""
-    task, clock = st.tasks[i], st.clock[0]
-    trader, place = st.traders[task["kind"]], task["place"]
-    clock["book"] -= 1
-    last = st.book[clock["book"]]
-    entry = st.book[place]
-    entry["task"], entry["time"], entry["id"] = last["task"], last["time"], last["id"]
-    st.tasks[entry["task"]]["place"] = place
-    trader["waiting"] -= 1
-    if trader["live"] == 1 and trader["task"] == i:
-        trader["live"] = 0
-    withdraw(st.events, st.heap, clock, len(st.sellers) + i)
-
-
-@spliced
-def place_pinned(st: State, i: int, now: float) -> bool:
-    """Give a task to the offer that its process has named, at its posted price, if it is open."""
-    task = st.tasks[i]
-    k, o = task["kind"], task["pinned"]
-    refresh(st, k)
-    if not is_open(st, o) or st.cells[k, o]["serves"] == 0:
-        return False
-    deliver(st, i, o, math.nan, factor_for(st, st.seller_of[o], task["id"]), now)
-    return True
-
+from .rng import QUOTE, hash2, uniform
+from .shouts import shout
+from .state import CALL_MARKET, State
+from .traders import ask_of_rule, bid_of_rule, hear
 
 # --- k-double auction --------------------------------------------------------------------------
 
@@ -262,148 +167,6 @@ def hold_call(st: State, now: float) -> None:
         if used >= sale["units"]:
             place, used = place + 1, 0.0
     _hear_call(st, price, lower, upper, key)
-
-
-# --- continuous double auction -----------------------------------------------------------------
-
-
-@spliced
-def first_unit(st: State, k: int, now: float) -> int:
-    """Return the waiting task of a class that is worth most, of equals the first."""
-    best, top = -1, -math.inf
-    for b in range(st.clock[0]["book"]):
-        i = st.book[b]["task"]
-        if st.tasks[i]["kind"] != k:
-            continue
-        worth = worth_of(st, i, now)
-        earlier = best >= 0 and worth == top and (
-            st.tasks[i]["time"] < st.tasks[best]["time"]
-            or (st.tasks[i]["time"] == st.tasks[best]["time"]
-                and st.tasks[i]["id"] < st.tasks[best]["id"])
-        )  # fmt: skip
-        if best < 0 or worth > top or earlier:
-            best, top = i, worth
-    st.traders[k]["unit"], st.traders[k]["cost"] = best, top
-    return best
-
-
-@spliced
-def _withdraw_orders(st: State, now: float) -> None:
-    """Withdraw orders that can no longer be met, and bids that have become too high."""
-    classes = len(st.classes)
-    for t in range(len(st.traders)):
-        trader = st.traders[t]
-        if trader["live"] == 0:
-            continue
-        if t < classes:
-            dear = trader["rule"] != ZI_U and worth_of(st, trader["task"], now) < trader["price"]
-            trader["live"] = int(not dear)
-        elif not has_unit(st, trader["offer"]):
-            trader["live"] = 0
-
-
-@spliced
-def _active(st: State, first: int, end: int) -> int:
-    """Return how many of some traders have a unit."""
-    count = 0
-    for t in range(first, end):
-        count += st.traders[t]["active"]
-    return count
-
-
-@spliced
-def _who_shouts(st: State, key: np.uint64) -> int:
-    """Return who shouts: of the traders with a unit, the one with the smallest keyed number."""
-    chosen, mine = -1, hash2(key, SHOUT)
-    for t in range(len(st.traders)):
-        if st.traders[t]["active"] == 1 and (
-            chosen < 0 or hash2(mine, st.traders[t]["key"]) < hash2(mine, st.traders[chosen]["key"])
-        ):
-            chosen = t
-    return chosen
-
-
-@spliced
-def _stand(st: State, t: int, quote: float, improves: bool) -> None:
-    """Let a quote that found no taker stand: in the full book always, else if it is the best."""
-    trader, clock, classes = st.traders[t], st.clock[0], len(st.classes)
-    if clock["full"] == 0:
-        if not improves:
-            return
-        first, end = (0, classes) if t < classes else (classes, len(st.traders))
-        for other in range(first, end):
-            st.traders[other]["live"] = 0
-    trader["live"], trader["price"], trader["number"] = 1, quote, clock["session"]
-    trader["task"], trader["offer"] = trader["unit"], trader["unit"]
-    trader["factor"] = trader["unit_factor"]
-
-
-@spliced
-def _trade(st: State, t: int, bidder: int, asker: int, price: float, now: float) -> None:
-    """Carry out a trade that t's quote has made with a standing order.
-
-    Both orders are gone, and the book with them where only the best stand.
-    """
-    buyer, seller = st.traders[bidder], st.traders[asker]
-    i = buyer["unit"] if t == bidder else buyer["task"]
-    o = seller["unit"] if t == asker else seller["offer"]
-    factor = seller["unit_factor"] if t == asker else seller["factor"]
-    for other in range(len(st.traders)):
-        if st.clock[0]["full"] == 0 or other in (bidder, asker):
-            st.traders[other]["live"] = 0
-    leave_book(st, i)
-    deliver(st, i, o, price, factor, now)
-
-
-@spliced
-def _know_limits(st: State, t: int, now: float) -> None:
-    """Note the limit prices of who shouts, and of those who learn whoever shouts."""
-    classes = len(st.classes)
-    for other in range(len(st.traders)):
-        trader = st.traders[other]
-        if trader["active"] == 0 or (other != t and trader["rule"] != ZIP):
-            continue
-        if other < classes:
-            first_unit(st, other, now)
-        trader["limit"] = trader["cost"]
-
-
-@spliced
-def shout(st: State, now: float) -> None:
-    """Let one trader quote: it trades with the best standing order, or its quote may stand.
-
-    Nobody shouts while one side has nothing to trade.
-    """
-    clock, classes, everyone = st.clock[0], len(st.classes), len(st.traders)
-    key = hash2(clock["market_key"], np.uint64(clock["session"]))
-    take_stock(st, key)
-    for k in range(classes):
-        if st.traders[k]["waiting"] > 0:
-            refresh(st, k)
-    _withdraw_orders(st, now)
-    if _active(st, 0, classes) == 0 or _active(st, classes, everyone) == 0:
-        return  # a shout needs somebody to hear it
-    t = _who_shouts(st, key)
-    _know_limits(st, t, now)
-    trader, buys = st.traders[t], t < classes
-    u = uniform(hash2(hash2(key, QUOTE), trader["key"]))
-    bidder, asker = best_bid(st.traders, 0, classes), best_ask(st.traders, classes, everyone)
-    top = st.traders[bidder]["price"] if bidder >= 0 else math.nan
-    low = st.traders[asker]["price"] if asker >= 0 else math.nan
-    if buys:
-        bidder, quote = t, bid_of_rule(trader, trader["cost"], u)
-        price, improves = trade_price(quote, low, False), not quote <= top
-    else:
-        asker, quote = t, ask_of_rule(trader, trader["cost"], u)
-        price, improves = trade_price(top, quote, True), not quote >= low
-    if math.isnan(quote):
-        return
-    if math.isnan(price):
-        _stand(st, t, quote, improves)
-        hear(st.traders, classes, quote, False, buys, not buys, key)
-    else:
-        _trade(st, t, bidder, asker, price, now)
-        hear(st.traders, classes, price, True, buys, not buys, key)
 
 
 @spliced

@@ -17,29 +17,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from walras.market import (
+    acts,
     auction,
     bids,
-    build,
-    cells,
+    book,
     choice,
     commodity,
     contracts,
-    exchange,
     kernel,
     ledger,
     menu,
     outcome,
     outlook,
+    periods,
     quotes,
     rules,
-    sampling,
     service,
-    sessions,
     tastes,
-    traders,
     waits,
     work,
-    workload,
 )
 from walras.market.mechanisms import (
     bidding,
@@ -118,12 +114,8 @@ from .trading_checks import (
     whoever_delivers_is_worth_it,
 )
 
-MODULES = [
-    auction, bidding, bids, build, call_market, cells, choice, commodity, continuous, contracts,
-    exchange, first_price, first_score, k_double, kernel, ledger, menu, outcome, outlook,
-    posted_price, quotes, rating, rules, sampling, search, second_score, service, sessions,
-    sponsored, tastes, traders, vickrey, waits, work, workload,
-]  # fmt: skip
+MODULES = [module for name, module in sys.modules.items() if name.startswith("walras.market.")]
+"""All modules of the layer: a name is replaced in each that has imported it."""
 
 
 # --- mutants -----------------------------------------------------------------------------------
@@ -401,7 +393,7 @@ MUTANTS: dict[str, Mutant] = {
     "preempted work lost": Mutant(service, "enqueue", _enqueue_whole, preempted_work_goes_on),
     "last come first served": Mutant(service, "enqueue", _enqueue_in_front,
                                      first_come_first_served),
-    "progress survives a requeue": Mutant(kernel, "requeue_all", _requeue_with_progress,
+    "progress survives a requeue": Mutant(acts, "requeue_all", _requeue_with_progress,
                                           requeued_work_starts_again),
     "commission rounded down": Mutant(
         rules, "share_of", lambda _: lambda amount, share: math.floor(amount * share + 1e-9),
@@ -488,7 +480,7 @@ MUTANTS: dict[str, Mutant] = {
     "quota not used up": Mutant(contracts, "order", _order_without_use, quotas_are_used_up),
     "quota not given back": Mutant(contracts, "give_back", lambda _: lambda st, i: None,
                                    what_is_not_served_takes_no_quota),
-    "fee without commission": Mutant(contracts, "take_contracts", _fee_without_commission,
+    "fee without commission": Mutant(periods, "take_contracts", _fee_without_commission,
                                      the_platform_has_its_share_of_fees),
     "surcharge forgotten": Mutant(contracts, "order", _order_at_list_price,
                                   surcharges_are_charged),
@@ -513,7 +505,7 @@ MUTANTS: dict[str, Mutant] = {
                                 the_lowest_rejected_ask_is_paid),
     "worth of the best offer": Mutant(commodity, "worth_of", _worth_at_best,
                                       whoever_delivers_is_worth_it),
-    "gives up at once": Mutant(sessions, "last_moment",
+    "gives up at once": Mutant(book, "last_moment",
                                       lambda _: lambda st, i: st.tasks[i]["time"],
                                       bids_that_wait_lose_time),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import walras as w
-from walras.market import contracts
+from walras.market import periods
 
 from .code_checks import at, finish, one, same, start
 
@@ -18,7 +18,7 @@ def under(
     """Return (rows, engine) where the only customer of each class holds the seller's contract."""
     engine, found = start(tasks, [seller, *(others or [])], **market)
     for k in range(len(tasks)):
-        contracts.take_contracts(engine.state, k, np.zeros(1, np.int64))
+        periods.take_contracts(engine.state, k, np.zeros(1, np.int64))
     engine.advance(1e6)
     return finish(engine, found), engine
 
@@ -59,8 +59,8 @@ def contracts_give_the_level() -> None:
     engine, found = start(
         [at("low", [0.0, 0.1], priority=1), at("paid", [0.2], priority=3)], [seller]
     )
-    contracts.take_contracts(engine.state, 0, np.full(1, -1))
-    contracts.take_contracts(engine.state, 1, np.zeros(1, np.int64))
+    periods.take_contracts(engine.state, 0, np.full(1, -1))
+    periods.take_contracts(engine.state, 1, np.zeros(1, np.int64))
     engine.advance(1e6)
     same(finish(engine, found)["start"], [0.0, 2.0, 1.0])
 

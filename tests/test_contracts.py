@@ -433,8 +433,8 @@ def test_a_contract_that_nobody_takes_changes_no_trade() -> None:
 @pytest.mark.parametrize("search_cost", [0.0, 0.05])
 def test_a_contract_at_list_price_changes_nothing(search_cost: float) -> None:
     """Rate 1 and no other term: whoever holds it chooses and pays as without, searching or not."""
-    from walras.market.contracts import take_contracts
     from walras.market.engine import Engine
+    from walras.market.periods import take_contracts
 
     task = asking(2.0, choice=w.Logit(0.4), customers=3)
     sellers = [server(1.0 + 0.1 * j, name=f"s{j}") for j in range(3)]
@@ -525,8 +525,8 @@ def test_contracts_beside_a_python_choice_are_refused() -> None:
 
 def test_fees_beyond_the_range_stop_the_run() -> None:
     """A million customers who pay a million each: an error, and no integer wraps around."""
-    from walras.market.contracts import take_contracts
     from walras.market.engine import Engine, LedgerOverflowError
+    from walras.market.periods import take_contracts
 
     seller = server(contracts={"flat": {"fee": 1e6, "quota": "unlimited"}})
     engine = Engine(plan(asking(1.0, customers=1_000_000), seller), seed=1)
@@ -537,8 +537,8 @@ def test_fees_beyond_the_range_stop_the_run() -> None:
 
 def test_ways_to_end_that_give_quota_back() -> None:
     """Leaving and failing give back what was taken, but not into another period."""
-    from walras.market.contracts import take_contracts
     from walras.market.engine import Engine
+    from walras.market.periods import take_contracts
 
     task = w.TaskClass("ask", w.Replay(times=[0.0, 1.0, 2.0]), output_tokens=10.0, value=9.0,
                        patience=4.0)  # fmt: skip

@@ -19,9 +19,9 @@ from walras.market.engine import Engine
 from walras.market.mechanisms.bidding import least_price
 from walras.market.mechanisms.posted_price import pick
 from walras.market.mechanisms.second_score import payment, score_to_beat
-from walras.market.outlook import worth
 from walras.market.rng import hash2, name_key
 from walras.market.state import CELL, OFFER, SELLER
+from walras.market.worth import worth
 
 steady = settings(deadline=None, derandomize=True)
 INF = math.inf
