@@ -155,7 +155,8 @@ class Customers:
         for c, o in self.bills:
             offer, cell = st.offers[o], st.cells[self.k, o]
             s = int(offer["seller"])
-            if not (st.sellers[s]["listed"] and offer["listed"]):
+            there = st.sellers[s]["listed"] and st.sellers[s]["down"] == 0
+            if not (there and offer["listed"]):
                 continue
             level = 0 if st.sellers[s]["discipline"] == FCFS else task.priority
             if c >= 0 and st.contracts[c]["level"] >= 0:

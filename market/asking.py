@@ -59,6 +59,7 @@ def quote_of(
             ask, cost = float(tariff(st, o, i)), float(cost_of(st, o, i))
         varies = not isinstance(seller.cost_factor, Constant)
         cost *= float(factor_for(st, s, id_)) if varies else seller.cost_factor.mean
+    cost += float(cell["fee"])  # of advertising, if it sells
     delay_cost, penalty = float(st.tasks[i]["delay_cost"]), seller.penalty
 
     def later(seconds: float) -> Quote:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .bids import cost_tail, factor_for, least_at
+from .bids import cost_tail, factor_for, least_at, rival_price
 from .choice import base_cost, taste_for, utility_at
 from .heaps import schedule
 from .jit import compiled, spliced
@@ -15,7 +15,16 @@ from .mechanisms.posted_price import pick
 from .mechanisms.second_score import payment, score_to_beat
 from .mechanisms.vickrey import critical_price, runner_up
 from .sampling import upper_quantile
-from .state import ARRIVAL, CALLING, FIRST_PRICE, FIRST_SCORE, SECOND_SCORE, VICKREY, State
+from .state import (
+    ARRIVAL,
+    CALLING,
+    FIRST_PRICE,
+    FIRST_SCORE,
+    RENEGE,
+    SECOND_SCORE,
+    VICKREY,
+    State,
+)
 
 
 @spliced
@@ -32,8 +41,65 @@ def call_for_bids(st: State, i: int, now: float) -> bool:
     task["state"] = CALLING
     clock["calling"] += 1
     node = len(st.sellers) + i
-    schedule(st.events, st.heap, clock, node, now + kind["call"], ARRIVAL, task["id"])
+    if task["patience"] < kind["call"]:  # it will not wait so long
+        schedule(st.events, st.heap, clock, node, now + task["patience"], RENEGE, task["id"])
+    else:
+        schedule(st.events, st.heap, clock, node, now + kind["call"], ARRIVAL, task["id"])
     return True
+
+
+@compiled
+def ceiling(bid: float, score: float, outside: float, billed: float) -> float:
+    """Return the price at which a buyer would rather do without: bid + (score − outside)/billed.
+
+    `score` is its utility at the bid; infinite for captive buyers and where no price is paid.
+    """
+    if outside == -math.inf or billed <= 0.0:
+        return math.inf
+    return bid + (score - outside) / billed
+
+
+@compiled
+def shade_prices(st: State, k: int, i: int, count: int, outside: float) -> None:
+    """Turn truthful bids into equilibrium bids of a first-price auction.
+
+    b(θ) = E[min(least(T), limit) | T > θ], the limit being the reserve or what the buyer would
+    pay at most, whichever is less.
+    """
+    for j in range(count):
+        o = st.shown[j]
+        s = st.seller_of[o]
+        if st.sellers[s]["bid_rule"] != EQUILIBRIUM or st.score[j] == -math.inf:
+            continue
+        billed = st.cells[k, o]["billed"]
+        limit = ceiling(st.bids[j], st.score[j], outside, billed)
+        limit = min(limit, st.clock[0]["reserve"])
+        tail = cost_tail(st, s, st.tasks[i]["id"])
+        bid = rival_price(st, k, o, base_cost(st, k, o, i), tail, limit)
+        if bid > st.bids[j]:
+            st.score[j] -= (bid - st.bids[j]) * billed
+            st.bids[j] = bid
+
+
+@compiled
+def keep_to_worth(st: State, k: int, i: int, count: int, outside: float) -> None:
+    """Leave out what a buyer's announced score favours though it would rather do without."""
+    id_ = st.tasks[i]["id"]
+    for j in range(count):
+        o = st.shown[j]
+        if st.score[j] > -math.inf:
+            liked = utility_at(st, k, o, i, st.bids[j]) + taste_for(st, k, o, id_)
+            if liked < outside:
+                st.score[j] = -math.inf
+
+
+@spliced
+def leave_out_newcomers(st: State, i: int, count: int) -> None:
+    """Leave out who was not on the market when the call went out: its bid is not there yet."""
+    if st.tasks[i]["joined"] > st.tasks[i]["time"]:
+        for j in range(count):
+            if st.sellers[st.seller_of[st.shown[j]]]["opened"] > st.tasks[i]["time"]:
+                st.score[j] = -math.inf
 
 
 @spliced
@@ -91,6 +157,9 @@ def hold(st: State, k: int, i: int, count: int, outside: float) -> tuple[int, fl
     """
     clock, id_ = st.clock[0], st.tasks[i]["id"]
     mechanism, reserve = clock["mechanism"], clock["reserve"]
+    leave_out_newcomers(st, i, count)
+    if mechanism == FIRST_PRICE:
+        shade_prices(st, k, i, count, outside)
     if mechanism in (FIRST_PRICE, VICKREY):
         place = lowest(st.bids, st.score, st.shown, count, outside, reserve, id_, st.offers)
         if place < 0 or mechanism == FIRST_PRICE:
@@ -100,17 +169,24 @@ def hold(st: State, k: int, i: int, count: int, outside: float) -> tuple[int, fl
         return place, critical_price(
             st.bids[place], st.score[place], billed, outside, rival, reserve
         )
-    floor = max(outside, reserve)
+    floor, as_liked = max(outside, reserve), clock["linear"] == 1.0 and clock["quadratic"] == 0.0
+    if not as_liked:
+        keep_to_worth(st, k, i, count, outside)
+    limit = math.inf  # with a score of its own a buyer may have to be kept from paying too much
     if mechanism == FIRST_SCORE:
         shade(st, k, i, count, floor)
     place = pick(st.score, st.shown, count, floor, id_, st.offers)
-    if place < 0 or mechanism != SECOND_SCORE:
-        return place, (st.bids[place] if place >= 0 else 0.0)
-    winner = st.shown[place]
-    beat = score_to_beat(st.score, st.shown, count, floor, winner, st.offers)
-    if math.isinf(beat):  # nothing to beat
-        return place, st.bids[place]
-    return place, payment(st.bids[place], st.score[place], beat, st.cells[k, winner]["billed"])
+    if place < 0:
+        return place, 0.0
+    winner, price = st.shown[place], st.bids[place]
+    if not as_liked:
+        liked = utility_at(st, k, winner, i, price) + taste_for(st, k, winner, id_)
+        limit = ceiling(price, liked, outside, st.cells[k, winner]["billed"])
+    if mechanism == SECOND_SCORE:
+        beat = score_to_beat(st.score, st.shown, count, floor, winner, st.offers)
+        if not math.isinf(beat):  # something to beat
+            price = payment(price, st.score[place], beat, st.cells[k, winner]["billed"])
+    return place, min(price, limit)
 
 
 @spliced

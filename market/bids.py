@@ -8,7 +8,6 @@ import numpy as np
 
 from .jit import compiled, shared, spliced
 from .mechanisms.bidding import (
-    EQUILIBRIUM,
     MARKUP,
     OPPORTUNITY,
     PRICE,
@@ -18,7 +17,7 @@ from .mechanisms.bidding import (
 )
 from .rng import hash2, uniform
 from .sampling import CONSTANT, upper_quantile
-from .state import FIRST_PRICE, State
+from .state import State
 
 
 @spliced
@@ -60,25 +59,23 @@ def least_at(st: State, k: int, o: int, cost: float, factor: float) -> float:
 
 
 @compiled
-def rival_price(st: State, k: int, o: int, cost: float, tail: float) -> float:
-    """Return E[min(least(T), reserve) | T > θ], θ exceeded with probability `tail`, USD."""
+def rival_price(st: State, k: int, o: int, cost: float, tail: float, limit: float) -> float:
+    """Return E[min(least(T), limit) | T > θ], θ exceeded with probability `tail`, USD."""
     s = st.seller_of[o]
     total = 0.0
     for m in range(RIVAL_NODES):
         factor = upper_quantile(st.factors[s], st.tables, tail * st.rivals[s, 0, m])
         price = least_at(st, k, o, cost, factor)
-        total += st.rivals[s, 1, m] * min(price, st.clock[0]["reserve"])
+        total += st.rivals[s, 1, m] * min(price, limit)
     return total
 
 
 @spliced
-def bid_of(
-    st: State, k: int, o: int, ask: float, cost: float, factor: float, tail: float
-) -> float:  # fmt: skip
+def bid_of(st: State, k: int, o: int, ask: float, cost: float, factor: float) -> float:
     """Return what an offer bids, USD; infinite where it makes no bid.
 
-    `ask` is its posted price, `cost` its marginal cost but for the factor, which exceeds the
-    seller's own with probability `tail`.
+    `ask` is its posted price, `cost` its marginal cost but for the factor. Equilibrium bids of
+    first-price formats are shaded when all that the call asks for is known (`auction`).
     """
     seller = st.sellers[st.seller_of[o]]
     rule = seller["bid_rule"]
@@ -87,8 +84,4 @@ def bid_of(
     least = least_at(st, k, o, cost, factor)
     if least == math.inf:
         return least
-    if rule == MARKUP:
-        return marked_up(least, seller["bid_rate"])
-    if rule == EQUILIBRIUM and st.clock[0]["mechanism"] == FIRST_PRICE:
-        return max(least, rival_price(st, k, o, cost, tail))
-    return least
+    return marked_up(least, seller["bid_rate"]) if rule == MARKUP else least

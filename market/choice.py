@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import rng
-from .bids import bid_of, cost_tail, factor_for
+from .bids import bid_of, factor_for
 from .jit import compiled, shared, spliced
 from .outlook import by_law, catch_up, note_change
 from .rng import hash2
@@ -60,9 +60,7 @@ def ask_for(st: State, k: int, o: int, i: int) -> float:
     if st.clock[0]["sealed"] == 0:
         return ask
     s, id_ = st.seller_of[o], st.tasks[i]["id"]
-    return bid_of(
-        st, k, o, ask, base_cost(st, k, o, i), factor_for(st, s, id_), cost_tail(st, s, id_)
-    )
+    return bid_of(st, k, o, ask, base_cost(st, k, o, i), factor_for(st, s, id_))
 
 
 @spliced
@@ -75,7 +73,8 @@ def base_cost(st: State, k: int, o: int, i: int) -> float:
 def look_at(st: State, k: int, o: int, i: int) -> None:
     """Make sure that the cell holds what this task's buyer expects of an offer."""
     task, kind = st.tasks[i], st.classes[k]
-    gone = task["joined"] - task["time"] if task["own"] == 1 else kind["call"]
+    apart = task["own"] == 1 or task["pinned"] >= 0  # which is called out for nothing
+    gone = task["joined"] - task["time"] if apart else kind["call"]
     deadline, patience = task["deadline"] - gone, max(task["patience"] - gone, 0.0)
     if st.clock[0]["exact_price"] == 1:
         by_law(st, k, o, deadline, patience, False, told_work(st, o, i))

@@ -242,8 +242,12 @@ class Clock(simpy.Environment):
         """Keep a task until what was agreed about it is carried out, as an agent's event.
 
         The kernel has no part in it: a task that it has asked about is in nobody's queue. Whose
-        seller has closed or failed in the meantime does without.
+        seller has closed or failed in the meantime does without, and so does, when its patience is
+        over, one that would not wait so long.
         """
+        patience = float(self.engine.state.tasks[i]["patience"])
+        if after > patience:
+            after, o = patience, -1
         self.engine.state.tasks[i]["state"] = CALLING
         self.engine.state.clock[0]["calling"] += 1
 

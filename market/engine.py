@@ -205,6 +205,7 @@ class Engine:
         """Open or close a seller; tasks it already has are finished."""
         acts.bring_up_to_date(self.state, now)
         self.state.sellers[seller]["listed"] = int(listed)
+        self.state.sellers[seller]["opened"] = now
         set_calls(self.state)
         self._requote(seller)
 
@@ -245,6 +246,7 @@ class Engine:
         self._make_room(seller, 0)
         with np.errstate(over="ignore"):
             acts.resume_serving(self.state, seller, now)
+            self.state.sellers[seller]["opened"] = now
             set_calls(self.state)
         self._follow()
 

@@ -172,7 +172,12 @@ def complete(st: State, s: int, now: float) -> None:
 
 @spliced
 def renege(st: State, i: int, now: float) -> None:
-    """Let a waiting task leave."""
+    """Let a waiting task leave: a queue, or a call for bids that takes too long."""
+    if st.tasks[i]["state"] == CALLING:
+        withdraw(st.events, st.heap, st.clock[0], len(st.sellers) + i)
+        st.clock[0]["calling"] -= 1
+        do_without(st, i, now)
+        return
     s = st.offers[st.tasks[i]["offer"]]["seller"]
     touch(st.sellers[s], now)
     dequeue(st, s, i)

@@ -150,7 +150,7 @@ def base_of(st: State, k: int, o: int) -> float:
     cell, kind = st.cells[k, o], st.classes[k]
     ask = cell["ask"]
     if st.clock[0]["sealed"] == 1:
-        ask = bid_of(st, k, o, ask, cell["cost"], st.sellers[st.offers[o]["seller"]]["factor"], 0.5)
+        ask = bid_of(st, k, o, ask, cell["cost"], st.sellers[st.offers[o]["seller"]]["factor"])
         cell["bid"] = ask
     if kind["plain"] == 0:
         return -math.inf if ask == math.inf else 0.0

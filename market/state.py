@@ -90,12 +90,14 @@ SELLER = np.dtype([
     ("since", _f), ("rate", _f), ("running", _i), ("waiting", _i), ("run_work", _f),
     ("run_variance", _f), ("touched", _f), ("run_time", _f), ("wait_time", _f), ("busy", _f),
     ("up_time", _f), ("slot_time", _f), ("open_time", _f), ("bid_rule", _i), ("bid_rate", _f),
-    ("cost_key", _u), ("factor", _f), ("answer", _f), ("silent", _i), ("sponsor", _f),
+    ("cost_key", _u), ("factor", _f), ("answer", _f), ("silent", _i), ("opened", _f),
+    ("sponsor", _f),
 ], align=True)  # fmt: skip
 """A seller: terms, then its service state. `served_work` is the work done per stream since the
 seller was last idle (its virtual clock) at time `since`; from `touched` to `open_time` are time
 integrals. Then how it bids: `factor` is the mean of its cost factor, `answer` the time until its
-bid is there, `silent` whether that is too late, `sponsor` what it bids for position."""
+bid is there, `silent` whether that is too late, `sponsor` what it bids for position,
+`opened` since when it has been on the market."""
 
 QUEUE = np.dtype([
     ("head", _i), ("tail", _i), ("length", _i), ("running", _i), ("work", _f), ("variance", _f),

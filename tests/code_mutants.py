@@ -455,7 +455,7 @@ MUTANTS: dict[str, Mutant] = {
                                      a_call_comes_before_the_work),
     "costs are as listed": Mutant(bids, "factor_for", lambda _: lambda st, s, id_: 1.0,
                                   costs_are_drawn_and_charged),
-    "nobody shades": Mutant(bids, "rival_price", lambda _: lambda st, k, o, cost, tail: 0.0,
+    "nobody shades": Mutant(bids, "rival_price", lambda _: lambda st, k, o, cost, tail, limit: 0.0,
                             equilibrium_bids_are_shaded),
     "rivals are like oneself": Mutant(
         auction, "could_score", lambda _: lambda st, k, i, count, leader, tail: st.score[leader],

@@ -158,6 +158,8 @@ for path in sorted((CORPUS / "bad").glob("*.toml")):
     except ValueError:
         pass
 load(CORPUS / "small.toml")
+for path in sorted(CORPUS.glob("everything*.toml")):
+    load(path)
 os.environ["WALRAS_DATA"] = str(CORPUS / "bad")
 for target in ("no-such", "marketplac", str(CORPUS), "a\\0b", "/dev/null"):
     render(read(target).problems)

@@ -19,7 +19,18 @@ from ..jit import compiled
 
 @compiled
 def announced(before: float, linear: float, quadratic: float) -> float:
-    """Return the announced score before price: linear · W + quadratic · W², USD."""
+    """Return the announced score before price, USD: linear · W + quadratic · W², W itself below 0.
+
+    It never falls in W: beyond the top of a parabola that opens downwards it stays there.
+
+    Example:
+        >>> announced(0.5, 0.5, 0.25), announced(-9.0, 0.5, 0.25), announced(9.0, 1.0, -0.5)
+        (0.3125, -9.0, 0.5)
+    """
+    if before <= 0.0:
+        return before
+    if quadratic < 0.0:
+        before = min(before, -0.5 * linear / quadratic)
     return linear * before + quadratic * before * before
 
 

@@ -17,7 +17,7 @@ from walras.market.schema.trading import DOUBLE
 from walras.market.state import State
 from walras.market.work import FIXED, WORK
 
-from .bidding import STEPS, best_rival, slot_cost, upper
+from .bidding import STEPS, announced, best_rival, slot_cost, upper
 from .station import LEVELS, Station
 from .terms import Experience, Law, Terms, charge
 
@@ -202,7 +202,7 @@ class Beliefs:
         before = self.before(o, outlook, value, delay)
         if ask == math.inf:
             return -math.inf
-        told = before if self.plainly else self.linear * before + self.quadratic * before * before
+        told = before if self.plainly else announced(before, self.linear, self.quadratic)
         return told - ask * self.billed_share(o, outlook)
 
     def before(self, o: int, outlook: Outlook, value: float, delay: float) -> float:
@@ -321,14 +321,22 @@ class Beliefs:
         least = at(upper(terms.spec.cost_factor, tail))
         if rule.kind == "markup":
             return least * (1.0 + rule.rate)
-        if rule.kind == "equilibrium" and self.auction and self.auction.kind == "first_price":
-            reserve = math.inf if self.auction.reserve is None else self.auction.reserve
-            rivals = [
-                (min(at(upper(terms.spec.cost_factor, tail * x)), reserve), weight)
-                for x, weight in best_rival(rule.bidders)
-            ]
-            return max(least, sum(price * weight for price, weight in rivals))
         return least
+
+    def rivals_bid(
+        self, o: int, times: tuple[float, float], outlook: Outlook, tail: float, limit: float,
+        sizes: tuple[float, float] | None,
+    ) -> float:  # fmt: skip
+        """Return what the best rival is expected to ask, of sellers alike that ask more."""
+        terms, rule = self.terms[o], self.rules[o]
+        cost = charge(terms.cost, *sizes) if sizes else float(self.cost[o])
+        work = sizes[0] * terms.prefill + sizes[1] if sizes else None
+        found = [
+            (self.least(o, self.laws[o], *times, cost * upper(terms.spec.cost_factor, tail * x),
+                        outlook, work), weight)
+            for x, weight in best_rival(rule.bidders)  # type: ignore[union-attr]
+        ]  # fmt: skip
+        return sum(min(price, limit) * weight for price, weight in found)
 
     # --- worth ----------------------------------------------------------------------------------
 
@@ -438,7 +446,7 @@ class Beliefs:
         utility = right * value * delta - (1.0 - right) * self.spec.loss * used
         utility = utility - delay_cost * time - (self.more - self.fine)
         if not self.plainly:
-            utility = self.linear * utility + self.quadratic * utility * utility
+            utility = np.array([announced(u, self.linear, self.quadratic) for u in utility])
         utility = utility - paid + self.shut
         scores: Scores = utility.tolist() if len(utility) <= FEW else utility
         return scores

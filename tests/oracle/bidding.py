@@ -32,8 +32,17 @@ def upper(law: Any, tail: float) -> float:
 @cache
 def best_rival(bidders: int) -> list[tuple[float, float]]:
     """Return (share of one's own tail, weight) of the smallest factor of the rivals above it."""
-    points, weights = roots_jacobi(NODES, 0.0, bidders - 2.0)
-    return list(zip(((1 + points) / 2).tolist(), (weights / weights.sum()).tolist(), strict=True))
+    points, weights = roots_jacobi(NODES, 0.0, 3.0 * bidders - 4.0)
+    shares = ((1 + points) / 2) ** 3
+    return list(zip(shares.tolist(), (weights / weights.sum()).tolist(), strict=True))
+
+
+def announced(before: float, linear: float, quadratic: float) -> float:
+    """Return what a buyer announces of a worth before price: never less for more."""
+    if before <= 0.0:
+        return before
+    top = -linear / (2.0 * quadratic) if quadratic < 0.0 else math.inf
+    return linear * min(before, top) + quadratic * min(before, top) ** 2
 
 
 @cache

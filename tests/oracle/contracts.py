@@ -181,7 +181,8 @@ class ContractMarket(Simulation):
 
     def renew(self, k: int) -> None:
         """Let each customer of a class take the best plan, and pay its fee."""
-        shown = [(c, o) for c, o in self.plans(k) if self.stations[self.terms[o].seller].listed]
+        there = [station.listed and not station.down for station in self.stations]
+        shown = [(c, o) for c, o in self.plans(k) if there[self.terms[o].seller]]
         worth = {plan: self.prospect(k, *plan) for plan in shown}
         plans = [-1, *sorted({c for c, _ in shown} - {-1})]
         for customer in self.customers[k]:

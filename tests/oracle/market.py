@@ -16,7 +16,7 @@ from walras.market.state import State
 
 from .beliefs import FEW, Beliefs, Outlook, Scores
 from .bidding import best_rival, upper
-from .calendar import AGENT, ARRIVAL, RANKS, Calendar
+from .calendar import AGENT, ARRIVAL, RANKS, RENEGE, Calendar
 from .draws import Draws
 from .events import Event
 from .exchange import Exchange
@@ -217,11 +217,21 @@ class Simulation:
 
     def collect_bids(self, task: Task) -> Process:
         """Wait until bids are in."""
-        close = self.calendar.now + self.beliefs[task.kind].call
-        yield self.calendar.at(close, ARRIVAL, task.id)
+        call, waits = self.beliefs[task.kind].call, True
+        if task.patience < call:
+            yield self.calendar.at(self.calendar.now + task.patience, RENEGE, task.id)
+            waits = False
+        else:
+            yield self.calendar.at(self.calendar.now + call, ARRIVAL, task.id)
         self.calling.discard(task)
         self.in_system -= 1
-        self.choose(task)
+        if waits:
+            self.choose(task)
+        else:
+            outside = self.outside[task.row]
+            task.taste = outside if self.beliefs[task.kind].spec.outside_option else 0.0
+            self.choices.append(Choice(task.id, -1, 0.0, 0.0))
+            self.end(task, "balked")
 
     def choose(self, task: Task) -> None:
         """Let a buyer choose, and its task join the seller."""
@@ -307,15 +317,34 @@ class Simulation:
         """Return who wins the auction of a task, −1 for nobody, and the price it is paid."""
         assert self.auction
         bids = [float(bid) for bid in beliefs.bids(task.input, task.output)]
+        for o, terms in enumerate(self.terms):
+            if task.joined > task.time and self.stations[terms.seller].opened > task.time:
+                score[o] = -math.inf
         if not isinstance(self.auction, ScoringAuction):
             return self.procure(beliefs, task, score, bids, outside)
         least = max(outside, self.reserve)
+        if not beliefs.plainly:
+            score = [
+                s if s > -math.inf and self.liked(beliefs, task, o, bids[o]) >= outside
+                else -math.inf for o, s in enumerate(score)
+            ]  # fmt: skip
         if self.auction.kind == "first_score":
             score = self.shade(beliefs, task, score, bids, least)
         o = self.best(score, least, task.row)
-        if o < 0 or self.auction.kind == "first_score":
-            return o, bids[o]
-        return o, self.second_score(beliefs, score, bids[o], o, least)
+        if o < 0:
+            return o, 0.0
+        limit, price, billed = math.inf, bids[o], float(beliefs.billed[o])
+        if not beliefs.plainly and outside > -math.inf and billed > 0.0:
+            limit = price + (self.liked(beliefs, task, o, price) - outside) / billed
+        if self.auction.kind == "second_score":
+            price = self.second_score(beliefs, score, price, o, least)
+        return o, min(price, limit)
+
+    def liked(self, beliefs: Beliefs, task: Task, o: int, price: float) -> float:
+        """Return the buyer's true expected utility of an offer at a price, taste included."""
+        outlook = Outlook(*beliefs.outlook[:, o])
+        before = beliefs.before(o, outlook, task.value, task.delay_cost)
+        return before + float(self.taste[task.row][o]) - price * float(beliefs.billed[o])
 
     def second_score(
         self, beliefs: Beliefs, score: Scores, bid: float, o: int, least: float
@@ -333,6 +362,9 @@ class Simulation:
         self, beliefs: Beliefs, task: Task, score: Scores, bids: list[float], outside: float
     ) -> tuple[int, float]:
         """Return the lowest acceptable bidder and its price, by its own bid or the next one's."""
+        assert self.auction
+        if self.auction.kind == "first_price":
+            self.shade_prices(beliefs, task, score, bids, outside)
         fit = [
             o for o in beliefs.serving
             if score[o] >= outside and score[o] > -math.inf and bids[o] <= self.reserve
@@ -341,7 +373,6 @@ class Simulation:
             return -1, 0.0
         coin = self.draws.tie[task.row].tolist()
         o = min(fit, key=lambda o: (bids[o], -coin[o]))
-        assert self.auction
         if self.auction.kind == "first_price":
             return o, bids[o]
         limits = [bids[j] for j in fit if self.owner[j] != self.owner[o]]
@@ -350,6 +381,33 @@ class Simulation:
             limits.append(bids[o] + (float(score[o]) - outside) / billed)
         price = min([*limits, self.reserve])
         return o, bids[o] if price == math.inf else max(price, bids[o])
+
+    def shade_prices(
+        self, beliefs: Beliefs, task: Task, score: Scores, bids: list[float], outside: float
+    ) -> None:
+        """Let each seller with equilibrium bids ask what its best rival is expected to."""
+        for o in beliefs.serving:
+            rule = beliefs.rules[o]
+            if rule is None or rule.kind != "equilibrium" or score[o] == -math.inf:
+                continue
+            billed, limit = float(beliefs.billed[o]), self.reserve
+            if outside > -math.inf and billed > 0.0:
+                limit = min(limit, bids[o] + (float(score[o]) - outside) / billed)
+            terms = self.terms[o]
+            sizes = (task.input, terms.billed(task.output)) if beliefs.told else None
+            tail, outlook = self.tails[task.row][terms.seller], Outlook(*beliefs.outlook[:, o])
+            times = self.times_left(beliefs, task)
+            bid = beliefs.rivals_bid(o, times, outlook, tail, limit, sizes)
+            if bid > bids[o]:
+                score[o] -= (bid - bids[o]) * billed
+                bids[o] = bid
+
+    def times_left(self, beliefs: Beliefs, task: Task) -> tuple[float, float]:
+        """Return what is left of a task's deadline and patience after the call."""
+        if beliefs.same_law and not task.alone:
+            return beliefs.usual_times()
+        gone = task.joined - task.time if task.alone else beliefs.call
+        return task.deadline - gone, max(task.patience - gone, 0.0)
 
     def shade(
         self, beliefs: Beliefs, task: Task, score: Scores, bids: list[float], least: float
@@ -388,11 +446,7 @@ class Simulation:
             spec, terms = self.terms[o].spec, self.terms[o]
             sizes = (task.input, terms.billed(task.output)) if beliefs.told else None
             outlook, law = Outlook(*beliefs.outlook[:, o]), beliefs.laws[o]
-            if beliefs.same_law and not task.alone:
-                times = beliefs.usual_times()
-            else:
-                gone = task.joined - task.time if task.alone else beliefs.call
-                times = (task.deadline - gone, max(task.patience - gone, 0.0))
+            times = self.times_left(beliefs, task)
             cost = charge(terms.cost, *sizes) if sizes else float(beliefs.cost[o])
             work = sizes[0] * terms.prefill + sizes[1] if sizes else None
             own, other = (

@@ -257,6 +257,8 @@ def sealed_bids(rng: Random, *, promised: bool, grid: bool) -> Data:
         auction["linear"], auction["quadratic"] = near(rng, 0.7), float(rng.normal(0.0, 0.2))
     if scores and promised:
         auction["promise"] = pick(rng, "posted", "bid")
+        if auction["promise"] == "bid" and auction.get("quadratic", 0.0) < 0.0:
+            auction["quadratic"] *= -1.0  # where a score is flat promises tie, but for rounding
     return auction
 
 

@@ -34,7 +34,7 @@ class Station:
         self.slots, self.speed, self.kappa = seller.slots, seller.speed, seller.kappa
         self.by_level = seller.discipline != "fcfs"
         self.preemptive = seller.discipline == "priority_preemptive"
-        self.listed, self.down = seller.enters == 0, 0
+        self.listed, self.down, self.opened = seller.enters == 0, 0, 0.0
         self.running: list[tuple[float, int, Task]] = []  # a heap: the next to finish comes first
         self.queues: list[deque[Task]] = [deque() for _ in range(LEVELS)]
         self.waiting = [0] * LEVELS  # tasks waiting at each level; queues keep those that left
@@ -211,6 +211,7 @@ class Station:
         self.down -= 1
         if self.down:
             return
+        self.opened = self.calendar.now
         self.changed()
         self.fill()
         self.aim()
@@ -225,5 +226,5 @@ class Station:
 
     def list(self, listed: bool) -> None:
         """Open or close for newcomers."""
-        self.listed = listed
+        self.listed, self.opened = listed, self.calendar.now
         self.changed()
