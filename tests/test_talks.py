@@ -439,6 +439,8 @@ class Talking(Simulation):
             o = -1
         self.in_system += 1
         pause = talk_time(task.id)
+        if pause > task.patience:  # it would not wait so long
+            pause, o = task.patience, -1
         if pause == 0.0:
             self.come_true(task, o)
         else:
