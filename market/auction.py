@@ -13,7 +13,7 @@ from .mechanisms.first_price import lowest
 from .mechanisms.first_score import best_of_owner
 from .mechanisms.posted_price import pick
 from .mechanisms.second_score import payment, score_to_beat
-from .mechanisms.vickrey import critical_price, runner_up
+from .mechanisms.vickrey import ceiling, critical_price, runner_up
 from .sampling import upper_quantile
 from .state import (
     ARRIVAL,
@@ -25,6 +25,7 @@ from .state import (
     VICKREY,
     State,
 )
+from .worth import announces_truth
 
 
 @spliced
@@ -46,17 +47,6 @@ def call_for_bids(st: State, i: int, now: float) -> bool:
     else:
         schedule(st.events, st.heap, clock, node, now + kind["call"], ARRIVAL, task["id"])
     return True
-
-
-@compiled
-def ceiling(bid: float, score: float, outside: float, billed: float) -> float:
-    """Return the price at which a buyer would rather do without: bid + (score − outside)/billed.
-
-    `score` is its utility at the bid; infinite for captive buyers and where no price is paid.
-    """
-    if outside == -math.inf or billed <= 0.0:
-        return math.inf
-    return bid + (score - outside) / billed
 
 
 @compiled
@@ -169,7 +159,7 @@ def hold(st: State, k: int, i: int, count: int, outside: float) -> tuple[int, fl
         return place, critical_price(
             st.bids[place], st.score[place], billed, outside, rival, reserve
         )
-    floor, as_liked = max(outside, reserve), clock["linear"] == 1.0 and clock["quadratic"] == 0.0
+    floor, as_liked = max(outside, reserve), announces_truth(clock)
     if not as_liked:
         keep_to_worth(st, k, i, count, outside)
     limit = math.inf  # with a score of its own a buyer may have to be kept from paying too much

@@ -46,6 +46,12 @@ def worth(
     )
 
 
+@compiled
+def announces_truth(clock: Any) -> bool:
+    """Return whether buyers score offers by what they are worth to them."""
+    return clock["linear"] == 1.0 and clock["quadratic"] == 0.0
+
+
 @spliced
 def score_of(st: State, k: int, o: int, ask: float, value: float, delay_cost: float) -> float:
     """Return what an offer scores at an ask, taste apart: its expected utility, USD.
@@ -54,7 +60,7 @@ def score_of(st: State, k: int, o: int, ask: float, value: float, delay_cost: fl
     """
     cell, seller, clock = st.cells[k, o], st.sellers[st.offers[o]["seller"]], st.clock[0]
     loss = st.classes[k]["loss"]
-    if (clock["linear"] == 1.0 and clock["quadratic"] == 0.0) or ask == math.inf:
+    if announces_truth(clock) or ask == math.inf:
         return worth(cell, seller, ask, value, loss, delay_cost)
     before = worth(cell, seller, 0.0, value, loss, delay_cost)
     return announced(before, clock["linear"], clock["quadratic"]) - ask * cell["billed"]

@@ -13,13 +13,13 @@ from ..jit import compiled
 
 
 @compiled
-def best_bid(traders: Any, first: int, end: int) -> int:
-    """Return who of `traders[first:end]` has the best standing bid, of equals the oldest; or −1."""
+def best_order(traders: Any, first: int, end: int, sign: float) -> int:
+    """Return whose order has the largest sign · price, of equals the oldest; −1 if none stands."""
     best = -1
     for t in range(first, end):
         if traders[t]["live"] == 0:
             continue
-        if best < 0 or traders[t]["price"] > traders[best]["price"] or (
+        if best < 0 or sign * traders[t]["price"] > sign * traders[best]["price"] or (
             traders[t]["price"] == traders[best]["price"]
             and traders[t]["number"] < traders[best]["number"]
         ):  # fmt: skip
@@ -28,18 +28,15 @@ def best_bid(traders: Any, first: int, end: int) -> int:
 
 
 @compiled
+def best_bid(traders: Any, first: int, end: int) -> int:
+    """Return who of `traders[first:end]` has the best standing bid; or −1."""
+    return best_order(traders, first, end, 1.0)
+
+
+@compiled
 def best_ask(traders: Any, first: int, end: int) -> int:
-    """Return who of `traders[first:end]` has the best standing ask, of equals the oldest; or −1."""
-    best = -1
-    for t in range(first, end):
-        if traders[t]["live"] == 0:
-            continue
-        if best < 0 or traders[t]["price"] < traders[best]["price"] or (
-            traders[t]["price"] == traders[best]["price"]
-            and traders[t]["number"] < traders[best]["number"]
-        ):  # fmt: skip
-            best = t
-    return best
+    """Return who of `traders[first:end]` has the best standing ask; or −1."""
+    return best_order(traders, first, end, -1.0)
 
 
 @compiled

@@ -36,13 +36,23 @@ def runner_up(
 
 
 @compiled
+def ceiling(bid: float, score: float, outside: float, billed: float) -> float:
+    """Return the price at which a buyer would rather do without: bid + (score − outside)/billed.
+
+    `score` is its utility at the bid; infinite for captive buyers and where no price is paid.
+    """
+    if outside == -math.inf or billed <= 0.0:
+        return math.inf
+    return bid + (score - outside) / billed
+
+
+@compiled
 def critical_price(
     bid: float, score: float, billed: float, outside: float, rival: float, reserve: float
 ) -> float:
     """Return the highest price at which the winner would still have won; its bid if none is.
 
-    The buyer does without above bid + (score − outside) / billed, `billed` the share of the price
-    that it expects to pay.
+    `billed` is the share of the price that the buyer expects to pay.
 
     Example:
         >>> critical_price(0.25, 0.75, 1.0, 0.0, 0.5, math.inf)
@@ -50,8 +60,5 @@ def critical_price(
         >>> critical_price(0.25, 0.75, 1.0, 0.0, math.inf, math.inf)
         1.0
     """
-    ceiling = math.inf
-    if outside > -math.inf and billed > 0.0:
-        ceiling = bid + (score - outside) / billed
-    price = min(rival, reserve, ceiling)
+    price = min(rival, reserve, ceiling(bid, score, outside, billed))
     return bid if math.isinf(price) else max(price, bid)

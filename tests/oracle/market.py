@@ -252,7 +252,7 @@ class Simulation:
             score = self.limit(beliefs, task, score)
         outside = self.outside[task.row] if beliefs.spec.outside_option else -math.inf
         if self.auction:
-            o, task.price = self.award(beliefs, task, list(score), outside)
+            o, task.price = self.award(beliefs, task, score, outside)
         else:
             o = self.best(score, outside, task.row)
         if o < 0:
@@ -264,10 +264,8 @@ class Simulation:
         billed = terms.billed(task.output)
         task.taste = float(self.taste[task.row][o])
         if self.auction:
-            outlook = Outlook(*beliefs.outlook[:, o])
-            before = beliefs.before(o, outlook, task.value, task.delay_cost) + task.taste
             lost = task.delay_cost * (now - task.time)
-            task.utility = before - task.price * float(beliefs.billed[o]) - lost
+            task.utility = self.liked(beliefs, task, o, task.price) - lost
         else:
             task.price, task.utility = charge(terms.price, task.input, billed), float(score[o])
         task.offer, task.cell = o, k * len(self.terms) + o
@@ -316,12 +314,14 @@ class Simulation:
     ) -> tuple[int, float]:
         """Return who wins the auction of a task, −1 for nobody, and the price it is paid."""
         assert self.auction
-        bids = [float(bid) for bid in beliefs.bids(task.input, task.output)]
-        for o, terms in enumerate(self.terms):
-            if task.joined > task.time and self.stations[terms.seller].opened > task.time:
-                score[o] = -math.inf
+        bids: Any = beliefs.bids(task.input, task.output)
+        if task.joined > task.time:
+            score = [
+                s if self.stations[terms.seller].opened <= task.time else -math.inf
+                for s, terms in zip(score, self.terms, strict=True)
+            ]
         if not isinstance(self.auction, ScoringAuction):
-            return self.procure(beliefs, task, score, bids, outside)
+            return self.procure(beliefs, task, list(score), bids.tolist(), outside)
         least = max(outside, self.reserve)
         if not beliefs.plainly:
             score = [
@@ -329,11 +329,12 @@ class Simulation:
                 else -math.inf for o, s in enumerate(score)
             ]  # fmt: skip
         if self.auction.kind == "first_score":
+            bids = bids.tolist()
             score = self.shade(beliefs, task, score, bids, least)
         o = self.best(score, least, task.row)
         if o < 0:
             return o, 0.0
-        limit, price, billed = math.inf, bids[o], float(beliefs.billed[o])
+        limit, price, billed = math.inf, float(bids[o]), float(beliefs.billed[o])
         if not beliefs.plainly and outside > -math.inf and billed > 0.0:
             limit = price + (self.liked(beliefs, task, o, price) - outside) / billed
         if self.auction.kind == "second_score":
@@ -351,8 +352,11 @@ class Simulation:
     ) -> float:
         """Return the price at which the winner just scores the score to beat."""
         mine = self.owner[o]
-        rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
-        beat = max(least, max(rivals, default=-math.inf))
+        if isinstance(score, list):
+            rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
+            beat = max(least, max(rivals, default=-math.inf))
+        else:
+            beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
         billed = float(beliefs.billed[o])
         if beat == -math.inf or billed <= 0.0:
             return bid
