@@ -17,11 +17,12 @@ from ..market.schema.market import Market, PriceChange
 from ..market.schema.negotiation import Negotiation
 from ..market.schema.supply import Seller
 from ..market.schema.trading import DOUBLE
+from .lint_auctions import AUCTION_RULES
 from .lint_contracts import CONTRACT_RULES
 from .lint_platform import PLATFORM_RULES
 from .lint_queues import QUEUE_RULES
 from .lint_trading import TRADING_RULES
-from .terms import Term, Terms, highest
+from .terms import Term, Terms, highest, latest
 
 _ROUNDING = 1e-9
 
@@ -132,9 +133,7 @@ def impossible_deadlines(terms: Terms) -> Found:
             continue
         mine = [t for t in terms.of_class(task) if math.isfinite(t.latency)]
         fastest = min(mine, key=lambda t: t.latency, default=None)
-        due = highest(task.deadline)
-        due = task.deadline.mean if math.isinf(due) else due
-        due += getattr(task.lateness, "grace", 0.0)
+        due = latest(task)
         if fastest is not None and fastest.latency > due:
             text = (
                 f"task class `{task.name}`: no offer can meet the deadline of {due:.4g} s; the "
@@ -155,9 +154,7 @@ def endless_talks(terms: Terms) -> Found:
         times = [t.latency for t in terms.of_class(task) if math.isfinite(t.latency)]
         if task.deadline is None or not times:
             continue
-        due = highest(task.deadline)
-        due = task.deadline.mean if math.isinf(due) else due
-        due += getattr(task.lateness, "grace", 0.0)
+        due = latest(task)
         if min(times) <= due < min(times) + mechanism.round_time:
             text = (
                 f"task class `{task.name}`: a round of talks takes {mechanism.round_time:.4g} s "
@@ -197,7 +194,9 @@ def idle_penalties(terms: Terms) -> Found:
 
 
 def too_many_considered(terms: Terms) -> Found:
-    """W211: m offers are shown, fewer serve the class."""
+    """W211: m offers are shown, fewer serve the class; in double auctions W226 says it all."""
+    if isinstance(terms.market.mechanism, DOUBLE):
+        return
     for k, task in enumerate(terms.market.tasks):
         offers = len(terms.of_class(task))
         if task.consideration is not None and task.consideration > offers > 0:
@@ -264,5 +263,6 @@ RULES: tuple[Callable[[Terms], Found], ...] = (
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks,
     *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
+    *AUCTION_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

@@ -9,6 +9,7 @@ from ..market.schema.auctions import bids_posted
 from ..market.schema.demand import Argmax, Logit, TaskClass
 from ..market.schema.entries import Path
 from ..market.schema.market import PriceChange
+from ..market.schema.trading import DOUBLE
 from .terms import Term, Terms, highest
 
 _MOST_RANKINGS = 1e6
@@ -24,9 +25,12 @@ def shows_a_few(terms: Terms, task: TaskClass) -> bool:
 
 
 def unnoticed_ranking(terms: Terms) -> Found:
-    """W241: ranked by rating or by bids for position, and every class considers all its offers."""
+    """W241: ranked by rating or by bids for position, and every class considers all its offers.
+
+    Not in double auctions, where W226 says it all.
+    """
     ranking = terms.market.platform.ranking
-    if ranking not in ("rating", "sponsored"):
+    if ranking not in ("rating", "sponsored") or isinstance(terms.market.mechanism, DOUBLE):
         return
     if not any(shows_a_few(terms, task) for task in terms.market.tasks):
         text = (
@@ -37,14 +41,18 @@ def unnoticed_ranking(terms: Terms) -> Found:
 
 
 def idle_bids(terms: Terms) -> Found:
-    """W242: sponsor > 0 where `platform.ranking` is not sponsored: nobody reads the bid."""
-    if terms.market.platform.ranking == "sponsored":
+    """W242: sponsor > 0 where `platform.ranking` is not sponsored: nobody reads the bid.
+
+    Not in double auctions, where W226 says it all.
+    """
+    market = terms.market
+    if market.platform.ranking == "sponsored" or isinstance(market.mechanism, DOUBLE):
         return
-    for s, seller in enumerate(terms.market.sellers):
+    for s, seller in enumerate(market.sellers):
         if seller.sponsor > 0:
             text = (
                 f"seller `{seller.name}` bids for position, but offers are ranked by "
-                f"{terms.market.platform.ranking}"
+                f"{market.platform.ranking}"
             )
             yield "W242", ("sellers", s, "sponsor"), text
 

@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator
 
 from ..market.schema.demand import TaskClass
 from ..market.schema.entries import Path
-from ..market.schema.trading import DOUBLE, CallMarket, ZICTrader, ZIUTrader
+from ..market.schema.trading import (
+    DOUBLE,
+    CallMarket,
+    ContinuousAuction,
+    ZICTrader,
+    ZIUTrader,
+)
 from .terms import Terms, highest
+
+_MOST_SESSIONS = 1e9
 
 Found = Iterator[tuple[str, Path, str]]
 
@@ -16,10 +24,18 @@ Found = Iterator[tuple[str, Path, str]]
 def late_sessions(terms: Terms) -> Found:
     """W221: period > min(max patience, max D + grace) of a class: a bid meets one session at most.
 
-    Tasks that come earlier than that before a session have gone when it is held.
+    Tasks that come earlier than that before a session have gone when it is held. Or period ≥ until:
+    no session is held at all.
     """
-    mechanism = terms.market.mechanism
+    mechanism, until = terms.market.mechanism, terms.market.run.until
     if not isinstance(mechanism, CallMarket):
+        return
+    if mechanism.period >= until:
+        text = (
+            f"the first session would be held after {mechanism.period:.4g} s, and the run ends at "
+            f"{until:.4g} s: nobody trades"
+        )
+        yield "W221", ("mechanism", "period"), text
         return
     for k, task in enumerate(terms.market.tasks):
         life = longest_wait(task)
@@ -79,6 +95,89 @@ def quotes_that_miss(terms: Terms) -> Found:
         yield "W223", ("mechanism", "buyers"), text
 
 
+def captive_traders(terms: Terms) -> Found:
+    """W224: outside_option = false in a double auction: who finds no price does without even so.
+
+    Such a class bids what an answer is worth to it, the taste for doing without taken as 0.
+    """
+    if not isinstance(terms.market.mechanism, DOUBLE):
+        return
+    for k, task in enumerate(terms.market.tasks):
+        if not task.outside_option:
+            text = (
+                f"task class `{task.name}`: with outside_option = false it still does without "
+                "where nobody sells at what an answer is worth to it; raise its value to let it "
+                "pay more"
+            )
+            yield "W224", ("tasks", k, "outside_option"), text
+
+
+def uncovered_promises(terms: Terms) -> Found:
+    """W225: refund_late > 0 (and some class has a deadline) or a penalty, in a double auction.
+
+    c = cost / ((1 − commission) · tokens paid for) counts refunds of wrong answers alone: whoever
+    asks near its cost sells at a loss where answers are late.
+    """
+    market = terms.market
+    if not isinstance(market.mechanism, DOUBLE):
+        return
+    due = any(task.deadline is not None for task in market.tasks)
+    for s, seller in enumerate(market.sellers):
+        named = [
+            name for name, owed in (
+                ("refund_late", due and seller.refund_late > 0),
+                ("penalty", seller.promise is not None and seller.penalty > 0),
+            ) if owed
+        ]  # fmt: skip
+        if named:
+            text = (
+                f"seller `{seller.name}` pays for late answers ({' and '.join(named)}), but the "
+                "cost it quotes from does not count that; add to `cost` what it comes to"
+            )
+            yield "W225", ("sellers", s, named[0]), text
+
+
+def unread_list(terms: Terms) -> Found:
+    """W226: consideration, sponsor or a ranking in a double auction: a buyer sees no offers there.
+
+    It takes a unit of the tier, whoever delivers; no position is sold or paid for.
+    """
+    market = terms.market
+    if not isinstance(market.mechanism, DOUBLE):
+        return
+    set_: list[tuple[Path, str]] = []
+    if market.platform.ranking != "price":
+        set_.append((("platform", "ranking"), "platform.ranking"))
+    few = [(k, t.name) for k, t in enumerate(market.tasks) if t.consideration is not None]
+    if few:
+        set_.append((("tasks", few[0][0], "consideration"), f"consideration of `{few[0][1]}`"))
+    paid = [(s, x.name) for s, x in enumerate(market.sellers) if x.sponsor > 0]
+    if paid:
+        set_.append((("sellers", paid[0][0], "sponsor"), f"sponsor of `{paid[0][1]}`"))
+    for path, what in set_:
+        text = f"{what} does nothing in {market.mechanism.kind}: no buyer is shown a list of offers"
+        yield "W226", path, text
+
+
+def many_sessions(terms: Terms) -> Found:
+    """W227: until / period, or until · shouts, above 10⁹: a quarter of an hour of computing."""
+    mechanism, until = terms.market.mechanism, terms.market.run.until
+    if isinstance(mechanism, CallMarket):
+        count, name = until / mechanism.period, "period"
+    elif isinstance(mechanism, ContinuousAuction):
+        count, name = until * mechanism.shouts, "shouts"
+    else:
+        return
+    if count > _MOST_SESSIONS:
+        text = (
+            f"about {count:.1g} {'sessions' if name == 'period' else 'shouts'} in the run; at a "
+            f"million a second that takes {count / 3.6e9:,.1f} hours; change mechanism.{name} or "
+            "run.until"
+        )
+        yield "W227", ("mechanism", name), text
+
+
 TRADING_RULES: tuple[Callable[[Terms], Found], ...] = (
-    late_sessions, empty_tier, quotes_that_miss,
+    late_sessions, empty_tier, quotes_that_miss, captive_traders, uncovered_promises, unread_list,
+    many_sessions,
 )  # fmt: skip

@@ -167,6 +167,18 @@ def highest(law: Any) -> float:
     return law.value if isinstance(law, Constant) else math.inf
 
 
+def latest(task: TaskClass) -> float:
+    """Return the longest time in which an answer of a class is of use, s: max D, and its grace.
+
+    Of a deadline without bound, its mean; infinite where answers are never late.
+    """
+    if task.deadline is None:
+        return math.inf
+    due = highest(task.deadline)
+    due = task.deadline.mean if math.isinf(due) else due
+    return due + float(getattr(task.lateness, "grace", 0.0))
+
+
 def mean_size(task: TaskClass, name: str) -> float:
     """Return the mean of a class's `input_tokens` or `output_tokens`; NaN where a file knows it."""
     law = getattr(task, name)

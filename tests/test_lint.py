@@ -58,6 +58,13 @@ RANGES: Changes = {
     "sellers": {"kind": "zi_c", "low": 5, "high": 9},
 }
 MAIN: Changes = {"kind": "exit", "at": 10, "seller": "one"}
+PRICE: Changes = {"kind": "price", "at": 10, "seller": "one", "price": 9}
+DRAWN: Changes = {"cost_factor": {"kind": "uniform", "low": 0.5, "high": 1.5}}
+
+
+def shaded(bidders: int = 2, kind: str = "first_score") -> Changes:
+    return {"kind": kind, "bid": {"kind": "equilibrium", "bidders": bidders}}
+
 
 FIRES = {
     "W201": [
@@ -124,6 +131,7 @@ FIRES = {
             task(deadline=2, lateness={"kind": "linear", "grace": 0.5}),
             mechanism={"kind": "call_market", "period": 3},
         ),
+        market(mechanism={"kind": "call_market", "period": "1 d"}),
     ],
     "W222": [
         market(mechanism={"kind": "k_double", "least_accuracy": 0.95}),
@@ -135,6 +143,66 @@ FIRES = {
         ),
     ],
     "W223": [market(mechanism={"kind": "continuous", **RANGES})],
+    "W224": [market(task(outside_option=False), mechanism="k_double")],
+    "W225": [
+        market(task(deadline=9), seller(refund_late=0.5), mechanism="call_market"),
+        market(seller(promise=3, penalty=0.01), mechanism="continuous"),
+    ],
+    "W226": [
+        market(FEW, mechanism="k_double"),
+        market(seller(sponsor=0.1), mechanism="call_market"),
+        market(platform=RATED, mechanism="continuous"),
+    ],
+    "W227": [
+        market(mechanism={"kind": "call_market", "period": 1e-6}),
+        market(mechanism={"kind": "continuous", "shouts": 1e6}),
+    ],
+    "W261": [
+        market(seller(pricing="load_pricing"), mechanism=AUCTION),
+        market(seller(pricing="undercut"), seller("two"), mechanism=shaded()),
+        market(seller(pricing="cost_plus"), mechanism="k_double"),
+        market(
+            seller(bidding="markup"), events=[PRICE], mechanism={"kind": "vickrey", "bid": "price"}
+        ),
+    ],
+    "W262": [
+        market(seller(), seller("two"), mechanism=shaded()),
+        market(seller(cost_factor={"kind": "uniform", "low": 1, "high": 1}), mechanism=shaded()),
+    ],
+    "W263": [
+        market(seller(**DRAWN), mechanism=shaded()),
+        market(seller(**DRAWN), seller("two", **DRAWN), mechanism=shaded(3)),
+        market(seller(owner="x", **DRAWN), seller("two", owner="x", **DRAWN), mechanism=shaded()),
+        market(FEW, seller(**DRAWN), seller("two", **DRAWN), mechanism=shaded(2, "first_price")),
+        market(seller(**DRAWN), seller("two", bid_time=2), mechanism={**shaded(), "call": 1}),
+    ],
+    "W264": [
+        market(task(deadline="2 s"), mechanism={**AUCTION, "bid_time": 1.1}),
+        market(
+            task(deadline="2 s"),
+            seller(),
+            seller("two", bid_time=9),
+            mechanism={**AUCTION, "call": 1.1},
+        ),
+        market(task(patience=1), seller(network_time=0.5), mechanism={**AUCTION, "bid_time": 0.6}),
+    ],
+    "W265": [
+        market(seller(bid_time=2), seller("two"), mechanism={**AUCTION, "call": 1}),
+        market(seller(network_time=2), mechanism={**AUCTION, "call": 1}),
+    ],
+    "W266": [
+        market(mechanism={"kind": "vickrey", "reserve": 0.00049}),
+        market(mechanism={"kind": "first_price", "bid": "price", "reserve": 0.00099}),
+        market(seller(**DRAWN), mechanism={"kind": "vickrey", "reserve": 0.00024}),
+        market(
+            mechanism={"kind": "vickrey", "bid": {"kind": "markup", "rate": 1}, "reserve": 0.0009}
+        ),
+        market(mechanism={**AUCTION, "reserve": 0.9}),
+    ],
+    "W267": [
+        market(mechanism={"kind": "vickrey", "reserve": 0.9}),
+        market(mechanism={**AUCTION, "reserve": -0.1}),
+    ],
     "W241": [
         market(platform={"ranking": "sponsored"}),
         market(task(consideration=1), platform={"ranking": "rating"}),
@@ -215,7 +283,7 @@ SILENT = {
         market(seller(price={"output": 4.0}, pricing="cost_plus")),
     ],
     "W210": [market(), market(task(arrivals={"kind": "replay", "file": "no.csv"}))],
-    "W211": [market(task(consideration=1))],
+    "W211": [market(task(consideration=1)), market(task(consideration=9), mechanism="k_double")],
     "W212": [market(run={"epoch": "1 h"})],
     "W213": [
         market(),
@@ -237,8 +305,12 @@ SILENT = {
     "W241": [
         market(), market(FEW, seller(), seller("two"), platform=RATED),
         market(FEW, seller(), seller("two"), platform=SPONSORED),
+        market(platform=RATED, mechanism="k_double"),
     ],
-    "W242": [market(FEW, seller(sponsor=0.0001), seller("two"), platform=SPONSORED)],
+    "W242": [
+        market(FEW, seller(sponsor=0.0001), seller("two"), platform=SPONSORED),
+        market(seller(sponsor=0.0001), mechanism="k_double"),
+    ],
     "W243": [
         market(FEW, seller(sponsor=0.00049), seller("two"), platform=SPONSORED),
         market(FEW, seller(sponsor=1.0, pricing="cost_plus"), seller("two"), platform=SPONSORED),
@@ -265,6 +337,7 @@ SILENT = {
         market(task(patience={"kind": "exponential", "mean": 1}),
                mechanism={"kind": "call_market", "period": 3}),
         market(task(deadline="2 s"), mechanism="continuous"),
+        market(mechanism={"kind": "call_market", "period": "23 h"}),
     ],
     "W222": [
         market(mechanism={"kind": "k_double", "least_accuracy": 0.9}),
@@ -276,6 +349,71 @@ SILENT = {
         market(mechanism={"kind": "call_market", "buyers": {"kind": "zi_u", "high": 4}}),
         market(mechanism={"kind": "k_double", "buyers": {"kind": "zi_u", "high": 5},
                           "sellers": {"kind": "zi_u", "low": 5, "high": 9}}),
+    ],
+    "W224": [market(mechanism="k_double"), market(task(outside_option=False))],
+    "W225": [
+        market(seller(refund_late=0.5), mechanism="call_market"),
+        market(task(deadline=9), seller(refund_late=0.5, promise=3, penalty=0.01)),
+        market(task(deadline=9), seller(refund_wrong=0.5, promise=3), mechanism="k_double"),
+    ],
+    "W226": [
+        market(FEW, seller(sponsor=0.0001), seller("two"), platform=SPONSORED, mechanism=AUCTION),
+        market(mechanism="k_double"),
+    ],
+    "W227": [
+        market(mechanism={"kind": "call_market", "period": 1e-4}),
+        market(mechanism={"kind": "continuous", "shouts": 1e4}),
+    ],
+    "W261": [
+        market(seller(pricing="load_pricing")),
+        market(seller(pricing="load_pricing"), mechanism={"kind": "vickrey", "bid": "price"}),
+        market(seller(pricing="load_pricing"), mechanism="negotiation"),
+        market(seller(pricing="load_pricing"), seller("two", pricing="undercut", bidding="price"),
+               mechanism=AUCTION),
+        market(seller(bidding="price"), seller("two"), events=[PRICE], mechanism=AUCTION),
+    ],
+    "W262": [
+        market(seller(**DRAWN), seller("two", **DRAWN), mechanism=shaded()),
+        market(seller(), seller("two"), mechanism=shaded(kind="vickrey")),
+    ],
+    "W263": [
+        market(seller(**DRAWN), seller("two", **DRAWN), mechanism=shaded()),
+        market(FEW, seller(**DRAWN), mechanism=shaded(5, "second_score")),
+        market(task(consideration=2), seller(**DRAWN), seller("two", **DRAWN), seller("three"),
+               mechanism=shaded()),
+        market(seller(**DRAWN), seller("two", enters=9), mechanism=shaded(3)),
+        market(seller(**DRAWN), events=[MAIN], mechanism=shaded(3)),
+        market(task(), task(name="sum", skill="maths"), seller(accuracy=1, **DRAWN),
+               seller("two", **DRAWN), seller("three", accuracy={"maths": 1}, bidding="cost"),
+               mechanism=shaded()),
+    ],
+    "W264": [
+        market(task(deadline="2 s"), mechanism={**AUCTION, "bid_time": 0.9}),
+        market(task(deadline="2 s"), mechanism={**AUCTION, "bid_time": 0.9, "call": 1}),
+        market(task(deadline=2, lateness={"kind": "halflife", "half_life": 1}),
+               mechanism={**AUCTION, "bid_time": 1.1}),
+        market(task(deadline="500 ms"), mechanism={**AUCTION, "bid_time": 1.1}),
+        market(task(patience="deadline", deadline=9), mechanism={**AUCTION, "bid_time": 1.1}),
+    ],
+    "W265": [
+        market(seller(bid_time=2), seller("two"), mechanism=AUCTION),
+        market(seller(bid_time=1), mechanism={**AUCTION, "call": 1}),
+    ],
+    "W266": [
+        market(mechanism={"kind": "vickrey", "reserve": 0.00051}),
+        market(seller(**DRAWN), mechanism={"kind": "vickrey", "reserve": 0.00026}),
+        market(mechanism={"kind": "vickrey", "reserve": 0.00049}, quotes={"price": "exact"}),
+        market(mechanism={**AUCTION, "reserve": 0.89}),
+        market(task(choice=LOGIT), mechanism={**AUCTION, "reserve": 0.9}),
+        market(seller(pricing="undercut"),
+               mechanism={"kind": "first_price", "bid": "price", "reserve": 0.0001}),
+    ],
+    "W267": [
+        market(mechanism={"kind": "vickrey", "reserve": 0.89}),
+        market(task(choice=LOGIT), mechanism={"kind": "vickrey", "reserve": 0.9}),
+        market(task(outside_option=False), mechanism={"kind": "vickrey", "reserve": 0.9}),
+        market(seller(refund_wrong=1), mechanism={"kind": "vickrey", "reserve": 0.9}),
+        market(mechanism={**AUCTION, "reserve": 0}),
     ],
     "W231": [
         market(seller(contracts={"sub": {"fee": 0.9, "quota": 1e5}}), **PERIOD),

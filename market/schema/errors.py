@@ -50,6 +50,10 @@ CODES = {
     "W221": "a session that most bids don't live to see",
     "W222": "a quality tier that no offer reaches",
     "W223": "quotes that can never meet",
+    "W224": "a captive class in a double auction",
+    "W225": "refunds and penalties that no ask covers",
+    "W226": "a list of offers in a double auction",
+    "W227": "more sessions than can be simulated",
     "W231": "a contract that nobody gains by",
     "W232": "customers without a contract to choose",
     "W233": "a run that is no whole number of contract periods",
@@ -65,6 +69,13 @@ CODES = {
     "W246": "more rankings than can be simulated",
     "W247": "a rating that one answer can ruin",
     "W251": "talks that last longer than any deadline",
+    "W261": "a price that moves and that nobody reads",
+    "W262": "equilibrium bids without private costs",
+    "W263": "a number of bidders that is not there",
+    "W264": "a call that lasts longer than any deadline",
+    "W265": "a call that ends before the seller's bid is there",
+    "W266": "a reserve that no bid meets",
+    "W267": "a reserve that never binds",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 

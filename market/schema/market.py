@@ -57,7 +57,7 @@ class Platform(Spec):
     )  # fmt: skip
     rerank_every: Seconds = field(
         3600.0, doc="time between two rankings by rating; the other rankings follow every change "
-        "at once", unit="s", gt=0,
+        "at once", unit="s", ge=1e-6,
     )  # fmt: skip
     rating_prior: Number = field(
         10.0, doc="weight of the claimed accuracy in a rating, in answers: a rating is (prior · "

@@ -175,7 +175,7 @@ class Seller(Spec):
         None, doc="pricing strategy; the posted price stays when absent"
     )
     reprice_every: Seconds = field(600.0, doc="time between two decisions of the strategy",
-                                   unit="s", gt=0)  # fmt: skip
+                                   unit="s", ge=1e-6)  # fmt: skip
     tick: Number | None = field(
         None, doc="smallest price step, in the unit of the lever; 1% of the price when absent",
         unit="USD/Mtok or USD/task", gt=0,

@@ -103,14 +103,14 @@ class CallMarket(_Commodity):
     kind: Literal["call_market"] = "call_market"
     k: Number = field(0.5, doc="where the price lies between the lowest (0) and the highest (1) "
                       "that clears the market", unit="ratio", ge=0, le=1)  # fmt: skip
-    period: Seconds = field(1.0, doc="time between two sessions", unit="s", gt=0)
+    period: Seconds = field(1.0, doc="time between two sessions", unit="s", ge=1e-6)
 
 
 class ContinuousAuction(_Commodity):
     """Continuous double auction: a quote that meets a standing order trades at its price."""
 
     kind: Literal["continuous"] = "continuous"
-    shouts: Number = field(1.0, doc="quotes made, at regular steps", unit="1/s", gt=0, le=1e7)
+    shouts: Number = field(1.0, doc="quotes made, at regular steps", unit="1/s", gt=0, le=1e6)
     book: Literal["full", "best"] = field(
         "full", doc="full: every trader's last order stands; best: only the best bid and ask "
         "stand, only a better one replaces them, and a trade clears the book",
