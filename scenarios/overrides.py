@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..market.schema.entries import Entry, Path, Step
+from ..market.schema.entries import Entry, Path, Step, belongs
 from ..market.schema.errors import BadInputError, Problem, did_you_mean, plain
 from .lines import TooDeepError, find_lines
 from .schema import entry_at
@@ -58,7 +58,8 @@ def _value(text: str, option: str) -> Any:
 def apply(data: dict[str, Any], override: Override) -> Path:
     """Change `data` in place and return the path that was set.
 
-    Items of lists go by their name, or by their number counted from 1.
+    Items of lists go by their name, or by their number counted from 1. A name that stands for a
+    table (`mechanism = "vickrey"`) becomes that table when something inside it is set.
 
     Raises:
         BadInputError: the path names nothing that a scenario has.
@@ -71,9 +72,21 @@ def apply(data: dict[str, Any], override: Override) -> Path:
         path = (*path, step)
         if not rest:
             break
-        here = here.setdefault(step, {}) if isinstance(here, dict) else here[step]
+        if isinstance(here, dict):
+            here[step] = _opened(here.get(step, {}), path)
+        here = here[step]
     here[path[-1]] = override.value
     return path
+
+
+def _opened(value: Any, path: Path) -> Any:
+    """Return the table that a bare name stands for; anything else as it is."""
+    entry = entry_at(path) if isinstance(value, str) else None
+    if entry is None:
+        return value
+    if "_strategy" in entry.notations:
+        return {"name": value}
+    return {"kind": value} if value in entry.kinds else value
 
 
 def _next(here: Any, path: Path, rest: Sequence[str], data: Any,
@@ -91,7 +104,8 @@ def _next(here: Any, path: Path, rest: Sequence[str], data: Any,
     around = entry_at(path, data)
     if entry is None and not _free(around):
         known = [n for m in (around.models if around else []) for n in m.model_fields]
-        hint = did_you_mean(rest[0], known) or f"known here: {', '.join(known)}"
+        hint = did_you_mean(rest[0], known) or belongs(entry_at(path), rest[:1])
+        hint = hint or f"known here: {', '.join(known)}"
         raise _nowhere(override, rest, "names nothing that a scenario has", hint)
     if around is not None and not around.models and len(rest) > 1 and _leaf(entry):
         return ".".join(rest), []  # a name with dots as key of a table such as accuracy

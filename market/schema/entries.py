@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Union
@@ -144,6 +144,23 @@ def kinds_of(model: type[BaseModel]) -> tuple[str, ...]:
     """Return the values of a model's `kind`, none if it has no kind."""
     kind = model.model_fields.get("kind")
     return typing.get_args(kind.annotation) if kind is not None else ()
+
+
+def belongs(entry: Entry | None, keys: Iterable[object]) -> str:
+    """Say of which kinds of a table keys are, "" where of none or of all.
+
+    Example:
+        >>> from .market import Market
+        >>> where = descend(Entry((), (Market,)), ["mechanism"])
+        >>> belongs(where, ["linear"])
+        '`linear` belongs to kind first_score or second_score'
+    """
+    keys, kinds = list(keys), entry.kinds if entry is not None else {}
+    fit = [tag for tag, model in kinds.items() if set(keys) <= set(model.model_fields)]
+    if not keys or not 0 < len(fit) < len(kinds):
+        return ""
+    told = " and ".join(f"`{key}`" for key in keys)
+    return f"{told} {'belong' if len(keys) > 1 else 'belongs'} to kind {' or '.join(fit)}"
 
 
 def _origins(entry: Entry) -> set[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .entries import Entry, Path, Step, below, descend, narrow, step_into
+from .entries import Entry, Path, Step, belongs, below, descend, narrow, step_into
 from .errors import BadInputError, Problem, did_you_mean, plain, shown
 from .wording import LONGEST_NAME, NAME_PATTERN
 
@@ -168,8 +168,11 @@ def from_validation(
             lacking = ".".join(plain(str(step)) for step in (path[-1], fault["loc"][-1]))
             yield path, source.problem("W104", path, f"`{lacking}` is missing", entry)
         elif kind in {"missing", "union_tag_not_found"}:
-            name = "kind" if kind == "union_tag_not_found" else str(path[-1])
-            yield path, source.problem("W104", path, f"`{name}` is missing", entry)
+            untold = kind == "union_tag_not_found"
+            name = "kind" if untold else str(path[-1])
+            given = source.at(path)
+            hint = belongs(entry, given) if untold and isinstance(given, dict) else ""
+            yield path, source.problem("W104", path, f"`{name}` is missing", entry, hint)
         else:
             code, message, hint = _say(fault, path, entry, source)
             if fault["loc"][-1:] == ("[key]",):  # the name, not what stands under it
@@ -233,7 +236,7 @@ def _unknown_key(
     key = str(path[-1])
     around = descend(root, path[len(at) : -1], source.at(at))
     known = [name for model in (around.models if around else []) for name in model.model_fields]
-    hint = did_you_mean(key, known)
+    hint = did_you_mean(key, known) or belongs(_of_any_kind(path[len(at) : -1], source, root), [key])
     if not hint:
         homes = {
             str(e.path[0])
@@ -244,6 +247,14 @@ def _unknown_key(
     if not hint and 0 < len(known) <= 12:
         hint = f"known keys: {', '.join(known)}"
     return source.problem("W101", path, f"unknown key `{plain(key)}`", entry, hint)
+
+
+def _of_any_kind(path: Path, source: Source, root: Entry) -> Entry | None:
+    """Return the entry of a place whatever kind of table the data puts there."""
+    if not path:
+        return None
+    around = descend(root, path[:-1], source.data)
+    return step_into(around, path[-1]) if around is not None else None
 
 
 def _say(fault: Mapping[str, Any], path: Path, entry: Entry | None,
