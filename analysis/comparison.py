@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -151,7 +152,14 @@ def _size(amount: float, like: float, unit: str) -> tuple[str, str]:
 def _settings(comparison: Comparison) -> Table:
     """Return what each mechanism is set to."""
     rows = [
-        [name, settings_of(result.market.mechanism) or "nothing to set"]
+        [name, _set_to(name, result.market.mechanism)]
         for name, result in comparison.results.items()
     ]
     return Table(["mechanism", "settings"], rows)
+
+
+def _set_to(name: str, mechanism: Any) -> str:
+    """Return what a mechanism is set to, and its kind where the label says another word."""
+    kind = getattr(mechanism, "kind", name)
+    told = settings_of(mechanism) or "nothing to set"
+    return told if kind == name else f"{kind}: {told}"

@@ -12,6 +12,7 @@ import hashlib
 import html
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from ..market.messages import name_of
 from ..market.schema.errors import BadInputError, Problem, did_you_mean, plain, shown
 from ..market.schema.fields import Spec
 from ..market.schema.market import Market
+from ..market.schema.wording import NAME_PATTERN, sizes
 from .estimates import (
     Estimate,
     batch_means,
@@ -36,19 +38,23 @@ from .estimates import (
     paired_replications,
     replications,
 )
-from .load import load
+from .load import market_of
 from .result import Result, file_digest, read_table, write_table
 from .run import Progress, run
 from .schema import entry_at
 from .summary import ALL, Ratio, class_ratios, unit_of
 
 Mechanism = str | Mapping[str, Any] | Spec | Callable[..., Any]
+Mechanisms = Sequence[Mechanism] | Mapping[str, Mechanism]
+"""Mechanisms that go by their own names, or by labels."""
 METRICS = (
     "welfare", "surplus", "profit", "margin", "platform", "miss_rate", "served_share",
     "late_share", "left_share", "without_share", "accuracy", "price", "sojourn", "wait", "thinking",
 )  # fmt: skip
 """What is compared, in order. `profit` is all sellers', fixed costs off; a class has `margin`."""
 _TABLES = {"comparison": "differences", "levels": "levels"}
+_FILES = ("manifest.json", "report.html", *(f"{file}.parquet" for file in _TABLES))
+_PATTERN = {"pattern": NAME_PATTERN}
 
 
 def kinds() -> dict[str, type[BaseModel]]:
@@ -63,9 +69,9 @@ def kinds() -> dict[str, type[BaseModel]]:
 
 
 def variants(
-    market: Market, mechanisms: Sequence[Mechanism], *, told: str = "mechanisms"
+    market: Market, mechanisms: Mechanisms, *, told: str = "mechanisms"
 ) -> dict[str, Market]:
-    """Return the market under each mechanism, by name: its kind, or the function's name.
+    """Return the market under each mechanism, by label: its kind, or the function's name.
 
     A name takes the settings of the market's own mechanism that mean the same in it: all of them
     where it is that one, or a kind of the same class (`first_score` and `second_score`), those of
@@ -73,12 +79,14 @@ def variants(
 
     Args:
         market: the spec.
-        mechanisms: names, specs such as `ScoringAuction(reserve=0.1)`, or Python functions.
+        mechanisms: names, specs such as `ScoringAuction(reserve=0.1)`, or Python functions; or a
+            table of them by labels of one's own, so that one kind may stand in it twice.
         told: what errors call the list.
 
     Raises:
         BadInputError: a mechanism is unknown, given twice, or the market does not allow it: all
             that is wrong at once.
+        TypeError: something is no mechanism at all.
 
     Example:
         >>> from walras.market.schema.arrivals import Poisson
@@ -87,26 +95,62 @@ def variants(
         >>> market = Market([TaskClass("chat", Poisson(1.0))], [Seller("one", accuracy=1.0)])
         >>> list(variants(market, ["posted_price", "second_score"]))
         ['posted_price', 'second_score']
+        >>> both = {f"reserve-{x}": {"kind": "vickrey", "reserve": x} for x in (0.1, 0.2)}
+        >>> [under.mechanism.reserve for under in variants(market, both).values()]
+        [0.1, 0.2]
     """
-    if isinstance(mechanisms, str) or not isinstance(mechanisms, Sequence):
-        mechanisms = [mechanisms]
     found: dict[str, Market] = {}
-    problems = [] if mechanisms else [_problem("no mechanism is given", told)]
-    for mechanism in mechanisms:
-        name = _name(mechanism)
+    each = _labelled(mechanisms)
+    problems = [] if each else [_problem("no mechanism is given", told)]
+    for name, mechanism in each:
         if name in found:
-            problems.append(_problem(f"`{name}` is given twice", told, "one name, one run"))
+            hint = "one name, one run; a table {label: mechanism} tells them apart"
+            problems.append(_problem(f"`{name}` is given twice", told, hint))
             continue
         try:
             found[name] = _under(market, mechanism)
         except BadInputError as error:
             problems += [
-                replace(p, message=f"`{name}` cannot run this market: {p.message}", file=told)
+                replace(
+                    p, message=f"`{plain(name)}` cannot run this market: {p.message}", file=told
+                )
                 for p in error.problems
             ]
+    if isinstance(mechanisms, Mapping):
+        problems += [problem for name, _ in each for problem in _wrong_label(name, told)]
     if problems:
         raise BadInputError(problems)
     return found
+
+
+def _labelled(mechanisms: object) -> list[tuple[str, Mechanism]]:
+    """Return mechanisms with their labels: as given, or their own names."""
+    if isinstance(mechanisms, Mapping) and "kind" not in mechanisms:
+        return [(str(label), _mechanism(m)) for label, m in mechanisms.items()]
+    if isinstance(mechanisms, (list, tuple)):
+        return [(_name(m), m) for m in map(_mechanism, mechanisms)]
+    return [(_name(m), m) for m in [_mechanism(mechanisms)]]
+
+
+def _mechanism(given: Any) -> Mechanism:
+    """Return what may be a mechanism; whether it is one the market says."""
+    if not (isinstance(given, (str, Mapping, Spec)) or callable(given)):
+        raise TypeError(
+            f"{shown(given)} is no mechanism; give a name, a spec such as "
+            "ScoringAuction(reserve=0.1), or a Python function"
+        )
+    return given  # type: ignore[no-any-return]
+
+
+def _wrong_label(label: str, told: str) -> list[Problem]:
+    """Return what is wrong with a label: it names a folder, too."""
+    if not re.fullmatch(NAME_PATTERN, label) or label.endswith("\n"):
+        message, hint = f"`{plain(label)}` is no name for a run", f"names: {sizes(_PATTERN, '')}"
+    elif label in _FILES:
+        message, hint = f"`{label}` is the name of a file of the comparison", "choose another"
+    else:
+        return []
+    return [_problem(message, told, hint, "W109")]
 
 
 def _name(mechanism: Mechanism) -> str:
@@ -146,7 +190,7 @@ def _problem(message: str, told: str, hint: str = "", code: str = "W113") -> Pro
 
 
 def compare(
-    market: Market | str | os.PathLike[str], mechanisms: Sequence[Mechanism], *,
+    market: Market | str | os.PathLike[str], mechanisms: Mechanisms, *,
     until: float | str | None = None, seed: int = 0, reps: int = 1,
     warmup: float | str | None = None, record: str = "epochs",
     progress: Progress | None = None, base: str | Path = ".",
@@ -156,8 +200,10 @@ def compare(
     Args:
         market: the spec, or a scenario's name or file as `load` takes them.
         mechanisms: names ("second_score"), specs (`ScoringAuction(reserve=0.1)`) or Python
-            functions. Differences are to the first. A name takes the settings of the market's own
-            mechanism that mean the same in it, and its defaults otherwise: see `variants`.
+            functions; or a table of them by labels of one's own, such as
+            `{"low": ScoringAuction(reserve=0), "high": ScoringAuction(reserve=0.1)}`. Differences
+            are to the first. A name takes the settings of the market's own mechanism that mean the
+            same in it, and its defaults otherwise: see `variants`.
         until: as for `run`, and the same for all, as what follows.
         seed: as for `run`; it gives every mechanism the same demand.
         reps: as for `run`; differences are paired replication by replication.
@@ -168,6 +214,7 @@ def compare(
 
     Raises:
         BadInputError: the market or a mechanism cannot be used: all that is wrong at once.
+        TypeError: something is no market, or no mechanism.
         ValueError: another argument is out of range.
 
     Example:
@@ -181,10 +228,7 @@ def compare(
         >>> prices["value"].round(2).tolist()  # the auction drives the price to cost, which is 0
         [0.3, 0.0]
     """
-    if isinstance(market, (str, os.PathLike)):
-        market = load(market)
-    elif not isinstance(market, Market):
-        raise TypeError(f"market is {shown(market)}; give a Market, or a scenario's name or file")
+    market = market_of(market)
     results: dict[str, Result] = {}
     markets = variants(market, mechanisms)
     tasks = 0
@@ -308,9 +352,13 @@ class Comparison:
 
         Raises:
             OSError: the folder cannot be written.
-            ValueError: a mechanism is a Python function, which a file cannot hold.
+            ValueError: a mechanism is a Python function, which a file cannot hold, or its label
+                is no name of a folder.
         """
         folder = Path(folder)
+        wrong = [problem for name in self.names for problem in _wrong_label(name, "")]
+        if wrong:
+            raise ValueError(f"{wrong[0].message}; {wrong[0].hint}")
         for name, result in self.results.items():
             result.save(folder / name)
         self.save_tables(folder)
@@ -329,6 +377,8 @@ class Comparison:
     def _repeats(self, folder: Path) -> str:
         """Return the command that repeats it from one of its own files; empty if none does."""
         markets = {name: result.market for name, result in self.results.items()}
+        if not set(markets) <= set(kinds()):
+            return ""  # labels are of Python's making
         for name, result in self.results.items():
             if variants(result.market, self.names) == markets:
                 alone = result.with_command("").command_from(folder / name / "resolved.toml")

@@ -8,6 +8,7 @@ price is read from the task's row.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..market.schema.fields import seconds, whole
 from ..market.schema.market import Market
 from ..market.schema.trading import DOUBLE
 from ..market.state import CALLING, DECIDE, SERVED
+from .load import market_of
 
 _DIGITS = 6  # significant: what lies beyond may differ between machines
 _ALIKE = 1e-9  # two utilities this near, relative to their size, are the same
@@ -48,8 +50,8 @@ class _Story:
 
 
 def follow(
-    market: Market, tasks: int = 3, *, until: float | str | None = None, seed: int = 0,
-    base: str | Path = ".",
+    market: Market | str | os.PathLike[str], tasks: int = 3, *,
+    until: float | str | None = None, seed: int = 0, base: str | Path = ".",
 ) -> str:  # fmt: skip
     """Return in words what happens to the first tasks of a market, task by task.
 
@@ -58,7 +60,7 @@ def follow(
     Amounts in USD with six significant digits.
 
     Args:
-        market: the spec.
+        market: the spec, or a scenario's name or file as `load` takes them.
         tasks: how many to follow, in order of arrival.
         until: simulated time, seconds or text; the spec's own when absent. Tasks that have not
             ended by then are left out.
@@ -66,6 +68,7 @@ def follow(
         base: folder of trace files, as in `run`.
 
     Raises:
+        BadInputError: there is no such scenario, or it has errors.
         ValueError: an argument is out of range.
 
     Example:
@@ -77,6 +80,7 @@ def follow(
         >>> print(follow(Market([ask], [one]), 1, until="5 min").splitlines()[-2])
           buyers     pay 0.25, net 0.25; surplus 0.75, taste included
     """
+    market = market_of(market)
     whole("tasks", tasks, 1, 10_000, "10,000")
     end = market.run.until if until is None else float(seconds(until))  # type: ignore[arg-type]
     stories = _first(market, tasks, end, seed, Path(base))

@@ -13,7 +13,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..market.schema.entries import Path
-from ..market.schema.errors import BadInputError, Problem, did_you_mean, errors_in, ordered, plain
+from ..market.schema.errors import (
+    BadInputError,
+    Problem,
+    did_you_mean,
+    errors_in,
+    ordered,
+    plain,
+    shown,
+)
 from ..market.schema.faults import Source, from_validation
 from ..market.schema.market import Market
 from ..market.schema.wording import NAME_PATTERN
@@ -71,6 +79,20 @@ def load(target: str | os.PathLike[str], overrides: str | Sequence[str] = ()) ->
         BadInputError: all errors at once.
     """
     return read(target, [overrides] if isinstance(overrides, str) else overrides).require()
+
+
+def market_of(market: Market | str | os.PathLike[str]) -> Market:
+    """Return a market as it is, or that of a scenario's name or file.
+
+    Raises:
+        BadInputError: there is no such scenario, or it has errors.
+        TypeError: it is neither.
+    """
+    if isinstance(market, (str, os.PathLike)):
+        return load(market)
+    if not isinstance(market, Market):
+        raise TypeError(f"market is {shown(market)}; give a Market, or a scenario's name or file")
+    return market
 
 
 def read(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Loaded:

@@ -23,10 +23,9 @@ from simpy.events import NORMAL
 from ..agents.economy import Economy
 from ..agents.seller import Process
 from ..market.rng import hashed
-from ..market.schema.errors import shown
 from ..market.schema.fields import whole
 from ..market.schema.market import Market
-from .load import load
+from .load import market_of
 from .result import Result
 from .summary import warmup_epochs
 from .tables import Record, tables
@@ -101,10 +100,7 @@ def run(
         >>> bool(result.epochs["served"].sum() > 50)
         True
     """
-    if isinstance(market, (str, os.PathLike)):
-        market = load(market)
-    elif not isinstance(market, Market):
-        raise TypeError(f"market is {shown(market)}; give a Market, or a scenario's name or file")
+    market = market_of(market)
     if record not in RECORDS:
         raise ValueError(f'record is "{record}"; it must be one of {", ".join(RECORDS)}')
     whole("reps", reps, 1, 100_000, "100,000")

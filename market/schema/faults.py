@@ -236,7 +236,8 @@ def _unknown_key(
     key = str(path[-1])
     around = descend(root, path[len(at) : -1], source.at(at))
     known = [name for model in (around.models if around else []) for name in model.model_fields]
-    hint = did_you_mean(key, known) or belongs(_of_any_kind(path[len(at) : -1], source, root), [key])
+    wide = _of_any_kind(path[len(at) : -1], source.at(at), root)
+    hint = did_you_mean(key, known) or belongs(wide, [key])
     if not hint:
         homes = {
             str(e.path[0])
@@ -249,11 +250,11 @@ def _unknown_key(
     return source.problem("W101", path, f"unknown key `{plain(key)}`", entry, hint)
 
 
-def _of_any_kind(path: Path, source: Source, root: Entry) -> Entry | None:
+def _of_any_kind(path: Path, data: Any, root: Entry) -> Entry | None:
     """Return the entry of a place whatever kind of table the data puts there."""
     if not path:
         return None
-    around = descend(root, path[:-1], source.data)
+    around = descend(root, path[:-1], data)
     return step_into(around, path[-1]) if around is not None else None
 
 
