@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from ..market.schema.auctions import bids_posted
+from ..market.schema.auctions import bidding_of, bids_posted, sealed
+from ..market.schema.bidding import Markup, OpportunityCost
 from ..market.schema.demand import Logit
 from ..market.schema.entries import Path
 from ..market.schema.errors import Problem, did_you_mean, ordered, shown
@@ -116,11 +117,20 @@ def _better_terms(mine: Seller, theirs: Seller) -> bool:
 def asked(terms: Terms, t: Term) -> float:
     """Return what an offer asks for a mean task, USD: price, or cost where that is the limit.
 
-    In an auction bids are made of it, in talks prices come down to it.
+    In an auction bids are made of it, with a mark-up and the whole margin of a slot that is sure to
+    be missed; in talks prices come down to it.
     """
-    if isinstance(terms.market.mechanism, Negotiation):
+    mechanism, seller = terms.market.mechanism, t.seller
+    if isinstance(mechanism, Negotiation):
         return t.cost
-    return t.price if bids_posted(terms.market.mechanism, t.seller) else t.cost
+    if bids_posted(mechanism, seller):
+        return t.price
+    auction = sealed(mechanism)
+    rule = bidding_of(auction, seller) if auction is not None else None
+    if isinstance(rule, Markup):
+        return t.cost * (1 + rule.rate)
+    missed = isinstance(rule, OpportunityCost) and math.isinf(rule.load)
+    return t.cost + (rule.margin if missed and math.isfinite(seller.slots) else 0.0)
 
 
 def impossible_deadlines(terms: Terms) -> Found:
@@ -193,6 +203,28 @@ def idle_penalties(terms: Terms) -> Found:
             yield "W219", ("sellers", s, "penalty"), text
 
 
+def late_promises(terms: Terms) -> Found:
+    """W220: promise > max D (+ grace) of every class served, where buyers go by promises.
+
+    They then expect to be late for certain. Not for half-lives, nor where promises are bid.
+    """
+    market = terms.market
+    bid = getattr(market.mechanism, "promise", "posted") == "bid"
+    if market.quotes.latency != "promised" or bid:
+        return
+    for s, seller in enumerate(market.sellers):
+        dues = [
+            math.inf if t.task.lateness.kind == "halflife" else latest(t.task)
+            for t in terms.of_seller(seller)
+        ]
+        if seller.promise is not None and dues and seller.promise > max(dues):
+            text = (
+                f"seller `{seller.name}` promises an answer within {seller.promise:.4g} s, and "
+                f"buyers who go by that have {max(dues):.4g} s at most: it is worth nothing to them"
+            )
+            yield "W220", ("sellers", s, "promise"), text
+
+
 def too_many_considered(terms: Terms) -> Found:
     """W211: m offers are shown, fewer serve the class; in double auctions W226 says it all."""
     if isinstance(terms.market.mechanism, DOUBLE):
@@ -220,7 +252,7 @@ def sellers_without_buyers(terms: Terms) -> Found:
             text = f"seller `{seller.name}` can never sell: no task class needs a skill it has"
             yield "W213", ("sellers", s), text
         elif asks and all(_too_dear(terms, t) for t in mine):
-            text = f"seller `{seller.name}` can never sell: its price is above its buyers' values"
+            text = f"seller `{seller.name}` can never sell: it asks more than its buyers' values"
             yield "W213", ("sellers", s, "price"), text
 
 
@@ -261,7 +293,7 @@ def foreign_catalogue(terms: Terms) -> Found:
 RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
-    endless_talks,
+    endless_talks, late_promises,
     *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
     *AUCTION_RULES,
 )  # fmt: skip

@@ -25,9 +25,15 @@ def late_sessions(terms: Terms) -> Found:
     """W221: period > min(max patience, max D + grace) of a class: a bid meets one session at most.
 
     Tasks that come earlier than that before a session have gone when it is held. Or period ≥ until:
-    no session is held at all.
+    no session is held at all; nor does a continuous auction trade with shouts · until < 2.
     """
     mechanism, until = terms.market.mechanism, terms.market.run.until
+    if isinstance(mechanism, ContinuousAuction) and mechanism.shouts * until < 2:
+        text = (
+            f"with {mechanism.shouts:.3g} shouts a second there are fewer than two in the run of "
+            f"{until:.4g} s, one to stand and one to meet it: nobody trades"
+        )
+        yield "W221", ("mechanism", "shouts"), text
     if not isinstance(mechanism, CallMarket):
         return
     if mechanism.period >= until:

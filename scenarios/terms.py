@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..market import rules
+from ..market.mechanisms import first_score
 from ..market.schema.arrivals import Closed, Replay
 from ..market.schema.demand import TaskClass
 from ..market.schema.distributions import Constant, Quantiles, Recorded, Uniform
@@ -35,6 +36,8 @@ _work_tokens = _uncompiled(rules.work_tokens)
 _ability = _uncompiled(rules.ability)
 _accuracy = _uncompiled(rules.accuracy)
 _price_of = _uncompiled(rules.price_of)
+announced = _uncompiled(first_score.announced)
+"""The score that a buyer announces for what a task is worth to it before price."""
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,8 @@ FIRES = {
         market(task(value={"kind": "uniform", "low": 0, "high": 0.001})),
         market(task(value={"kind": "quantiles", "probabilities": [0, 1], "values": [0, 0.001]})),
         market(seller(), seller("other", accuracy={"maths": 0.9})),
+        market(task(value=0.1), mechanism={**AUCTION, "bid": {"kind": "markup", "rate": 199}}),
+        market(mechanism={**AUCTION, "bid": {"kind": "opportunity", "margin": 0.9}}),
     ],
     "W214": [market(task(), task(name="urgent", priority=1))],
     "W215": [market(task(arrivals=poisson(1e7)), run={"until": "1 d"})],
@@ -124,6 +126,14 @@ FIRES = {
     "W217": [market(catalogue="march-2026")],
     "W218": [market(seller(pricing="undercut", reprice_every=0.001))],
     "W219": [market(seller(penalty=0.1))],
+    "W220": [
+        market(task(deadline=5), seller(promise=6), quotes={"latency": "promised"}),
+        market(
+            task(deadline=5, lateness={"kind": "linear", "grace": 1}),
+            seller(promise=6.5),
+            quotes={"latency": "promised"},
+        ),
+    ],
     "W221": [
         market(task(deadline="2 s"), mechanism={"kind": "call_market", "period": 3}),
         market(task(patience=1), mechanism={"kind": "call_market", "period": 3}),
@@ -132,6 +142,7 @@ FIRES = {
             mechanism={"kind": "call_market", "period": 3},
         ),
         market(mechanism={"kind": "call_market", "period": "1 d"}),
+        market(mechanism={"kind": "continuous", "shouts": 2e-5}),
     ],
     "W222": [
         market(mechanism={"kind": "k_double", "least_accuracy": 0.95}),
@@ -202,6 +213,14 @@ FIRES = {
     "W267": [
         market(mechanism={"kind": "vickrey", "reserve": 0.9}),
         market(mechanism={**AUCTION, "reserve": -0.1}),
+    ],
+    "W268": [
+        market(mechanism={**AUCTION, "linear": 0}),
+        market(mechanism={**AUCTION, "linear": 0.0005}),
+        market(
+            task(value={"kind": "exponential", "mean": 1}),
+            mechanism={**AUCTION, "linear": 0.01, "quadratic": -1},
+        ),
     ],
     "W241": [
         market(platform={"ranking": "sponsored"}),
@@ -292,6 +311,7 @@ SILENT = {
         market(task(value={"kind": "exponential", "mean": 1e-9})),
         market(task(value=0.0005), seller(refund_wrong=1.0)),
         market(task(value=0.0005), seller(pricing="undercut")),
+        market(mechanism={**AUCTION, "bid": {"kind": "opportunity", "margin": 0.9, "load": 4}}),
     ],
     "W214": [
         market(task(priority=1)),
@@ -330,6 +350,14 @@ SILENT = {
         market(task(deadline="2 s")), market(mechanism={"kind": "negotiation", "round_time": 99}),
         market(task(deadline=0.01), mechanism={"kind": "negotiation", "round_time": 1}),
     ],
+    "W220": [
+        market(task(deadline=5), seller(promise=6)),
+        market(task(deadline=5), task(name="two", deadline=7), seller(promise=6),
+               quotes={"latency": "promised"}),
+        market(task(deadline=5, lateness={"kind": "halflife", "half_life": 1}), seller(promise=6),
+               quotes={"latency": "promised"}),
+        market(task(), seller(promise=6), quotes={"latency": "promised"}),
+    ],
     "W221": [
         market(task(deadline="3 s"), mechanism={"kind": "call_market", "period": 3}),
         market(task(deadline=2, lateness={"kind": "halflife", "half_life": 1}),
@@ -338,6 +366,7 @@ SILENT = {
                mechanism={"kind": "call_market", "period": 3}),
         market(task(deadline="2 s"), mechanism="continuous"),
         market(mechanism={"kind": "call_market", "period": "23 h"}),
+        market(mechanism={"kind": "continuous", "shouts": 3e-5}),
     ],
     "W222": [
         market(mechanism={"kind": "k_double", "least_accuracy": 0.9}),
@@ -414,6 +443,14 @@ SILENT = {
         market(task(outside_option=False), mechanism={"kind": "vickrey", "reserve": 0.9}),
         market(seller(refund_wrong=1), mechanism={"kind": "vickrey", "reserve": 0.9}),
         market(mechanism={**AUCTION, "reserve": 0}),
+    ],
+    "W268": [
+        market(mechanism=AUCTION),
+        market(mechanism={**AUCTION, "linear": 0.001}),
+        market(task(choice=LOGIT), mechanism={**AUCTION, "linear": 0}),
+        market(task(outside_option=False), mechanism={**AUCTION, "linear": 0}),
+        market(task(value={"kind": "exponential", "mean": 1}),
+               mechanism={**AUCTION, "linear": 0.1, "quadratic": -1}),
     ],
     "W231": [
         market(seller(contracts={"sub": {"fee": 0.9, "quota": 1e5}}), **PERIOD),

@@ -47,6 +47,7 @@ CODES = {
     "W217": "a catalogue that is not here",
     "W218": "more price decisions than can be simulated",
     "W219": "a penalty without a promise to break",
+    "W220": "a promise beyond any deadline",
     "W221": "a session that most bids don't live to see",
     "W222": "a quality tier that no offer reaches",
     "W223": "quotes that can never meet",
@@ -76,6 +77,7 @@ CODES = {
     "W265": "a call that ends before the seller's bid is there",
     "W266": "a reserve that no bid meets",
     "W267": "a reserve that never binds",
+    "W268": "an announced score that no bid brings above doing without",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 
