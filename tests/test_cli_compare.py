@@ -112,6 +112,15 @@ def test_the_same_comparison_has_the_same_folder() -> None:
 
 
 @pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("given", ["posted_price,second_score,", " ,posted_price,, second_score"])
+def test_blank_entries_are_passed_over(given: str) -> None:
+    assert cli.main(["run", SMALL, "-q", "--mechanism", given]) == 0
+    (folder,) = Path("runs").iterdir()
+    assert cli.main(["run", SMALL, "-q", "--mechanism", "posted_price,second_score"]) == 0
+    assert list(Path("runs").iterdir()) == [folder]
+
+
+@pytest.mark.usefixtures("quick")
 def test_quiet_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["run", SMALL, "--mechanism", "posted_price,second_score"]
     assert cli.main([*words, "--quiet"]) == 0

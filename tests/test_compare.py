@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import walras as w
+from walras.analysis.comparison import render
 from walras.scenarios.compare import METRICS, SHOWN, kinds, significant, variants
 
 from .golden_markets import market
@@ -111,6 +112,52 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         w.compare(mine, [])
     with pytest.raises(TypeError, match="give a Market"):
         w.compare(3, BOTH)  # type: ignore[arg-type]
+
+
+def test_labels_let_one_kind_stand_in_a_comparison_twice(tmp_path: Path) -> None:
+    """In tables, figure, report and folder; no command makes them again."""
+    each = {"all-bid": w.ScoringAuction(), "few-bid": w.ScoringAuction(reserve=0.4), "list": best}
+    found = w.compare(market("posted_price"), {**each, "list": "posted_price"}, until="20 min")
+    assert found.names == list(each)
+    assert set(found.levels()["mechanism"]) == set(each)
+    served = found.levels().query("task == 'all' and metric == 'served_share'")["value"].tolist()
+    assert served[1] < served[0]
+    assert "few-bid" in w.plot.mechanisms(found).to_json()
+    page = render(found)
+    assert "second_score: bid cost" in page
+    assert "few-bid against all-bid" in page
+    back = w.Comparison.load(found.save(tmp_path / "a"))
+    assert back.names == list(each)
+    assert back.command == ""
+    pd.testing.assert_frame_equal(back.differences(), found.differences())
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("../up", "is no name for a run"), ("<b>", "1 to 64 letters"), ("", "is no name"),
+        ("x" * 65, "is no name"), ("a\n", "is no name"), ("a/b", "is no name"),
+        ("manifest.json", "is the name of a file of the comparison"),
+        ("report.html", "is the name of a file"), ("levels.parquet", "is the name of a file"),
+    ],
+)  # fmt: skip
+def test_a_label_is_the_name_of_a_folder(label: str, said: str, tmp_path: Path) -> None:
+    """One that is none is refused before anything runs, or is written."""
+    with pytest.raises(w.BadInputError) as caught:
+        w.compare(market("posted_price"), {label: "vickrey"})
+    assert [p.code for p in caught.value.problems] == ["W109"]
+    assert said in str(caught.value)
+    assert "\n" not in caught.value.problems[0].message
+    one = w.run(market("posted_price"), until="1 min")
+    with pytest.raises(ValueError, match="name"):
+        w.Comparison({label: one}).save(tmp_path / "a" / "b")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given", [[42], 42, None, {"one", "two"}, {"a": 1.5}, [["vickrey"]]])
+def test_what_is_no_mechanism_is_a_type_error(given: Any) -> None:
+    with pytest.raises(TypeError, match=r"is no mechanism; give a name, a spec such as"):
+        w.compare(market("posted_price"), given)
 
 
 def best(ask: w.Ask, quotes: list[w.Quote]) -> str | None:
@@ -290,3 +337,19 @@ def test_progress_counts_all_runs() -> None:
     assert seen[-1][0] == 4 * 300.0
     total: Any = sum(r.manifest["tasks"] for r in found.results.values())
     assert seen[-1][2] == total
+
+
+# --- follow ------------------------------------------------------------------------------------
+
+
+def test_follow_takes_a_name_or_a_file(tmp_path: Path) -> None:
+    """As `run` and `compare` do; anything else is said plainly."""
+    told = w.follow("vickrey", 1, until="1 min", seed=1)
+    assert told == w.follow(w.load("vickrey"), 1, until="1 min", seed=1)
+    (tmp_path / "mine.toml").write_text(w.to_toml(w.load("vickrey")))
+    from_file = w.follow(tmp_path / "mine.toml", 1, until="1 min", seed=1)
+    assert from_file.splitlines()[1:] == told.splitlines()[1:]  # the first says what is given
+    with pytest.raises(TypeError, match="market is 42; give a Market, or a scenario's name"):
+        w.follow(42)  # type: ignore[arg-type]
+    with pytest.raises(w.BadInputError, match="did you mean `vickrey`"):
+        w.follow("vickry")

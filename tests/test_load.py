@@ -24,6 +24,7 @@ from walras.scenarios.toml import from_toml, to_toml
 CORPUS = Path(__file__).parent / "corpus"
 BAD = sorted((CORPUS / "bad").glob("*.toml"))
 GOOD = CORPUS / "everything.toml"
+SMALL = CORPUS / "small.toml"
 
 
 def codes(loaded: Loaded) -> list[str]:
@@ -327,6 +328,38 @@ def field_of(market: Market, path: str) -> Any:
 )
 def test_overrides(override: str, path: str, value: Any) -> None:
     assert field_of(load(GOOD, [override]), path) == value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path", "value"),
+    [
+        (["mechanism=call_market", "mechanism.period=5"], "mechanism/period", 5.0),
+        (["mechanism.period=5", "mechanism.kind=call_market"], "mechanism/period", 5.0),
+        (["mechanism=first_score", "mechanism.bid=equilibrium", "mechanism.bid.bidders=9"],
+         "mechanism/bid/bidders", 9),
+        (["sellers.fast.bidding=markup", "sellers.fast.bidding.rate=1"],
+         "sellers/fast/bidding/rate", 1.0),
+        (["sellers.fast.pricing=undercut", "sellers.fast.pricing.params.floor=0.5"],
+         "sellers/fast/pricing/params/floor", 0.5),
+    ],
+)  # fmt: skip
+def test_overrides_go_inside_what_is_given_by_name(
+    overrides: list[str], path: str, value: Any
+) -> None:
+    """The name stands for the table of that kind."""
+    assert field_of(load(SMALL, overrides), path) == value
+
+
+@pytest.mark.parametrize(
+    ("overrides", "hint"),
+    [
+        (["mechanism=vickrey", "mechanism.linear=1"], "belongs to kind first_score or second_"),
+        (["mechanism.period=5"], "`period` belongs to kind call_market"),
+        (["mechanism=call_market", "mechanism.perod=5"], "did you mean `period`?"),
+    ],
+)
+def test_a_key_of_another_kind_says_whose_it_is(overrides: list[str], hint: str) -> None:
+    assert hint in render(read(SMALL, overrides).problems)
 
 
 @pytest.mark.parametrize(
