@@ -22,6 +22,7 @@ from .lint_auctions import AUCTION_RULES
 from .lint_contracts import CONTRACT_RULES
 from .lint_platform import PLATFORM_RULES
 from .lint_queues import QUEUE_RULES
+from .lint_reserves import RESERVE_RULES
 from .lint_trading import TRADING_RULES
 from .terms import Term, Terms, highest, latest
 
@@ -129,8 +130,9 @@ def asked(terms: Terms, t: Term) -> float:
     rule = bidding_of(auction, seller) if auction is not None else None
     if isinstance(rule, Markup):
         return t.cost * (1 + rule.rate)
-    missed = isinstance(rule, OpportunityCost) and math.isinf(rule.load)
-    return t.cost + (rule.margin if missed and math.isfinite(seller.slots) else 0.0)
+    if isinstance(rule, OpportunityCost) and math.isinf(rule.load) and math.isfinite(seller.slots):
+        return t.cost + rule.margin
+    return t.cost
 
 
 def impossible_deadlines(terms: Terms) -> Found:
@@ -295,6 +297,6 @@ RULES: tuple[Callable[[Terms], Found], ...] = (
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks, late_promises,
     *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
-    *AUCTION_RULES,
+    *AUCTION_RULES, *RESERVE_RULES,
 )  # fmt: skip
 """All rules, in no particular order."""

@@ -18,7 +18,8 @@ from walras import cli, running
 from walras.analysis import comparison as pages
 from walras.comparison_card import as_data, card
 from walras.scenarios import compare as comparing
-from walras.scenarios.compare import SHOWN, kinds, significant
+from walras.scenarios.compare import SHOWN, significant
+from walras.scenarios.variants import kinds
 
 from .golden_markets import market
 

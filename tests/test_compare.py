@@ -12,7 +12,8 @@ import pytest
 
 import walras as w
 from walras.analysis.comparison import render
-from walras.scenarios.compare import METRICS, SHOWN, kinds, significant, variants
+from walras.scenarios.compare import METRICS, SHOWN, significant
+from walras.scenarios.variants import kinds, variants
 
 from .golden_markets import market
 
@@ -116,8 +117,11 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 def test_labels_let_one_kind_stand_in_a_comparison_twice(tmp_path: Path) -> None:
     """In tables, figure, report and folder; no command makes them again."""
-    each = {"all-bid": w.ScoringAuction(), "few-bid": w.ScoringAuction(reserve=0.4), "list": best}
-    found = w.compare(market("posted_price"), {**each, "list": "posted_price"}, until="20 min")
+    each: dict[str, Any] = {
+        "all-bid": w.ScoringAuction(), "few-bid": w.ScoringAuction(reserve=0.4),
+        "list": "posted_price",
+    }  # fmt: skip
+    found = w.compare(market("posted_price"), each, until="20 min")
     assert found.names == list(each)
     assert set(found.levels()["mechanism"]) == set(each)
     served = found.levels().query("task == 'all' and metric == 'served_share'")["value"].tolist()

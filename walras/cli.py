@@ -239,7 +239,7 @@ def _variants(loaded: Loaded, mechanism: str) -> dict[str, Loaded]:
     """Return the scenario under each mechanism of a list such as `posted_price,vickrey`."""
     from dataclasses import replace
 
-    from .scenarios.compare import variants
+    from .scenarios.variants import variants
 
     names = [name.strip() for name in mechanism.split(",") if name.strip()]
     told = f"--mechanism {mechanism}"
