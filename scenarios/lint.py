@@ -205,28 +205,6 @@ def idle_penalties(terms: Terms) -> Found:
             yield "W219", ("sellers", s, "penalty"), text
 
 
-def late_promises(terms: Terms) -> Found:
-    """W220: promise > max D (+ grace) of every class served, where buyers go by promises.
-
-    They then expect to be late for certain. Not for half-lives, nor where promises are bid.
-    """
-    market = terms.market
-    bid = getattr(market.mechanism, "promise", "posted") == "bid"
-    if market.quotes.latency != "promised" or bid:
-        return
-    for s, seller in enumerate(market.sellers):
-        dues = [
-            math.inf if t.task.lateness.kind == "halflife" else latest(t.task)
-            for t in terms.of_seller(seller)
-        ]
-        if seller.promise is not None and dues and seller.promise > max(dues):
-            text = (
-                f"seller `{seller.name}` promises an answer within {seller.promise:.4g} s, and "
-                f"buyers who go by that have {max(dues):.4g} s at most: it is worth nothing to them"
-            )
-            yield "W220", ("sellers", s, "promise"), text
-
-
 def too_many_considered(terms: Terms) -> Found:
     """W211: m offers are shown, fewer serve the class; in double auctions W226 says it all."""
     if isinstance(terms.market.mechanism, DOUBLE):
@@ -295,7 +273,7 @@ def foreign_catalogue(terms: Terms) -> Found:
 RULES: tuple[Callable[[Terms], Found], ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
-    endless_talks, late_promises,
+    endless_talks,
     *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
     *AUCTION_RULES, *RESERVE_RULES,
 )  # fmt: skip

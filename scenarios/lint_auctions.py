@@ -181,6 +181,24 @@ def silent_sellers(terms: Terms) -> Found:
         yield "W265", ("sellers", s), text
 
 
+def idle_promises(terms: Terms) -> Found:
+    """W269: penalty = 0 in an auction with promised quotes: nobody believes what costs nothing.
+
+    Buyers then go by the seller's queue as they see it, whatever it promises or bids.
+    """
+    market = terms.market
+    if sealed(market.mechanism) is None or market.quotes.latency != "promised":
+        return
+    for s, seller in enumerate(market.sellers):
+        if seller.penalty == 0:
+            text = (
+                f"seller `{seller.name}`: in an auction buyers don't believe a promise that costs "
+                "nothing to break, and go by its queue; give it a `penalty`"
+            )
+            yield "W269", ("sellers", s, "penalty"), text
+
+
 AUCTION_RULES: tuple[Callable[[Terms], Found], ...] = (
     unread_prices, costs_known, bidders_not_there, endless_calls, silent_sellers,
+    idle_promises,
 )  # fmt: skip

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 
 from ..market.schema.arrivals import Replay
+from ..market.schema.auctions import sealed
 from ..market.schema.demand import TaskClass
 from ..market.schema.entries import Path
 from ..market.schema.supply import Seller
-from .terms import Terms, lightest, open_rate
+from .terms import Terms, latest, lightest, open_rate
 
 _MOST_TASKS = 1e10
 _MOST_DECISIONS = 1e7
@@ -164,7 +165,32 @@ def late_events(terms: Terms) -> Found:
             yield "W216", ("events", i, "at"), text
 
 
+def late_promises(terms: Terms) -> Found:
+    """W220: promise > max D (+ grace) of every class served, where buyers go by promises.
+
+    They then expect to be late for certain. Not for half-lives, nor where promises are bid or, in
+    auctions, cost nothing to break and are not believed (W269).
+    """
+    market = terms.market
+    bid = getattr(market.mechanism, "promise", "posted") == "bid"
+    sealed_bids = sealed(market.mechanism) is not None
+    if market.quotes.latency != "promised" or bid:
+        return
+    for s, seller in enumerate(market.sellers):
+        dues = [
+            math.inf if t.task.lateness.kind == "halflife" else latest(t.task)
+            for t in terms.of_seller(seller)
+        ]
+        believed = seller.promise is not None and not (sealed_bids and seller.penalty == 0)
+        if believed and dues and seller.promise > max(dues):
+            text = (
+                f"seller `{seller.name}` promises an answer within {seller.promise:.4g} s, and "
+                f"buyers who go by that have {max(dues):.4g} s at most: it is worth nothing to them"
+            )
+            yield "W220", ("sellers", s, "promise"), text
+
+
 QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
     overloads, short_memory, warm_up, few_tasks, many_tasks, many_decisions, long_epoch,
-    late_events,
+    late_events, late_promises,
 )  # fmt: skip

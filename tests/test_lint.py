@@ -129,6 +129,12 @@ FIRES = {
     "W220": [
         market(task(deadline=5), seller(promise=6), quotes={"latency": "promised"}),
         market(
+            task(deadline=5),
+            seller(promise=6, penalty=1),
+            quotes={"latency": "promised"},
+            mechanism=AUCTION,
+        ),
+        market(
             task(deadline=5, lateness={"kind": "linear", "grace": 1}),
             seller(promise=6.5),
             quotes={"latency": "promised"},
@@ -221,6 +227,10 @@ FIRES = {
             task(value={"kind": "exponential", "mean": 1}),
             mechanism={**AUCTION, "linear": 0.01, "quadratic": -1},
         ),
+    ],
+    "W269": [
+        market(seller(promise=5), quotes={"latency": "promised"}, mechanism=AUCTION),
+        market(quotes={"latency": "promised"}, mechanism={**AUCTION, "promise": "bid"}),
     ],
     "W241": [
         market(platform={"ranking": "sponsored"}),
@@ -357,6 +367,8 @@ SILENT = {
         market(task(deadline=5, lateness={"kind": "halflife", "half_life": 1}), seller(promise=6),
                quotes={"latency": "promised"}),
         market(task(), seller(promise=6), quotes={"latency": "promised"}),
+        market(task(deadline=5), seller(promise=6), quotes={"latency": "promised"},
+               mechanism=AUCTION),
     ],
     "W221": [
         market(task(deadline="3 s"), mechanism={"kind": "call_market", "period": 3}),
@@ -451,6 +463,11 @@ SILENT = {
         market(task(outside_option=False), mechanism={**AUCTION, "linear": 0}),
         market(task(value={"kind": "exponential", "mean": 1}),
                mechanism={**AUCTION, "linear": 0.1, "quadratic": -1}),
+    ],
+    "W269": [
+        market(seller(promise=5, penalty=0.1), quotes={"latency": "promised"}, mechanism=AUCTION),
+        market(seller(promise=5), quotes={"latency": "promised"}),
+        market(seller(promise=5), mechanism=AUCTION),
     ],
     "W231": [
         market(seller(contracts={"sub": {"fee": 0.9, "quota": 1e5}}), **PERIOD),

@@ -78,6 +78,7 @@ CODES = {
     "W266": "a reserve that no bid meets",
     "W267": "a reserve that never binds",
     "W268": "an announced score that no bid brings above doing without",
+    "W269": "a promise that costs nothing to break, in an auction",
 }
 """Every code and what it is about: W1xx are errors, W2xx warnings."""
 
