@@ -181,8 +181,9 @@ def late_promises(terms: Terms) -> Found:
             math.inf if t.task.lateness.kind == "halflife" else latest(t.task)
             for t in terms.of_seller(seller)
         ]
-        believed = seller.promise is not None and not (sealed_bids and seller.penalty == 0)
-        if believed and dues and seller.promise > max(dues):
+        if seller.promise is None or (sealed_bids and seller.penalty == 0):
+            continue
+        if dues and seller.promise > max(dues):
             text = (
                 f"seller `{seller.name}` promises an answer within {seller.promise:.4g} s, and "
                 f"buyers who go by that have {max(dues):.4g} s at most: it is worth nothing to them"
