@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
+import walras as w
 from walras.market.schema.errors import CODES
 from walras.market.schema.market import Market
 from walras.scenarios.lint import RULES, lint
@@ -557,3 +559,74 @@ def test_extreme_numbers(size: float) -> None:
     for problem in lint(market(extreme, seller(speed=1e-300), seller("two", e0=size))):
         assert "nan" not in problem.message
         assert "inf" not in problem.message
+
+
+# --- what they say is so -----------------------------------------------------------------------
+
+PAIR = [seller(), seller("two", accuracy=0.8, price=DEAR, cost={"output": 4.0})]
+SHORT_RUN: Changes = {"run": {"until": "10 min"}}
+
+
+@pytest.mark.parametrize(
+    ("code", "changes", "parts", "plain"),
+    [
+        ("W226", {"mechanism": "call_market", "platform": SPONSORED},
+         [FEW, seller(sponsor=0.001), PAIR[1]], [task(), *PAIR]),
+        ("W226", {"mechanism": "k_double", "platform": RATED}, [FEW, *PAIR], [task(), *PAIR]),
+        ("W261", {"mechanism": AUCTION}, [seller(pricing="undercut"), PAIR[1]], PAIR),
+        ("W261", {"mechanism": "continuous"}, [seller(pricing="undercut"), PAIR[1]], PAIR),
+        ("W262", {"mechanism": shaded()}, PAIR,
+         [{**s, "bidding": "cost"} for s in PAIR]),
+        ("W267", {"mechanism": {"kind": "vickrey", "reserve": 0.95}}, PAIR, PAIR),
+        ("W269", {"mechanism": AUCTION, "quotes": {"latency": "promised"}},
+         [seller(promise=5), seller("two", promise=1)],
+         [seller(promise=9), seller("two", promise=9)]),
+    ],
+)  # fmt: skip
+def test_what_does_nothing_does_nothing(
+    code: str, changes: Changes, parts: list[Changes], plain: list[Changes]
+) -> None:
+    """Every task fares alike with the setting and without it; W267's is left out altogether."""
+    with_it = market(*parts, **changes, **SHORT_RUN)
+    assert code in codes(with_it)
+    if code == "W267":
+        changes = {"mechanism": "vickrey"}
+    columns = ["id", "offer", "status", "price", "finish", "surplus", "advertising"]
+    one, other = (
+        w.run(m, seed=3, record="trades").trades[columns]
+        for m in (with_it, market(*plain, **changes, **SHORT_RUN))
+    )
+    pd.testing.assert_frame_equal(one, other)
+    assert (one["status"] == "served").sum() > 100
+
+
+STOPPED = [
+    ("W220", market(task(deadline=5), seller(promise=6), quotes={"latency": "promised"})),
+    ("W221", market(mechanism={"kind": "call_market", "period": "1 d"})),
+    ("W221", market(mechanism={"kind": "continuous", "shouts": 2e-5})),
+    ("W264", market(task(deadline="2 s"), mechanism={**AUCTION, "bid_time": 1.1})),
+    ("W264", market(task(patience=1), mechanism={**AUCTION, "bid_time": 1.1})),
+    ("W265", market(seller(network_time=2), mechanism={**AUCTION, "call": 1})),
+    ("W266", market(mechanism={"kind": "vickrey", "reserve": 0.00049})),
+    ("W266", market(mechanism={**AUCTION, "reserve": 0.9})),
+    ("W268", market(mechanism={**AUCTION, "linear": 0})),
+    ("W213", market(mechanism={**AUCTION, "bid": {"kind": "opportunity", "margin": 0.9}})),
+]
+
+
+@pytest.mark.parametrize(("code", "case"), STOPPED)
+def test_where_nobody_trades_nobody_trades(code: str, case: Market) -> None:
+    """Sizes are constant, so a mean task is every task."""
+    assert code in codes(case)
+    epochs = w.run(case, until="10 min", seed=3).epochs
+    assert epochs["served"].sum() == 0
+    assert w.run(market(seller()), until="10 min", seed=3).epochs["served"].sum() > 100
+
+
+def test_who_is_captive_does_without_in_a_double_auction() -> None:
+    """W224: where nobody sells at what an answer is worth."""
+    poor = market(task(outside_option=False, value=0.0001), mechanism="k_double")
+    assert "W224" in codes(poor)
+    trades = w.run(poor, until="10 min", seed=3, record="trades").trades
+    assert len(trades) > 100
+    assert (trades["status"] == "balked").all()
