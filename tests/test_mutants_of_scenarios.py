@@ -149,7 +149,7 @@ measured = coverage.Coverage(branch=True, data_file=None, include=sys.argv[2:], 
 measured.start()
 from tests.mutants import CORPUS, mutants
 from walras.market.schema.errors import render
-from walras.scenarios.load import check, load, read
+from walras.scenarios.load import check, load, market_of, read
 for path in sorted((CORPUS / "bad").glob("*.toml")):
     render(read(path).problems)
     render(check(path.read_text("utf-8", "replace")).problems)
@@ -157,7 +157,7 @@ for path in sorted((CORPUS / "bad").glob("*.toml")):
         load(path)
     except ValueError:
         pass
-load(CORPUS / "small.toml")
+market_of(market_of(CORPUS / "small.toml"))
 for path in sorted(CORPUS.glob("everything*.toml")):
     load(path)
 os.environ["WALRAS_DATA"] = str(CORPUS / "bad")
