@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..scenarios.compare import SHOWN, Comparison, significant
-from ..scenarios.follow import settings_of
+from ..scenarios.telling import settings_of
 from .figures import COMPARISONS
 from .figures.notation import number
 from .page import fill, flat, panels_of, span

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .choice import posted_for, taste_for, told_work
-from .jit import compiled, spliced
+from .jit import compiled, shared, spliced
 from .outlook import by_law, observe, recall, sees_queue
 from .promises import believe
 from .rng import WHO, hash2, uniform
@@ -110,6 +110,17 @@ def expect_under(st: State, k: int, o: int, c: int, deadline: float, patience: f
     seller["refund_wrong"] = wrong
 
 
+@shared
+def share_under(st: State, k: int, o: int, i: int, c: int) -> float:
+    """Return the share of an offer's posted price that task i would be asked under contract c."""
+    cell = st.cells[k, o]
+    tokens = cell["tokens_in"] + cell["billed_out"]
+    if st.clock[0]["exact_price"] == 1:
+        tokens = tokens_of(st, o, i)
+    quota = st.customers[st.tasks[i]["customer"]]["quota"]
+    return st.contracts[c]["rate"] * beyond(tokens, quota)
+
+
 @compiled
 def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     """Return the expected utility of an offer to task i under contract c, taste apart.
@@ -122,10 +133,8 @@ def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     st.spare[0] = cell
     if st.clock[0]["exact_price"] == 1:
         told_work(st, o, i)
-        tokens = tokens_of(st, o, i)
     else:
         st.told[0] = st.works[k, o]
-        tokens = cell["tokens_in"] + cell["billed_out"]
     own = kind["level"]
     if contract["level"] >= 0:
         kind["level"] = contract["level"]
@@ -134,7 +143,7 @@ def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     elif sees_queue(st, s):
         observe(cell, seller, st.queues[s], kind)
     kind["level"] = own
-    share = contract["rate"] * beyond(tokens, st.customers[task["customer"]]["quota"])
+    share = share_under(st, k, o, i, c)
     ask = posted_for(st, k, o, i) * share
     cell["slope"] *= share
     expect_under(st, k, o, c, task["deadline"], task["patience"])

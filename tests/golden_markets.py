@@ -49,6 +49,22 @@ CALLED: dict[str, Any] = {"bid_time": 0.5, "cost_factor": w.Uniform(0.5, 1.5)}
 """Bids take half a second to make; each owner's cost of a task is its own secret."""
 SHADED = w.Shading(bidders=3)
 
+
+def contracts() -> w.Market:
+    """Return the common market with three customers and two contracts at its best seller."""
+    common = market("posted_price")
+    task = common.tasks[0].model_copy(update={"customers": 3, "usage": w.LogNormal(1, cv=1)})
+    quick, good, sound = common.sellers
+    good = good.model_copy(update={"contracts": {
+        "plus": w.Contract(fee=0.1, quota=2000.0, rate=0.8),
+        "batch": w.Contract(rate=0.7, within="10 s"),
+    }})  # fmt: skip
+    platform = w.Platform(commission=0.1, contract_period=120.0)
+    return w.Market([task], [quick, good, sound], run=w.Run(until=600.0), platform=platform)
+
+
+HAGGLING = w.Concession(buyer=w.Tactic(beta=2.0, rounds=6), seller=w.Tactic(rounds=6))
+
 MARKETS: dict[str, w.Market] = {
     "posted_price": market("posted_price"),
     "first_price": market(w.Procurement("first_price", bid=SHADED, reserve=0.1), **CALLED),
@@ -57,6 +73,9 @@ MARKETS: dict[str, w.Market] = {
     "second_score": market(w.ScoringAuction("second_score", reserve=0.05)),
     "k_double": market("k_double", **CALLED),
     "call_market": market(w.CallMarket(period=2.0, least_accuracy=0.8), **CALLED),
+    "contracts": contracts(),
+    "rubinstein": market(w.Negotiation(round_time=0.3)),
+    "concession": market(w.Negotiation(bargaining=HAGGLING, round_time=0.3, first="seller")),
     "continuous": market(w.ContinuousAuction(shouts=2.0, buyers="zip", sellers="zip"), **CALLED),
 }
 TASKS = 8

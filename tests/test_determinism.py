@@ -12,14 +12,13 @@ import numpy as np
 import walras as w
 from walras.market.engine import Engine
 
+from .golden_markets import MARKETS
 from .test_books import busy_market
 
 _PROGRAM = """
-import walras as w
-from tests.test_books import busy_market
-from tests.test_determinism import with_strategies
-for market in (busy_market(), with_strategies()):
-    print(w.run(market, until=400.0, seed=11, reps=2).digest)
+from tests.test_determinism import digests
+for digest in digests():
+    print(digest)
 """
 
 
@@ -41,6 +40,13 @@ def with_strategies() -> w.Market:
     return w.Market(tasks=tasks, sellers=sellers, quotes={"latency": "average", "memory": 60.0})
 
 
+def digests() -> list[str]:
+    """Return the digests of a busy market, one with strategies, and one under each mechanism."""
+    busy = [busy_market(), with_strategies()]
+    found = [w.run(market, until=400.0, seed=11, reps=2).digest for market in busy]
+    return found + [w.run(market, until=100.0, seed=11).digest for market in MARKETS.values()]
+
+
 def elsewhere(**environment: str) -> list[str]:
     """Return the digests printed by a fresh process."""
     done = subprocess.run(
@@ -52,9 +58,8 @@ def elsewhere(**environment: str) -> list[str]:
 
 def test_digest_is_the_same_in_other_processes_and_without_the_compiler() -> None:
     """Across processes, hash seeds and NUMBA_DISABLE_JIT=1."""
-    here = [
-        w.run(m, until=400.0, seed=11, reps=2).digest for m in (busy_market(), with_strategies())
-    ]
+    here = digests()
+    assert len(set(here)) == len(here)
     assert elsewhere(PYTHONHASHSEED="1") == here
     assert elsewhere(PYTHONHASHSEED="2", NUMBA_DISABLE_JIT="1") == here
 

@@ -63,7 +63,7 @@ def test_a_price_has_a_reason() -> None:
     reasons = {name: set(re.findall(r"  takes .* (at what it \w+|at the bid of|the best of another "
                                     r"owner|the reserve|that of doing without)", told(name)))
                for name in MARKETS}  # fmt: skip
-    assert all("as agreed" not in told(name) for name in MARKETS)
+    assert {name for name in MARKETS if "as agreed" in told(name)} == {"rubinstein", "concession"}
     assert reasons["posted_price"] == {"at what it asks"}
     assert reasons["first_price"] == reasons["first_score"] == {"at what it bids"}
     assert "at the bid of" in reasons["vickrey"]
@@ -77,6 +77,34 @@ def test_a_call_is_waited_for() -> None:
                        r"costs 0.001", text)  # fmt: skip
     assert len(calls) == TASKS
     assert all(float(end) - float(start) == pytest.approx(0.5, abs=1e-3) for start, end in calls)
+
+
+@pytest.mark.parametrize("name", ["rubinstein", "concession"])
+def test_what_is_said_in_talks_is_what_happens(name: str) -> None:
+    """The price of the last talk is the price paid, within both sides' limits, at its end."""
+    text = told(name)
+    last = re.findall(r"until ([0-9.]+) s.*\n +they agree on ([0-9.]+): its cost is ([0-9.]+), "
+                      r"worth no more than ([0-9.]+)", text)  # fmt: skip
+    began = re.findall(r"  served +from ([0-9.]+) s(, at once)?", text)
+    paid = re.findall(r"pay ([0-9.]+)", text)
+    assert len(last) == len(began) == len(paid) == TASKS
+    for (until, price, least, most), (start, at_once), pay in zip(last, began, paid, strict=True):
+        assert float(price) == pytest.approx(float(pay), rel=1e-5)
+        assert float(least) < float(price) < float(most)
+        assert (start == until) if at_once else float(start) > float(until)
+
+
+def test_a_quota_is_told_as_it_is_used() -> None:
+    """Nothing is asked while it lasts, and then a part of the price; other sellers ask theirs."""
+    text = told("contracts")
+    left = [float(x) for x in re.findall(r"with ([0-9.]+) tokens left", text)]
+    asked = [float(x) for x in re.findall(r"good/low +([0-9.]+)", text)]
+    assert len(left) == len(asked) == TASKS
+    assert {ask == 0.0 for ask, tokens in zip(asked, left, strict=True) if tokens > 600} == {True}
+    full = 200 * 20e-6 + 200 * 400e-6  # a mean task of 400 tokens, four fifths of it beyond
+    short = [ask for ask, tokens in zip(asked, left, strict=True) if tokens < 400]
+    assert short == pytest.approx([0.8 * full * (1 - left[-1] / 400)] * len(short), rel=1e-5)
+    assert set(re.findall(r"quick/default +([0-9.]+)", text)) == {"0.04"}
 
 
 def test_a_copy_of_the_market_goes_its_own_way() -> None:

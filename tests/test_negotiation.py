@@ -319,11 +319,11 @@ def test_a_talk_by_hand() -> None:
 
     In round 6 the seller asks .9 − 5·.07̅ = .5111, and the buyer would itself offer .6 next.
     """
-    rounds, price = haggle(w.Concession(), "buyer", fixed(plain(posted=0.9)))
+    rounds, price, *_ = haggle(w.Concession(), "buyer", fixed(plain(posted=0.9)))
     assert rounds == 6
     assert price == pytest.approx(0.9 - 5 * 0.7 / 9)
     # The seller opens: its ask of round 7 is .4333, and the buyer would offer .7.
-    rounds, price = haggle(w.Concession(), "seller", fixed(plain(posted=0.9)))
+    rounds, price, *_ = haggle(w.Concession(), "seller", fixed(plain(posted=0.9)))
     assert rounds == 6
     assert price == pytest.approx(0.5)  # the buyer's offer; the seller's next: .43
 
@@ -340,7 +340,7 @@ def test_tit_for_tat_answers_in_kind() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(concession, "buyers_offer", listen)
-        rounds, price = haggle(rules, "buyer", fixed(plain(posted=0.9)))
+        rounds, price, *_ = haggle(rules, "buyer", fixed(plain(posted=0.9)))
     step = 2 * 0.7 / 9  # of a seller that speaks every other round
     assert heard[0] == 0.0
     assert heard[2] == pytest.approx(0.2)  # round 3, after one ask only: by time
@@ -386,7 +386,7 @@ def test_no_tactic_agrees_to_lose(
     def at(n: int) -> Terms:
         return replace(terms, most=terms.most - fading * n)
 
-    rounds, price = haggle(rules, first, at)
+    rounds, price, *_ = haggle(rules, first, at)
     assert rounds <= min(rules.buyer.rounds, rules.seller.rounds)
     if price is not None:
         then = at(rounds)
@@ -411,9 +411,9 @@ def test_time_dependent_prices_rise_with_worth_and_cost(
     dearer = replace(terms, least=terms.least + more)
     if dearer.posted < dearer.least:
         return  # then it no longer asks what it has posted
-    _, before = haggle(rules, first, fixed(terms))
+    before = haggle(rules, first, fixed(terms)).price
     for other in (richer, dearer):
-        _, price = haggle(rules, first, fixed(other))
+        price = haggle(rules, first, fixed(other)).price
         if before is not None and price is not None:
             assert price >= before - 1e-9
 
@@ -438,7 +438,7 @@ def test_boulware_buyers_pay_less_and_agree_less_often() -> None:
                 def at(n: int, t: Terms = in_time, late: Terms = late, last: int = last) -> Terms:
                     return t if n <= last else late
 
-                rounds, price = haggle(rules, "buyer", at)
+                rounds, price, *_ = haggle(rules, "buyer", at)
                 if price is not None:
                     share = (price - cost) / (worth - cost)
                     paid, talked, count = paid + share, talked + rounds, count + 1

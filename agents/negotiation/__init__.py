@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .talks import negotiator
+from .talks import Talk, negotiator, talk
 
-__all__ = ["negotiator"]
+__all__ = ["Talk", "negotiator", "talk"]

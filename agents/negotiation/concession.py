@@ -18,12 +18,22 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ...market.schema.negotiation import Concession, Tactic
 from .terms import Terms
 
 TermsAt = Callable[[int], "Terms | None"]
 """What is at stake if the two agree in a round of their talk, from 1."""
+
+
+class Haggled(NamedTuple):
+    """A talk: how many rounds it took, the price agreed if any, and the offers of both sides."""
+
+    rounds: int
+    price: float | None
+    bids: list[float]
+    asks: list[float]
 
 
 def conceded(tactic: Tactic, n: int) -> float:
@@ -73,36 +83,36 @@ def sellers_offer(
     return terms.within(price)
 
 
-def haggle(rules: Concession, first: str, terms: TermsAt) -> tuple[int, float | None]:
-    """Return how many rounds a talk takes and the price agreed, None if it fails.
+def haggle(rules: Concession, first: str, terms: TermsAt) -> Haggled:
+    """Return what comes of a talk: in each round one side offers and the other answers.
 
     The first side whose deadline has come breaks off, and so does a buyer to whom the answer
     would be worth nothing any more.
 
     Example:
         >>> fixed = Terms(most=1.0, least=0.2, billed=1.0, kept=1.0, posted=0.9)
-        >>> rounds, price = haggle(Concession(), "buyer", lambda n: fixed)
-        >>> rounds, round(price, 3)
-        (6, 0.511)
+        >>> talk = haggle(Concession(), "buyer", lambda n: fixed)
+        >>> talk.rounds, round(talk.price, 3), talk.bids[-1], len(talk.asks)
+        (6, 0.511, 0.4, 3)
     """
     bids: list[float] = []
     asks: list[float] = []
     for n in range(1, min(rules.buyer.rounds, rules.seller.rounds) + 1):
         now, then = terms(n), terms(n + 1)
         if now is None or now.most < 0.0:
-            return n - 1, None
+            return Haggled(n - 1, None, bids, asks)
         if (n % 2 == 1) == (first == "buyer"):
             bids.append(buyers_offer(rules.buyer, n, now, bids, asks))
             own = None
             if then is not None and n < rules.seller.rounds:
                 own = then.sellers(sellers_offer(rules.seller, n + 1, then, asks, bids))
             if now.sellers(bids[-1]) >= max(own or 0.0, 0.0):
-                return n, bids[-1]
+                return Haggled(n, bids[-1], bids, asks)
         else:
             asks.append(sellers_offer(rules.seller, n, now, asks, bids))
             own = None
             if then is not None and n < rules.buyer.rounds:
                 own = then.buyers(buyers_offer(rules.buyer, n + 1, then, bids, asks)) - now.delay
             if now.buyers(asks[-1]) >= max(own or 0.0, 0.0):
-                return n, asks[-1]
-    return min(rules.buyer.rounds, rules.seller.rounds), None
+                return Haggled(n, asks[-1], bids, asks)
+    return Haggled(min(rules.buyer.rounds, rules.seller.rounds), None, bids, asks)

@@ -9,16 +9,32 @@ posted price is where talks start: nobody pays more, unless it is below the sell
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ...market.messages import Ask, Award, Quote, Rule
 from ...market.rng import hash2, name_key
 from ...market.schema.negotiation import Negotiation, Rubinstein
-from .concession import haggle
+from .concession import TermsAt, haggle
 from .rubinstein import foresee
 from .terms import Terms, terms_of
+
+
+class Talk(NamedTuple):
+    """A talk with one owner: the quote talked about, rounds, what was said and what was agreed.
+
+    Who knows all there is to know says nothing but the price agreed.
+    """
+
+    quote: Quote
+    rounds: int
+    price: float | None
+    bids: Sequence[float]
+    asks: Sequence[float]
+    at: TermsAt
+    """What is at stake in a round of all talks, from 1."""
 
 
 def negotiator(spec: Negotiation, commission: float = 0.0) -> Rule:
@@ -32,25 +48,34 @@ def negotiator(spec: Negotiation, commission: float = 0.0) -> Rule:
 
     def negotiation(ask: Ask, quotes: list[Quote]) -> Award:
         """Let the buyer of a task talk to the owners of the offers on show."""
-        order = approached(ask, quotes)
-        at = [_memory(ask, quote, spec.round_time, commission) for quote in order]
-        if isinstance(spec.bargaining, Rubinstein):
-            changing = not math.isinf(ask.deadline)
-            deal = foresee(at, spec.bargaining, spec.first, changing)
-            if deal is None:
-                return Award(None)
-            return Award(order[deal.seller].offer, deal.price, deal.round * spec.round_time)
-        spent = 0
-        for quote, terms in zip(order, at, strict=True):
-            rounds, price = haggle(
-                spec.bargaining, spec.first, lambda n, t=terms, s=spent: t(s + n)  # type: ignore[misc]
-            )  # fmt: skip
-            spent += rounds
-            if price is not None:
-                return Award(quote.offer, price, spent * spec.round_time)
-        return Award(None, after=spent * spec.round_time)
+        talks = talk(spec, ask, quotes, commission)
+        time = sum(one.rounds for one in talks) * spec.round_time
+        if not talks or talks[-1].price is None:
+            return Award(None, after=time)
+        return Award(talks[-1].quote.offer, talks[-1].price, time)
 
     return negotiation
+
+
+def talk(spec: Negotiation, ask: Ask, quotes: Sequence[Quote], commission: float) -> list[Talk]:
+    """Return the talks that a buyer has, in their order: all fail but the last, which may not."""
+    order = approached(ask, quotes)
+    stakes = [_memory(ask, quote, spec.round_time, commission) for quote in order]
+    if isinstance(spec.bargaining, Rubinstein):
+        changing = not math.isinf(ask.deadline)
+        deal = foresee(stakes, spec.bargaining, spec.first, changing)
+        if deal is None:
+            return []
+        return [Talk(order[deal.seller], deal.round, deal.price, (), (), stakes[deal.seller])]
+    talks: list[Talk] = []
+    spent = 0
+    for quote, at in zip(order, stakes, strict=True):
+        said = haggle(spec.bargaining, spec.first, lambda n, t=at, s=spent: t(s + n))  # type: ignore[misc]
+        talks.append(Talk(quote, *said, at))
+        spent += said.rounds
+        if said.price is not None:
+            break
+    return talks
 
 
 def approached(ask: Ask, quotes: Sequence[Quote]) -> list[Quote]:
@@ -72,7 +97,7 @@ def approached(ask: Ask, quotes: Sequence[Quote]) -> list[Quote]:
 
 def _memory(
     ask: Ask, quote: Quote, round_time: float, commission: float
-) -> Callable[[int], Terms | None]:  # fmt: skip
+) -> TermsAt:  # fmt: skip
     """Return a function of the rounds talked so far in all, which works each out once."""
     known: dict[int, Terms | None] = {}
 
