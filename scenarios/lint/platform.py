@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
-from ..market.schema.auctions import bids_posted
-from ..market.schema.demand import Argmax, Logit, TaskClass
-from ..market.schema.entries import Path
-from ..market.schema.market import PriceChange
-from ..market.schema.trading import DOUBLE
-from .terms import Term, Terms, highest
+from ...market.schema.auctions import bids_posted
+from ...market.schema.demand import Argmax, Logit, TaskClass
+from ...market.schema.entries import Path
+from ...market.schema.market import PriceChange
+from ...market.schema.trading import DOUBLE
+from ..terms import Term, Terms, highest
+from .rules import Found, Rule
 
 _MOST_RANKINGS = 1e6
 _NEGLIGIBLE = 1e-3
 _EULER = 0.5772156649015329
-
-Found = Iterator[tuple[str, Path, str]]
 
 
 def shows_a_few(terms: Terms, task: TaskClass) -> bool:
@@ -114,7 +112,7 @@ def _looking(task: TaskClass, best: float, cost: float) -> float:
         return float(best > cost)
     if not isinstance(task.choice, Logit) or math.isinf(best):
         return 1.0
-    from ..market.mechanisms.search import reservation  # needs the compiler's modules
+    from ...market.mechanisms.search import reservation  # needs the compiler's modules
 
     reserve = (best + reservation(cost, task.choice.scale)) / task.choice.scale
     return math.exp(-math.exp(min(-(reserve + _EULER), 700.0)))
@@ -157,6 +155,6 @@ def hasty_ratings(terms: Terms) -> Found:
         yield "W247", ("platform", "rating_prior"), text
 
 
-PLATFORM_RULES: tuple[Callable[[Terms], Found], ...] = (
+PLATFORM_RULES: tuple[Rule, ...] = (
     unnoticed_ranking, idle_bids, dear_positions, hopeless_search, stale_ranking, hasty_ratings,
 )  # fmt: skip

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from ..market.schema.auctions import (
+from ...market.schema.auctions import (
     Procurement,
     ScoringAuction,
     SealedBids,
     bidding_of,
     sealed,
 )
-from ..market.schema.bidding import BidPrice, Markup
-from ..market.schema.demand import Argmax, TaskClass
-from ..market.schema.distributions import MOST, Constant, Quantiles, Uniform
-from ..market.schema.entries import Path
-from .terms import Term, Terms, announced, highest
+from ...market.schema.bidding import BidPrice, Markup
+from ...market.schema.demand import Argmax, TaskClass
+from ...market.schema.distributions import MOST, Constant, Quantiles, Uniform
+from ..terms import Term, Terms, announced, highest
+from .rules import Found, Rule
 
 _ROUNDING = 1e-9
-
-Found = Iterator[tuple[str, Path, str]]
 
 
 def reserves_out_of_reach(terms: Terms) -> Found:
@@ -142,6 +140,6 @@ def reserves_without_effect(terms: Terms) -> Found:
         yield "W267", ("mechanism", "reserve"), text
 
 
-RESERVE_RULES: tuple[Callable[[Terms], Found], ...] = (
+RESERVE_RULES: tuple[Rule, ...] = (
     reserves_out_of_reach, scores_below_nothing, reserves_without_effect,
 )  # fmt: skip

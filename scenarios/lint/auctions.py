@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from ..market.schema.auctions import (
+from ...market.schema.auctions import (
     SealedBids,
     answer_time,
     bidding_of,
     bids_posted,
     sealed,
 )
-from ..market.schema.bidding import Shading
-from ..market.schema.demand import TaskClass
-from ..market.schema.entries import Path
-from ..market.schema.market import Enter, Exit, PriceChange
-from ..market.schema.supply import Seller
-from ..market.schema.trading import DOUBLE
-from .terms import Terms, highest, latest
-
-Found = Iterator[tuple[str, Path, str]]
+from ...market.schema.bidding import Shading
+from ...market.schema.demand import TaskClass
+from ...market.schema.entries import Path
+from ...market.schema.market import Enter, Exit, PriceChange
+from ...market.schema.supply import Seller
+from ...market.schema.trading import DOUBLE
+from ..terms import Terms, highest, latest
+from .rules import Found, Rule
 
 
 def unread_prices(terms: Terms) -> Found:
@@ -198,7 +197,7 @@ def idle_promises(terms: Terms) -> Found:
             yield "W269", ("sellers", s, "penalty"), text
 
 
-AUCTION_RULES: tuple[Callable[[Terms], Found], ...] = (
+AUCTION_RULES: tuple[Rule, ...] = (
     unread_prices, costs_known, bidders_not_there, endless_calls, silent_sellers,
     idle_promises,
 )  # fmt: skip

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
-from ..market.schema.demand import TaskClass
-from ..market.schema.entries import Path
-from ..market.schema.trading import (
+from ...market.schema.demand import TaskClass
+from ...market.schema.entries import Path
+from ...market.schema.trading import (
     DOUBLE,
     CallMarket,
     ContinuousAuction,
     ZICTrader,
     ZIUTrader,
 )
-from .terms import Terms, highest
+from ..terms import Terms, highest
+from .rules import Found, Rule
 
 _MOST_SESSIONS = 1e9
-
-Found = Iterator[tuple[str, Path, str]]
 
 
 def late_sessions(terms: Terms) -> Found:
@@ -183,7 +181,7 @@ def many_sessions(terms: Terms) -> Found:
         yield "W227", ("mechanism", name), text
 
 
-TRADING_RULES: tuple[Callable[[Terms], Found], ...] = (
+TRADING_RULES: tuple[Rule, ...] = (
     late_sessions, empty_tier, quotes_that_miss, captive_traders, uncovered_promises, unread_list,
     many_sessions,
 )  # fmt: skip

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from ..market.schema.arrivals import Closed
-from ..market.schema.contracts import Contract
-from ..market.schema.distributions import Constant
-from ..market.schema.entries import Path
-from ..market.schema.supply import Seller
-from .terms import Terms
+from ...market.schema.arrivals import Closed
+from ...market.schema.contracts import Contract
+from ...market.schema.distributions import Constant
+from ...market.schema.entries import Path
+from ...market.schema.supply import Seller
+from ..terms import Terms
+from .rules import Found, Rule
 
 _ROUNDING = 1e-9
-
-Found = Iterator[tuple[str, Path, str]]
 
 
 def _contracts(terms: Terms) -> Iterator[tuple[Path, Seller, str, Contract]]:
@@ -130,7 +129,7 @@ def few_per_customer(terms: Terms) -> Found:
             yield "W237", ("tasks", k, "customers"), text
 
 
-CONTRACT_RULES: tuple[Callable[[Terms], Found], ...] = (
+CONTRACT_RULES: tuple[Rule, ...] = (
     useless_contracts, lonely_customers, broken_periods, async_in_line, idle_contracts,
     impossible_windows, few_per_customer,
 )  # fmt: skip

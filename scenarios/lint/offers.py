@@ -1,65 +1,22 @@
-"""Economic lint: what is allowed and yet hardly meant. Each rule gives its equation.
-
-Rules use mean tasks and no queues (`terms`), so they are warnings, never errors.
-"""
+"""Lint of offers and classes: who is dominated, who serves nobody, what can never come in time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
-from ..market.schema.auctions import bidding_of, bids_posted, sealed
-from ..market.schema.bidding import Markup, OpportunityCost
-from ..market.schema.demand import Logit
-from ..market.schema.entries import Path
-from ..market.schema.errors import Problem, did_you_mean, ordered, shown
-from ..market.schema.faults import Source
-from ..market.schema.market import Market, PriceChange
-from ..market.schema.negotiation import Negotiation
-from ..market.schema.supply import Seller
-from ..market.schema.trading import DOUBLE
-from .lint_auctions import AUCTION_RULES
-from .lint_contracts import CONTRACT_RULES
-from .lint_platform import PLATFORM_RULES
-from .lint_queues import QUEUE_RULES
-from .lint_reserves import RESERVE_RULES
-from .lint_trading import TRADING_RULES
-from .terms import Term, Terms, highest, latest
+from ...market.schema.auctions import bidding_of, bids_posted, sealed
+from ...market.schema.bidding import Markup, OpportunityCost
+from ...market.schema.demand import Logit
+from ...market.schema.entries import Path
+from ...market.schema.errors import did_you_mean, shown
+from ...market.schema.market import PriceChange
+from ...market.schema.negotiation import Negotiation
+from ...market.schema.supply import Seller
+from ...market.schema.trading import DOUBLE
+from ..terms import Term, Terms, highest, latest
+from .rules import Found, Rule
 
 _ROUNDING = 1e-9
-
-Found = Iterator[tuple[str, Path, str]]
-
-
-def lint(market: Market, source: Source | None = None) -> list[Problem]:
-    """Return what is allowed in a market and yet hardly meant, as warnings of all rules.
-
-    `walras validate` says the same of a file. `print(problem.message)` reads one;
-    `walras explain W203` gives its equation.
-
-    Args:
-        market: a valid market, from a file or made in Python.
-        source: the file it comes from, to name lines.
-
-    Returns:
-        Warnings with `code`, `message` and `field`; none for a sound market.
-
-    Example:
-        >>> from walras.market.schema.demand import TaskClass
-        >>> from walras.market.schema.market import Market
-        >>> from walras.market.schema.supply import Seller
-        >>> from walras.market.schema.arrivals import Poisson
-        >>> market = Market(tasks=[TaskClass("ask", Poisson(1.0))], sellers=[Seller("one")])
-        >>> [p.code for p in lint(market)]
-        ['W203', 'W213']
-    """
-    where = source or Source({"tasks": [{"name": t.name} for t in market.tasks],
-                              "sellers": [{"name": s.name} for s in market.sellers]})  # fmt: skip
-    terms = Terms(market)
-    return ordered(where.remark(*found) for rule in RULES for found in rule(terms))
-
-
-# --- offers and classes ------------------------------------------------------------------------
 
 
 def dominated_offers(terms: Terms) -> Found:
@@ -261,7 +218,7 @@ def foreign_catalogue(terms: Terms) -> Found:
     name = terms.market.catalogue
     if not name:
         return
-    from ..agents.catalogue import catalogues  # reads files: only where it is asked for
+    from ...agents.catalogue import catalogues  # reads files: only where it is asked for
 
     known = catalogues()
     if name not in known:
@@ -270,11 +227,8 @@ def foreign_catalogue(terms: Terms) -> Found:
         yield "W217", ("catalogue",), text
 
 
-RULES: tuple[Callable[[Terms], Found], ...] = (
+OFFER_RULES: tuple[Rule, ...] = (
     dominated_offers, impossible_deadlines, unserved_classes, prices_below_cost, idle_penalties,
     too_many_considered, sellers_without_buyers, idle_priorities, foreign_catalogue,
     endless_talks,
-    *QUEUE_RULES, *PLATFORM_RULES, *CONTRACT_RULES, *TRADING_RULES,
-    *AUCTION_RULES, *RESERVE_RULES,
 )  # fmt: skip
-"""All rules, in no particular order."""

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 
-from ..market.schema.arrivals import Replay
-from ..market.schema.auctions import sealed
-from ..market.schema.demand import TaskClass
-from ..market.schema.entries import Path
-from ..market.schema.supply import Seller
-from .terms import Terms, latest, lightest, open_rate
+from ...market.schema.arrivals import Replay
+from ...market.schema.auctions import sealed
+from ...market.schema.demand import TaskClass
+from ...market.schema.supply import Seller
+from ..terms import Terms, latest, lightest, open_rate
+from .rules import Found, Rule
 
 _MOST_TASKS = 1e10
 _MOST_DECISIONS = 1e7
 _FEWEST_TASKS = 100
 _NEGLIGIBLE = 0.01  # share of the run: a start-up bias that hardly shows
-
-Found = Iterator[tuple[str, Path, str]]
 
 
 def overloads(terms: Terms) -> Found:
@@ -191,7 +188,7 @@ def late_promises(terms: Terms) -> Found:
             yield "W220", ("sellers", s, "promise"), text
 
 
-QUEUE_RULES: tuple[Callable[[Terms], Found], ...] = (
+QUEUE_RULES: tuple[Rule, ...] = (
     overloads, short_memory, warm_up, few_tasks, many_tasks, many_decisions, long_epoch,
     late_events, late_promises,
 )  # fmt: skip
