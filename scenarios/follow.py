@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..agents.economy import Economy
-from ..market.asking import quote_of
-from ..market.choice import outside_taste
+from ..market.asking import outside_of, quote_of
 from ..market.clock import STATUS
 from ..market.engine import Engine
 from ..market.messages import Quote, name_of
@@ -123,7 +122,7 @@ def _look(economy: Economy, story: _Story) -> None:
     ]
     if st.classes[k]["outside"] == 1:
         with np.errstate(over="ignore"):
-            story.outside = float(outside_taste(st, k, id_))
+            story.outside = float(outside_of(st, k, id_))
     story.sealed = bool(st.clock[0]["sealed"])
     if story.sealed:  # bids may be raised once all are known to be there
         st = _at(economy, story.decided).state
