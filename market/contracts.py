@@ -160,13 +160,6 @@ def rescore(st: State, k: int, i: int, count: int) -> None:
             st.score[j] = utility_under(st, k, o, i, c) + taste
 
 
-@inner
-def liked_under(st: State, k: int, o: int, i: int, utility: float) -> float:
-    """Return the expected utility of a named offer: under a contract, else as given."""
-    c = contract_at(st, i, st.offers[o]["seller"])
-    return utility_under(st, k, o, i, c) if c >= 0 else utility
-
-
 @spliced
 def order(st: State, i: int, o: int) -> None:
     """Put an ordered task under its customer's contract, if that is with the offer's seller."""

@@ -21,7 +21,7 @@ from .choice import (
     utility_at,
     work_of,
 )
-from .contracts import greet, liked_under, order, rescore
+from .contracts import contract_at, greet, order, rescore, utility_under
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
@@ -111,8 +111,9 @@ def named(st: State, k: int, i: int) -> tuple[int, float, float]:
         return -1, 0.0, 0.0
     look_at(st, k, o, i)
     liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
-    if st.clock[0]["contracts"] == 1:
-        liked = liked_under(st, k, o, i, liked)
+    c = contract_at(st, i, st.offers[o]["seller"]) if st.clock[0]["contracts"] == 1 else -1
+    if c >= 0:
+        liked = utility_under(st, k, o, i, c)
     return o, tariff(st, o, i), liked + taste_for(st, k, o, task["id"])
 
 
