@@ -101,8 +101,9 @@ def _for_any_constant(jitted: Any) -> Any:
     template = jitted.get_call_template
 
     def general(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
-        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
-        return template(tuple(types.unliteral(kind) for kind in args), plain)
+        unliteral: Any = types.unliteral
+        named = {name: unliteral(kind) for name, kind in kws.items()}
+        return template(tuple(unliteral(kind) for kind in args), named)
 
     jitted.get_call_template = general
     return jitted

@@ -91,7 +91,7 @@ class Beliefs:
         self.latency = market.quotes.latency
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
-        self.known: dict[tuple[int, Law, int], Look] = {}
+        self.known: dict[tuple[int, Law, float], Look] = {}
         self.ask, self.cost, self.slope = np.zeros(count), np.zeros(count), np.zeros(count)
         self.shut = np.full(count, -np.inf)  # 0 on the market, −inf off it
         self.seen = [Outlook(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)] * count
@@ -305,8 +305,7 @@ class Beliefs:
         work: float | None = None,
     ) -> float:  # fmt: skip
         """Return the price that just covers what a seller expects; it knows its own queue."""
-        station = self.stations[self.terms[o].seller]
-        cost += slot_cost(self.rules[o], station.slots, self.taken(o))
+        cost += self.slot_cost(o)
         if self.believes_promise(o):
             outlook = self.expected(o, law, deadline, patience, work)
         kept = self.billed_share(o, outlook) * (1.0 - self.market.platform.commission)
@@ -371,8 +370,8 @@ class Beliefs:
 
     def look(self, o: int, law: Law, deadline: float, patience: float) -> None:
         """Renew one offer's outlook and, where all buyers agree, its worth."""
-        # The law says all that matters, unless bids depend on how many slots are taken.
-        key = o, law, self.taken(o) if self.by_slots[o] else 0
+        # The law says all that matters, but for bids that depend on how many slots are taken.
+        key = o, law, self.slot_cost(o) if self.by_slots[o] else 0.0
         known = None if self.bids_promises else self.known.get(key)
         if known is None:
             if len(self.known) > 100_000:
@@ -395,10 +394,11 @@ class Beliefs:
         score = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
         return Look(outlook, ask, self.billed_share(o, outlook), score)
 
-    def taken(self, o: int) -> int:
-        """Return how many slots of an offer's seller are taken, or will be by those who wait."""
+    def slot_cost(self, o: int) -> float:
+        """Return what one more taken slot costs an offer's seller in sales lost, USD."""
         station = self.stations[self.terms[o].seller]
-        return len(station.running) + sum(station.waiting)
+        taken = len(station.running) + sum(station.waiting)
+        return slot_cost(self.rules[o], station.slots, taken)
 
     def on_show(self, o: int) -> bool:
         """Return whether an offer is on the market; one that bids for no task is not."""

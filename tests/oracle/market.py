@@ -93,7 +93,7 @@ class Simulation:
         ]
         self.owner = [t.owner for t in self.terms]
         self.owners = np.array(self.owner)
-        self.rivals = [[owner != mine for owner in self.owner] for mine in range(len(owners))]
+        self.rivals_of = [[owner != mine for owner in self.owner] for mine in range(len(owners))]
         self.few = len(self.terms) <= FEW
         self.beliefs: list[Beliefs] = []
         self.stations = [
@@ -355,7 +355,7 @@ class Simulation:
         """Return the price at which the winner just scores the score to beat."""
         mine = self.owner[o]
         if isinstance(score, list):
-            beat = max(least, max(compress(score, self.rivals[mine]), default=-math.inf))
+            beat = max(least, max(compress(score, self.rivals_of[mine]), default=-math.inf))
         else:
             beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
         billed = float(beliefs.billed[o])
