@@ -9,6 +9,7 @@ from .jit import compiled, spliced
 from .outcome import leave, think
 from .outlook import note_change
 from .service import (
+    announce,
     end,
     enqueue,
     expect_completion,
@@ -64,6 +65,18 @@ def _drop(st: State, s: int, i: int, now: float) -> None:
     while st.run[s, place] != i:
         place += 1
     end(st, s, place, now)
+
+
+@compiled
+def expect_anew(st: State, s: int, now: float) -> None:
+    """Put a seller's next completion into the calendar anew."""
+    expect_completion(st, s, now)
+
+
+@compiled
+def send(st: State, i: int, time: float) -> None:
+    """Let the task in place i come at a time."""
+    announce(st, i, time)
 
 
 @compiled

@@ -13,8 +13,9 @@ import numpy as np
 
 from .bids import factor_for
 from .choice import cost_of, outside_taste, tariff, taste_for, told_work
+from .contracts import share_under
 from .engine import Engine
-from .jit import compiled
+from .jit import compiled, plain
 from .messages import LONGEST, Ask, Quote
 from .outlook import by_law
 from .schema.distributions import Constant
@@ -29,7 +30,7 @@ def ask_of(engine: Engine, k: int, i: int) -> Ask:
     outside = 0.0 if kind["outside"] == 1 else -math.inf
     if kind["outside"] == 1 and kind["choice"] == LOGIT:
         with np.errstate(over="ignore"):
-            outside = float(outside_taste(st, k, task["id"]))
+            outside = float(outside_of(st, k, task["id"]))
     return Ask(
         id=int(task["id"]), kind=engine.market.tasks[k].name, time=float(task["time"]),
         input=float(task["input"]), output=float(task["output"]), value=float(task["value"]),
@@ -54,11 +55,11 @@ def quote_of(
     taste, ask, cost = 0.0, float(cell["ask"]), float(cell["cost"])
     with np.errstate(over="ignore"):
         if st.classes[k]["choice"] == LOGIT:
-            taste = float(taste_for(st, k, o, id_))
+            taste = float(own_taste(st, k, o, id_))
         if st.clock[0]["exact_price"] == 1:
-            ask, cost = float(tariff(st, o, i)), float(cost_of(st, o, i))
+            ask, cost = float(plain(tariff)(st, o, i)), float(plain(cost_of)(st, o, i))
         varies = not isinstance(seller.cost_factor, Constant)
-        cost *= float(factor_for(st, s, id_)) if varies else seller.cost_factor.mean
+        cost *= float(own_factor(st, s, id_)) if varies else seller.cost_factor.mean
     cost += float(cell["fee"])  # of advertising, if it sells
     delay_cost, penalty = float(st.tasks[i]["delay_cost"]), seller.penalty
 
@@ -92,6 +93,30 @@ def quote_of(
         cost=cost * served + penalty * (served - float(cell["kept"])), _later=later,
     )  # fmt: skip
     return quote
+
+
+@compiled
+def own_taste(st: State, k: int, o: int, id_: np.uint64) -> float:
+    """Return the taste of a task's buyer for an offer, USD."""
+    return taste_for(st, k, o, id_)
+
+
+@compiled
+def outside_of(st: State, k: int, id_: np.uint64) -> float:
+    """Return the taste of a task's buyer for doing without, USD."""
+    return outside_taste(st, k, id_)
+
+
+@compiled
+def own_factor(st: State, s: int, id_: np.uint64) -> float:
+    """Return what the cost of a task is multiplied by at a seller."""
+    return factor_for(st, s, id_)
+
+
+@compiled
+def own_share(st: State, k: int, o: int, i: int, c: int) -> float:
+    """Return the share of an offer's posted price that task i is asked under contract c."""
+    return share_under(st, k, o, i, c)
 
 
 @compiled

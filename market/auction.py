@@ -7,7 +7,7 @@ import math
 from .bids import cost_tail, factor_for, least_at, rival_price
 from .choice import base_cost, taste_for, utility_at
 from .heaps import schedule
-from .jit import compiled, spliced
+from .jit import inner, spliced
 from .mechanisms.bidding import EQUILIBRIUM, RIVAL_NODES
 from .mechanisms.first_price import lowest
 from .mechanisms.first_score import best_of_owner
@@ -49,7 +49,7 @@ def call_for_bids(st: State, i: int, now: float) -> bool:
     return True
 
 
-@compiled
+@inner
 def shade_prices(st: State, k: int, i: int, count: int, outside: float) -> None:
     """Turn truthful bids into equilibrium bids of a first-price auction.
 
@@ -71,7 +71,7 @@ def shade_prices(st: State, k: int, i: int, count: int, outside: float) -> None:
             st.bids[j] = bid
 
 
-@compiled
+@inner
 def keep_to_worth(st: State, k: int, i: int, count: int, outside: float) -> None:
     """Leave out what a buyer's announced score favours though it would rather do without."""
     id_ = st.tasks[i]["id"]
@@ -112,7 +112,7 @@ def could_score(st: State, k: int, i: int, count: int, leader: int, quantile: fl
     return best
 
 
-@compiled
+@inner
 def shade(st: State, k: int, i: int, count: int, floor: float) -> None:
     """Turn truthful bids into equilibrium bids of a first-score auction, one per owner.
 

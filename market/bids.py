@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .jit import compiled, shared, spliced
+from .jit import compiled, spliced
 from .mechanisms.bidding import (
     MARKUP,
     OPPORTUNITY,
@@ -29,7 +29,7 @@ def cost_tail(st: State, s: int, id_: np.uint64) -> float:
     return uniform(hash2(id_, st.sellers[s]["cost_key"]))
 
 
-@shared
+@spliced
 def factor_for(st: State, s: int, id_: np.uint64) -> float:
     """Return what the cost of a task is multiplied by at a seller."""
     law = st.factors[s]

@@ -72,7 +72,7 @@ from .trading import set_clock, set_units, traders_of
 from .work import WORK
 
 BLOCK = 4096
-TRADE_ROWS = 65_536
+TRADE_ROWS = 4096
 _MTOK = 1e6
 _QUOTE = {"observed": OBSERVED, "average": AVERAGE, "promised": PROMISED}
 _DISCIPLINE = {"fcfs": FCFS, "priority": PRIORITY, "priority_preemptive": PREEMPTIVE}

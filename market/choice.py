@@ -9,8 +9,8 @@ import numpy as np
 
 from . import rng
 from .bids import bid_of, factor_for
-from .jit import compiled, shared, spliced
-from .outlook import by_law, catch_up, note_change
+from .jit import inner, spliced
+from .outlook import by_law, note_change
 from .rng import hash2
 from .rules import price_of, work_tokens
 from .state import LOGIT, State
@@ -19,7 +19,7 @@ from .work import FIXED
 from .worth import score_of, worth
 
 
-@shared
+@spliced
 def tariff(st: State, o: int, i: int) -> float:
     """Return the posted price of the tokens that offer o will bill for task i, USD."""
     offer, task = st.offers[o], st.tasks[i]
@@ -29,7 +29,7 @@ def tariff(st: State, o: int, i: int) -> float:
     )
 
 
-@shared
+@spliced
 def cost_of(st: State, o: int, i: int) -> float:
     """Return what serving task i costs offer o, USD, but for the factor that its owner draws."""
     offer, task = st.offers[o], st.tasks[i]
@@ -76,10 +76,10 @@ def look_at(st: State, k: int, o: int, i: int) -> None:
     apart = task["own"] == 1 or task["pinned"] >= 0  # which is called out for nothing
     gone = task["joined"] - task["time"] if apart else kind["call"]
     deadline, patience = task["deadline"] - gone, max(task["patience"] - gone, 0.0)
-    if st.clock[0]["exact_price"] == 1:
-        by_law(st, k, o, deadline, patience, False, told_work(st, o, i))
-    elif kind["known"] == 0 or task["own"] == 1:
-        by_law(st, k, o, deadline, patience, False, st.works[k, o])
+    exact = st.clock[0]["exact_price"] == 1
+    if exact or kind["known"] == 0 or task["own"] == 1:
+        law = told_work(st, o, i) if exact else st.works[k, o]
+        by_law(st, k, o, deadline, patience, False, law)
         if kind["known"] == 1:
             st.stamp[k, o] = -1  # the next task asks for the class's quote
             note_change(st, st.offers[o]["seller"])
@@ -95,7 +95,7 @@ def utility_at(st: State, k: int, o: int, i: int, ask: float) -> float:
     )  # fmt: skip
 
 
-@shared
+@spliced
 def told_work(st: State, o: int, i: int) -> Any:
     """Return the work of task i at an offer as a law: who is told its price knows its tokens."""
     law, work = st.told[0], work_of(st, o, i)
@@ -103,7 +103,7 @@ def told_work(st: State, o: int, i: int) -> Any:
     return law
 
 
-@compiled
+@inner
 def show(st: State, k: int, id_: np.uint64) -> int:
     """Put the offers that the platform shows into `st.shown`; return how many."""
     kind = st.classes[k]
@@ -132,7 +132,7 @@ def show(st: State, k: int, id_: np.uint64) -> int:
     return count
 
 
-@shared
+@spliced
 def taste_for(st: State, k: int, o: int, id_: np.uint64) -> float:
     """Return the buyer's taste for an offer, USD: μ·(ν·G + ν·ln S − γ), 0 for argmax buyers."""
     kind = st.classes[k]
@@ -147,7 +147,7 @@ def taste_for(st: State, k: int, o: int, id_: np.uint64) -> float:
     return kind["scale"] * (kind["nest"] * own + shared - EULER)
 
 
-@shared
+@spliced
 def outside_taste(st: State, k: int, id_: np.uint64) -> float:
     """Return the taste for doing without, USD."""
     kind = st.classes[k]
@@ -160,16 +160,15 @@ def outside_taste(st: State, k: int, id_: np.uint64) -> float:
 def score_offers(st: State, k: int, i: int) -> int:
     """Fill `st.score` for the offers in `st.shown`; return how many are shown to task i of class k.
 
-    Where sellers bid, `st.bids` too. Offers that are off the market are shown with a score of −∞.
-    Where looking costs, the buyer does not know its tastes yet, and scores are without them.
+    Quotes must be up to date. Where sellers bid, `st.bids` is filled too. Offers that are off the
+    market are shown with a score of −∞. Where looking costs, the buyer does not know its tastes
+    yet, and scores are without them.
     """
     kind = st.classes[k]
     id_ = st.tasks[i]["id"]
     plain = kind["plain"] == 1 and st.tasks[i]["own"] == 0
     logit = kind["choice"] == LOGIT and st.clock[0]["search_cost"] == 0.0
     scale, nest = kind["scale"], kind["nest"]
-    if st.clock[0]["changes"] != kind["seen"]:
-        catch_up(st, k)
     number = kind["offers"]
     shown, score, base, gumbels = st.shown, st.score, st.base[k], st.gumbels
     if kind["consider"] > 0:

@@ -15,15 +15,15 @@ import simpy
 from simpy.core import EmptySchedule
 from simpy.events import NORMAL, URGENT
 
-from . import kernel, workload
+from . import acts, kernel, workload
 from .asking import ask_of, quote_of
 from .engine import Engine
+from .jit import plain
 from .messages import Award, Changes, Outcome, Rule, Task, awarded, name_of
 from .outcome import fresh
 from .outlook import is_open
 from .rng import SUBMIT, hashed
 from .schema.fields import whole
-from .service import announce
 from .state import BALKED, CALLING, DECIDE, FAILED, HORIZON, RENEGED, SERVED
 
 STATUS = {SERVED: "served", BALKED: "balked", RENEGED: "reneged", FAILED: "failed"}
@@ -129,7 +129,7 @@ class Clock(simpy.Environment):
             drawn_by = np.uint64(first)
             st.clock[0]["free"] -= 1
             i = int(st.free[st.clock[0]["free"]])
-            fresh(st, i)
+            plain(fresh)(st, i)
             workload.draw(st.tasks, i, k, drawn_by, self.now, kind, st.laws[k], st.tables)
             place = st.tasks[i]
             place["id"], place["watched"] = id_, 1
@@ -148,7 +148,7 @@ class Clock(simpy.Environment):
                 place[name] = value
             place["own"] = int(bool(changed))
             place["pinned"] = pinned
-            announce(st, i, self.now)
+            acts.send(st, i, self.now)
         event = self.event()
         self._watched[i] = event
         return event
@@ -254,7 +254,7 @@ class Clock(simpy.Environment):
         def carry_out(_: simpy.Event) -> None:
             st = self.engine.state
             st.clock[0]["calling"] -= 1
-            is_there = o >= 0 and is_open(st, o)
+            is_there = o >= 0 and plain(is_open)(st, o)
             with np.errstate(over="ignore"):
                 if is_there:
                     kernel.decide(st, i, o, price, utility)

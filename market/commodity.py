@@ -12,7 +12,7 @@ import numpy as np
 
 from .bids import factor_for
 from .choice import outside_taste, taste_for, told_work
-from .jit import compiled, spliced
+from .jit import compiled, inner, spliced
 from .outlook import by_law, catch_up, is_open
 from .rules import expected_utility
 from .state import State
@@ -44,7 +44,7 @@ def cheaper(st: State, o: int, cost: float, other: int, other_cost: float) -> bo
     return st.offers[o]["tie_key"] < st.offers[other]["tie_key"]
 
 
-@compiled
+@inner
 def take_stock(st: State, key: np.uint64) -> None:
     """Note which traders have a unit, and each owner's cheapest with its cost (USD/Mtok).
 
@@ -95,7 +95,7 @@ def expect_from_now(st: State, k: int, o: int, i: int, now: float) -> None:
         refresh(st, k)
 
 
-@compiled
+@inner
 def gain_from(st: State, k: int, o: int, i: int, now: float) -> float:
     """Return the expected utility of an offer before its price, taste included, USD.
 
@@ -136,7 +136,7 @@ def to_twelve_digits(x: float) -> float:
     return math.ldexp(math.floor(mantissa * 2.0**40 + 0.5) * 2.0**-40, exponent)
 
 
-@compiled
+@inner
 def worth_of(st: State, i: int, now: float) -> float:
     """Return the highest price at which a task gains by whichever offer delivers, USD/Mtok.
 

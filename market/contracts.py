@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .choice import posted_for, taste_for, told_work
-from .jit import compiled, shared, spliced
+from .jit import compiled, inner, spliced
 from .outlook import by_law, observe, recall, sees_queue
 from .promises import believe
 from .rng import WHO, hash2, uniform
@@ -41,7 +41,7 @@ def beyond(tokens: float, left: float) -> float:
     return (tokens - left) / tokens if tokens > left else 0.0
 
 
-@compiled
+@inner
 def customer_of(id_: np.uint64, customers: Any, first: int, count: int) -> int:
     """Return which of a class's customers brings a task: a keyed draw weighted by usage.
 
@@ -91,7 +91,7 @@ def greet(st: State, i: int) -> None:
     customer["output"] += task["output"]
 
 
-@compiled
+@inner
 def expect_under(st: State, k: int, o: int, c: int, deadline: float, patience: float) -> None:
     """Work out the cell's expectations under a contract; the law of the work is in `st.told`.
 
@@ -110,7 +110,7 @@ def expect_under(st: State, k: int, o: int, c: int, deadline: float, patience: f
     seller["refund_wrong"] = wrong
 
 
-@shared
+@spliced
 def share_under(st: State, k: int, o: int, i: int, c: int) -> float:
     """Return the share of an offer's posted price that task i would be asked under contract c."""
     cell = st.cells[k, o]
@@ -121,7 +121,7 @@ def share_under(st: State, k: int, o: int, i: int, c: int) -> float:
     return st.contracts[c]["rate"] * beyond(tokens, quota)
 
 
-@compiled
+@inner
 def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     """Return the expected utility of an offer to task i under contract c, taste apart.
 
@@ -152,7 +152,7 @@ def utility_under(st: State, k: int, o: int, i: int, c: int) -> float:
     return utility
 
 
-@compiled
+@inner
 def rescore(st: State, k: int, i: int, count: int) -> None:
     """Score the offers of the seller with whom the task's customer has a contract under it.
 
@@ -167,13 +167,6 @@ def rescore(st: State, k: int, i: int, count: int) -> None:
         if st.seller_of[o] == st.contracts[c]["seller"] and st.score[j] > -math.inf:
             taste = taste_for(st, k, o, st.tasks[i]["id"]) if known else 0.0
             st.score[j] = utility_under(st, k, o, i, c) + taste
-
-
-@compiled
-def liked_under(st: State, k: int, o: int, i: int, utility: float) -> float:
-    """Return the expected utility of a named offer: under a contract, else as given."""
-    c = contract_at(st, i, st.offers[o]["seller"])
-    return utility_under(st, k, o, i, c) if c >= 0 else utility
 
 
 @spliced

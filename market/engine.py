@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from . import acts, bidders, build, exchange, kernel, workload
+from .jit import plain
 from .menu import set_asks, set_calls, set_menu
 from .outlook import note_change
 from .rng import ROW, hash2, hashed
 from .schema.arrivals import Replay
 from .schema.market import Market
-from .service import expect_completion
 from .state import (
     BID,
     FLUSH,
@@ -214,7 +214,7 @@ class Engine:
         set_menu(self.state, self.market.platform.ranking)
 
     def _requote(self, seller: int) -> None:
-        note_change(self.state, seller)
+        plain(note_change)(self.state, seller)
         self._follow()
 
     def _follow(self) -> None:
@@ -238,7 +238,7 @@ class Engine:
                 if len(st.trades) < len(order) + 2:
                     st = self.state = st._replace(trades=np.zeros(len(order) + 2, TRADE))
                 acts.fail_all(st, seller, order, now)
-            expect_completion(st, seller, now)
+            acts.expect_anew(st, seller, now)
         self._follow()
 
     def end_outage(self, seller: int, now: float) -> None:

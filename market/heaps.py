@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
+from .jit import inner
 
 NODE = np.dtype([("time", "f8"), ("rank", "i8"), ("id", "u8"), ("place", "i8")], align=True)
 """A node of the calendar; place is −1 while it is not in the heap."""
 
 
-@compiled
+@inner
 def _before(nodes: Any, a: int, b: int) -> bool:
     if nodes[a]["time"] != nodes[b]["time"]:
         return nodes[a]["time"] < nodes[b]["time"]
@@ -26,7 +26,7 @@ def _before(nodes: Any, a: int, b: int) -> bool:
     return nodes[a]["id"] < nodes[b]["id"]
 
 
-@compiled
+@inner
 def _settle(nodes: Any, heap: NDArray[np.int64], size: int, place: int) -> None:
     """Move the node at `place` up or down to where it belongs."""
     node = heap[place]
@@ -52,7 +52,7 @@ def _settle(nodes: Any, heap: NDArray[np.int64], size: int, place: int) -> None:
     nodes[node]["place"] = place
 
 
-@compiled
+@inner
 def schedule(
     nodes: Any,
     heap: NDArray[np.int64],
@@ -73,7 +73,7 @@ def schedule(
     _settle(nodes, heap, clock["scheduled"], nodes[node]["place"])
 
 
-@compiled
+@inner
 def withdraw(nodes: Any, heap: NDArray[np.int64], clock: Any, node: int) -> None:
     """Take a node out of the calendar, if it is there."""
     place = nodes[node]["place"]
@@ -88,14 +88,14 @@ def withdraw(nodes: Any, heap: NDArray[np.int64], clock: Any, node: int) -> None
         _settle(nodes, heap, clock["scheduled"], place)
 
 
-@compiled
+@inner
 def _sooner(tasks: Any, a: int, b: int) -> bool:
     if tasks[a]["finish"] != tasks[b]["finish"]:
         return tasks[a]["finish"] < tasks[b]["finish"]
     return tasks[a]["id"] < tasks[b]["id"]
 
 
-@compiled
+@inner
 def settle_row(tasks: Any, row: NDArray[np.int64], size: int, place: int) -> None:
     """Move the task at `place` of a row of tasks in service to where its finish belongs."""
     task = row[place]
@@ -118,7 +118,7 @@ def settle_row(tasks: Any, row: NDArray[np.int64], size: int, place: int) -> Non
     row[place] = task
 
 
-@compiled
+@inner
 def drop_from_row(tasks: Any, row: NDArray[np.int64], size: int, place: int) -> int:
     """Take the task at `place` out of a row of `size` tasks and return it."""
     task = row[place]

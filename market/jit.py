@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,8 +65,8 @@ def _drop_old_caches(root: Path) -> None:
 _CACHE_DIR = _cache_dir()
 
 
-def compiled(function: F, *, inline: bool = False, from_python: bool = True) -> F:
-    """Compile a function of scalars and arrays for the kernel.
+def _jitted(function: F, *, inline: bool, wrapped: bool) -> F:
+    """Compile a function when it is first called; `wrapped` if Python may call it.
 
     Without reference counting: compiled code here makes no arrays, and counting references to
     the state's arrays at every call costs twenty times the work itself. No fast-math: results
@@ -85,24 +86,57 @@ def compiled(function: F, *, inline: bool = False, from_python: bool = True) -> 
             nogil=True,
             forceinline=inline,
             no_cfunc_wrapper=True,
-            no_cpython_wrapper=not from_python,
+            no_cpython_wrapper=not wrapped,
             _nrt=False,
         )(function)
     finally:
         config.CACHE_DIR = before
-    return cast(F, jitted)
+    return cast(F, _for_any_constant(jitted))
+
+
+def _for_any_constant(jitted: Any) -> Any:
+    """Let constants be arguments like any other: Numba compiles a function anew for each."""
+    if not hasattr(jitted, "get_call_template"):  # plain Python, under NUMBA_DISABLE_JIT
+        return jitted
+    template = jitted.get_call_template
+
+    def general(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+        unliteral: Any = types.unliteral
+        named = {name: unliteral(kind) for name, kind in kws.items()}
+        return template(tuple(unliteral(kind) for kind in args), named)
+
+    jitted.get_call_template = general
+    return jitted
+
+
+def compiled(function: F) -> F:
+    """Compile a function of scalars and arrays for the kernel; Python may call it, too."""
+    return _jitted(function, inline=False, wrapped=True)
+
+
+def inner(function: F) -> F:
+    """Compile a function that only compiled functions call.
+
+    A way to be called from Python costs more to compile than most functions: of one that takes
+    the whole state it unpacks dozens of arrays.
+    """
+    return _jitted(function, inline=False, wrapped=False)
 
 
 def spliced(function: F) -> F:
     """Compile a function into its callers, compiled themselves.
 
     For the many functions that take the whole state of a market: handing over dozens of arrays
-    by value costs more than the work they do, and so does compiling, for each, a way to be
-    called from Python.
+    by value costs more than the work they do.
     """
-    return compiled(function, inline=True, from_python=False)
+    return _jitted(function, inline=True, wrapped=False)
 
 
-def shared(function: F) -> F:
-    """Compile a function into its callers; Python may call it, too."""
-    return compiled(function, inline=True)
+def plain(function: F) -> F:
+    """Return a compiled function as the plain Python it was written in, with the same results.
+
+    For Python that needs a line or two of what is spliced: sooner done than the state handed over.
+    It must call nothing that only compiled functions may call, and hash nothing: a uint64 that
+    compiled code returns comes back as an int too large to be handed on.
+    """
+    return cast(F, getattr(function, "py_func", function))

@@ -21,7 +21,7 @@ from .choice import (
     utility_at,
     work_of,
 )
-from .contracts import greet, liked_under, order, rescore
+from .contracts import contract_at, greet, order, rescore, utility_under
 from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
@@ -100,6 +100,44 @@ def decide(st: State, i: int, o: int, price: float, utility: float) -> None:
 
 
 @spliced
+def named(st: State, k: int, i: int) -> tuple[int, float, float]:
+    """Return (offer, price, utility) of a task that names its offer; −1 if that is off the market.
+
+    Quotes must be up to date.
+    """
+    task = st.tasks[i]
+    o = task["pinned"]
+    if not is_open(st, o) or st.cells[k, o]["serves"] == 0:
+        return -1, 0.0, 0.0
+    look_at(st, k, o, i)
+    liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
+    c = contract_at(st, i, st.offers[o]["seller"]) if st.clock[0]["contracts"] == 1 else -1
+    if c >= 0:
+        liked = utility_under(st, k, o, i, c)
+    return o, tariff(st, o, i), liked + taste_for(st, k, o, task["id"])
+
+
+@spliced
+def chosen(st: State, k: int, i: int, count: int) -> tuple[int, float, float]:
+    """Return (offer, price, utility) of what is best among `count` scored offers; −1 if nothing."""
+    task, clock = st.tasks[i], st.clock[0]
+    outside = outside_taste(st, k, task["id"]) if st.classes[k]["outside"] == 1 else -math.inf
+    if clock["mechanism"] != POSTED_PRICE:
+        place, price = hold(st, k, i, count, outside)
+        if place < 0:
+            return -1, 0.0, 0.0
+        winner = st.shown[place]
+        return winner, price, left_to_buyer(st, k, winner, i, price)
+    if clock["search_cost"] > 0.0:
+        count = look_around(st, k, i, count, outside)
+    place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
+    if place < 0:
+        return -1, 0.0, 0.0
+    winner = st.shown[place]
+    return winner, tariff(st, winner, i), st.score[place] - task["search"]
+
+
+@spliced
 def clear(st: State, i: int) -> bool:
     """Match one task with an offer; return False when somebody outside must decide."""
     task = st.tasks[i]
@@ -108,54 +146,35 @@ def clear(st: State, i: int) -> bool:
     task["joined"] = st.clock[0]["now"]
     if st.clock[0]["contracts"] == 1:
         greet(st, i)
-    if task["pinned"] >= 0:
-        o = task["pinned"]
+    if st.clock[0]["changes"] != kind["seen"]:
         catch_up(st, k)
-        if is_open(st, o) and st.cells[k, o]["serves"] == 1:
-            look_at(st, k, o, i)
-            liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
-            if st.clock[0]["contracts"] == 1:
-                liked = liked_under(st, k, o, i, liked)
-            assign(st, i, o, tariff(st, o, i), liked + taste_for(st, k, o, task["id"]))
-        else:
-            do_without(st, i, st.clock[0]["now"])
-        return True
-    count = score_offers(st, k, i)
-    if st.clock[0]["contracts"] == 1:
-        rescore(st, k, i, count)
-    if kind["asks"] == 1:
-        st.clock[0]["current"] = i
-        st.clock[0]["on_show"] = count
-        return False
-    outside = outside_taste(st, k, task["id"]) if kind["outside"] == 1 else -math.inf
-    if st.clock[0]["mechanism"] == POSTED_PRICE:
-        if st.clock[0]["search_cost"] > 0.0:
-            count = look_around(st, k, i, count, outside)
-        place = pick(st.score, st.shown, count, outside, task["id"], st.offers)
-        if place >= 0:
-            winner = st.shown[place]
-            assign(st, i, winner, tariff(st, winner, i), st.score[place] - task["search"])
+    if task["pinned"] >= 0:
+        o, price, utility = named(st, k, i)
     else:
-        place, price = hold(st, k, i, count, outside)
-        if place >= 0:
-            winner = st.shown[place]
-            assign(st, i, winner, price, left_to_buyer(st, k, winner, i, price))
-    if place < 0:
+        count = score_offers(st, k, i)
+        if st.clock[0]["contracts"] == 1:
+            rescore(st, k, i, count)
+        if kind["asks"] == 1:
+            st.clock[0]["current"] = i
+            st.clock[0]["on_show"] = count
+            return False
+        o, price, utility = chosen(st, k, i, count)
+    if o >= 0:
+        assign(st, i, o, price, utility)
+    else:
         do_without(st, i, st.clock[0]["now"])
     return True
 
 
 @spliced
-def arrive(st: State, i: int, now: float) -> bool:
-    """Let a task come, or the call for its bids end; return False when somebody must decide."""
+def is_called(st: State, i: int, now: float) -> bool:
+    """Let a task come, or the call for its bids end; return whether it waits for bids now."""
     clock = st.clock[0]
     if st.tasks[i]["state"] == CALLING:
         clock["calling"] -= 1
-    else:
-        clock["tasks"] += 1
-        if call_for_bids(st, i, now):
-            return True
-    return clear(st, i)
+        return False
+    clock["tasks"] += 1
+    return call_for_bids(st, i, now)
 
 
 @spliced
@@ -254,7 +273,7 @@ def advance(st: State, until: float) -> int:
             complete(st, node, time)
         elif rank == ARRIVAL:
             i = newcomer(st, node)
-            if not arrive(st, i, time):
+            if not is_called(st, i, time) and not clear(st, i):
                 return DECIDE
         else:
             renege(st, node - sellers, time)

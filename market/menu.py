@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import rules
+from .jit import plain
 from .mechanisms.bidding import PRICE
 from .mechanisms.sponsored import next_bids
 from .outlook import note_change
@@ -33,7 +34,7 @@ def set_asks(st: State, o: int) -> None:
             )
         if traded:  # by tokens of the commodity, not by what this offer bills
             cell["slope"] = cell["in_per_work"] + cell["out_per_work"] / verbosity
-    note_change(st, int(offer["seller"]))
+    plain(note_change)(st, int(offer["seller"]))
 
 
 def set_menu(st: State, by: str) -> None:
@@ -72,7 +73,7 @@ def _set_fees(st: State, k: int, order: NDArray[np.int64]) -> None:
     for o in np.flatnonzero(fees != cells["fee"]):  # a truthful bid covers the fee, too
         cells[o]["fee"] = fees[o]
         st.alone[k, o] = np.nan
-        note_change(st, int(of[o]))
+        plain(note_change)(st, int(of[o]))
 
 
 def set_calls(st: State) -> None:
@@ -97,4 +98,4 @@ def set_calls(st: State) -> None:
         st.cells[k]["reach"], st.alone[k] = 0.0, math.nan
         st.tasks["own"][(st.tasks["state"] == CALLING) & (st.tasks["kind"] == k)] = 1
     for s in range(len(sellers)):
-        note_change(st, s)
+        plain(note_change)(st, s)

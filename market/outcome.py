@@ -11,7 +11,7 @@ from . import workload
 from .choice import cost_of, outside_taste
 from .contracts import apart, conclude, give_back, note_met
 from .experience import experience, tell_others
-from .jit import compiled, shared, spliced
+from .jit import inner, spliced
 from .ledger import post, settle
 from .rng import ROW, THINK, USER, hash2, uniform
 from .rules import (
@@ -39,7 +39,7 @@ from .state import (
 )  # fmt: skip
 
 
-@compiled
+@inner
 def latency_bin(seconds: float) -> int:
     """Return the histogram bin of a time: quarter octaves from 2^−10 s, ends included."""
     if seconds <= 0.0:
@@ -129,7 +129,7 @@ def think(st: State, i: int, k: int, user: int, now: float) -> None:
     announce(st, i, now + pause)
 
 
-@shared
+@spliced
 def fresh(st: State, i: int) -> None:
     """Reset what a place of the pool remembers of its last task."""
     task = st.tasks[i]
@@ -144,7 +144,7 @@ def fresh(st: State, i: int) -> None:
     task["search"], task["fee"] = 0.0, 0.0
 
 
-@compiled
+@inner
 def count_answer(
     stat: Any, task: Any, kind: Any, right: bool, late: bool, delta: float, sojourn: float
 ) -> None:

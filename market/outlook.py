@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bids import bid_of
-from .jit import compiled, shared, spliced
+from .jit import compiled, inner, spliced
 from .mechanisms.bidding import OPPORTUNITY
 from .promises import choose_promise, take_promise
 from .quotes import expect, timely_work
@@ -36,7 +36,7 @@ from .workload import DEADLINE, DELAY_COST, PATIENCE, VALUE
 from .worth import bill, score_of
 
 
-@compiled
+@inner
 def level_at(seller: Any, kind: Any) -> int:
     """Return the queue level of a class at a seller: its priority, or 0 under fcfs."""
     if seller["discipline"] == PRIORITY or seller["discipline"] == PREEMPTIVE:
@@ -44,7 +44,7 @@ def level_at(seller: Any, kind: Any) -> int:
     return 0
 
 
-@compiled
+@inner
 def would_preempt(seller: Any, queues: Any, level: int) -> bool:
     """Return whether a task of this level would push another out of service."""
     if seller["discipline"] != PREEMPTIVE:
@@ -55,7 +55,7 @@ def would_preempt(seller: Any, queues: Any, level: int) -> bool:
     return lower > 0
 
 
-@compiled
+@inner
 def observe(cell: Any, seller: Any, queues: Any, kind: Any) -> None:
     """Quote from the queue as it stands: mean and variance of the work ahead (economy: quotes)."""
     slots, running = seller["slots"], seller["running"]
@@ -91,7 +91,7 @@ def recall(cell: Any) -> None:
     cell["rate"] = 1.0 / cell["pace"]
 
 
-@shared
+@spliced
 def by_law(
     st: State, k: int, o: int, deadline: float, patience: float, usual: bool, law: Any
 ) -> None:
@@ -124,7 +124,7 @@ def by_law(
         bill(cell, seller, early)
 
 
-@compiled
+@inner
 def remember_alone(known: NDArray[np.float64], cell: Any, base: float) -> None:
     """Keep what is expected of a free slot and its utility: one row of `st.alone`."""
     known[0], known[1], known[2], known[3] = base, cell["delta"], cell["used"], cell["timely"]
@@ -132,7 +132,7 @@ def remember_alone(known: NDArray[np.float64], cell: Any, base: float) -> None:
     known[7], known[8] = cell["tilt"], cell["bid"]
 
 
-@compiled
+@inner
 def recall_alone(known: NDArray[np.float64], cell: Any) -> None:
     """Take what is expected of a free slot from memory."""
     cell["served"] = 1.0
@@ -159,7 +159,7 @@ def base_of(st: State, k: int, o: int) -> float:
     return score_of(st, k, o, ask, value, delay)
 
 
-@shared
+@spliced
 def is_open(st: State, o: int) -> bool:
     """Return whether an offer is on the market; whose bids always come too late is not."""
     seller = st.sellers[st.offers[o]["seller"]]
@@ -221,7 +221,7 @@ def renew(st: State, k: int, o: int) -> None:
         remember_alone(st.alone[k, o, cell["streams"]], cell, st.base[k, o])
 
 
-@shared
+@spliced
 def note_change(st: State, s: int) -> None:
     """Note that the quotes of a seller may have changed."""
     clock = st.clock[0]
@@ -238,16 +238,12 @@ def catch_up(st: State, k: int) -> None:
     """
     kind, count = st.classes[k], st.clock[0]["changes"]
     since = count - kind["seen"]
-    if since > CHANGES or kind["seen"] == 0:
-        for j in range(kind["offers"]):
-            o = st.menu[k, j]
-            if st.stamp[k, o] != st.version[st.seller_of[o]]:
+    everybody = since > CHANGES or kind["seen"] == 0
+    first, last = (0, len(st.sellers)) if everybody else (count - since, count)
+    for change in range(first, last):
+        s = change if everybody else st.changes[change % CHANGES]
+        seller = st.sellers[s]
+        for o in range(seller["first"], seller["first"] + seller["offers"]):
+            if st.cells[k, o]["serves"] == 1 and st.stamp[k, o] != st.version[s]:
                 renew(st, k, o)
-    else:
-        for change in range(count - since, count):
-            s = st.changes[change % CHANGES]
-            seller = st.sellers[s]
-            for o in range(seller["first"], seller["first"] + seller["offers"]):
-                if st.cells[k, o]["serves"] == 1 and st.stamp[k, o] != st.version[s]:
-                    renew(st, k, o)
     kind["seen"] = count

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .bids import least_at
-from .jit import compiled, spliced
+from .jit import inner, spliced
 from .quotes import expect
 from .rules import (
     HARD,
@@ -22,7 +22,7 @@ PROMISES = 9
 """Promises that a seller tries, from half to eight times what it expects to take."""
 
 
-@compiled
+@inner
 def believe(cell: Any, kind: Any, promise: float, deadline: float) -> None:
     """Take a time to the answer for certain."""
     delta = lateness(kind["late_rule"], kind["late_parameter"], promise - deadline)
@@ -52,7 +52,7 @@ def take_promise(
     bill(cell, seller, 0.0)
 
 
-@compiled
+@inner
 def choose_promise(
     st: State, k: int, o: int, deadline: float, patience: float, law: Any
 ) -> None:  # fmt: skip

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
+from .jit import compiled, inner
 from .rules import HALFLIFE, HARD, LINEAR
 from .waits import SHARES, SLICES, over_by, stay, wait_end, wait_place
 from .work import left_of_value, spare, work_on_time
@@ -33,7 +33,7 @@ _NARROW = 1e-6
 """A slice narrower than this share of the time left is a point."""
 
 
-@compiled
+@inner
 def tabled(rule: int, parameter: float, wait: float, reach: float) -> bool:
     """Return whether there is a table, and it is fine enough after this wait.
 
@@ -61,7 +61,7 @@ def fill_ahead(
         )
 
 
-@compiled
+@inner
 def _between(
     values: NDArray[np.float64], slopes: NDArray[np.float64], x: float, length: float
 ) -> float:
@@ -74,7 +74,7 @@ def _between(
     return rest * rest * low + part * part * high
 
 
-@compiled
+@inner
 def areas_after(
     wait: float, slack: float, rate: float, rule: int, parameter: float, law: Any,
     rows: NDArray[np.float64], ahead: NDArray[np.float64], reach: float,
@@ -93,7 +93,7 @@ def areas_after(
     return slack - wait, area
 
 
-@compiled
+@inner
 def delta_after(
     wait: float, slack: float, rate: float, rule: int, parameter: float, law: Any,
     rows: NDArray[np.float64], nodes: NDArray[np.float64], ahead: NDArray[np.float64],
@@ -107,7 +107,7 @@ def delta_after(
     return left_of_value(rule, parameter, slack - wait, rate, law, rows, nodes)[0]
 
 
-@compiled
+@inner
 def after_wait(
     wait: float, place: float, slack: float, rate: float, patience: float, rule: int,
     parameter: float, law: Any, rows: NDArray[np.float64], nodes: NDArray[np.float64],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
+from .jit import compiled, inner
 from .rng import hash2, normal_quantile, uniform
 from .schema.distributions import Constant, Exponential, Gamma, LogNormal, Quantiles, Uniform
 
@@ -136,7 +136,7 @@ def sample(law: Any, tables: NDArray[np.float64], key: np.uint64) -> float:
     return interpolate(tables[row, 0], tables[row, 1], u)
 
 
-@compiled
+@inner
 def upper_quantile(law: Any, tables: NDArray[np.float64], tail: float) -> float:
     """Return the value that a law (not gamma) exceeds with probability `tail`, 0 < tail < 1.
 

@@ -11,13 +11,13 @@ import math
 from typing import Any
 
 from .heaps import drop_from_row, schedule, settle_row, withdraw
-from .jit import compiled, shared, spliced
+from .jit import inner, spliced
 from .outlook import counts_slots, level_at, note_change, sees_queue, would_preempt
 from .rules import service_rate
 from .state import ARRIVAL, COMING, COMPLETION, RENEGE, RUNNING, WAITING, State
 
 
-@compiled
+@inner
 def measure(seller: Any, now: float) -> None:
     """Bring a seller's time integrals to the present; its virtual clock is left alone.
 
@@ -48,7 +48,7 @@ def measure(seller: Any, now: float) -> None:
         seller["touched"] = now
 
 
-@compiled
+@inner
 def touch(seller: Any, now: float) -> None:
     """Bring a seller's time integrals and virtual clock to the present."""
     measure(seller, now)
@@ -65,7 +65,7 @@ def changed(st: State, s: int, always: bool) -> None:
         note_change(st, s)
 
 
-@shared
+@spliced
 def expect_completion(st: State, s: int, now: float) -> None:
     """Set the seller's rate and put its next completion into the calendar."""
     seller = st.sellers[s]
@@ -216,22 +216,21 @@ def join(st: State, s: int, i: int, now: float) -> None:
     task["level"] = level_at(seller, st.classes[task["kind"]])
     if task["contract"] >= 0 and st.contracts[task["contract"]]["level"] >= 0:
         task["level"] = st.contracts[task["contract"]]["level"]
-    if seller["down"] == 0 and seller["running"] < seller["slots"]:
+    free = seller["running"] < seller["slots"]
+    if seller["down"] == 0 and (free or would_preempt(seller, st.queues[s], task["level"])):
+        if not free:
+            preempt(st, s, now)
         begin(st, s, i, now)
-    elif seller["down"] == 0 and would_preempt(seller, st.queues[s], task["level"]):
-        preempt(st, s, now)
-        begin(st, s, i, now)
-    else:
-        enqueue(st, s, i, False, now)
-        if not math.isinf(task["patience"]):
-            leave = max(task["time"] + task["patience"], now)  # a call may have taken longer
-            node = len(st.sellers) + i
-            schedule(st.events, st.heap, st.clock[0], node, leave, RENEGE, task["id"])
+        expect_completion(st, s, now)
         return
-    expect_completion(st, s, now)
+    enqueue(st, s, i, False, now)
+    if not math.isinf(task["patience"]):
+        leave = max(task["time"] + task["patience"], now)  # a call may have taken longer
+        node = len(st.sellers) + i
+        schedule(st.events, st.heap, st.clock[0], node, leave, RENEGE, task["id"])
 
 
-@shared
+@spliced
 def announce(st: State, i: int, time: float) -> None:
     """Put a task that will come at a known time into the calendar."""
     st.tasks[i]["state"] = COMING

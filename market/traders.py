@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .jit import compiled
+from .jit import compiled, inner
 from .rng import ADAPT, hash2, uniform
 
 TRUTHFUL, LINEAR, ZI_U, ZI_C, ZIP = range(5)
@@ -95,7 +95,7 @@ def learn(trader: Any, target: float, buys: bool) -> None:
     trader["margin"] = min(max(margin, -1.0), 0.0) if buys else max(margin, 0.0)
 
 
-@compiled
+@inner
 def wants(
     price: float, heard: float, accepted: bool, was_bid: bool, was_ask: bool, buys: bool,
     active: bool,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from .jit import compiled
+from .jit import compiled, inner
 
 SLICES = 24
 """Slices of the law of a wait, narrow in probability towards both tails."""
@@ -55,7 +55,7 @@ def wait_end(table: NDArray[np.float64], place: float, end: int) -> float:
     return table[low, end] + (table[low + 1, end] - table[low, end]) * (place - low)
 
 
-@compiled
+@inner
 def over_by(low: float, high: float, time: float) -> float:
     """Return the share of a slice of waits, uniform from `low` to `high`, that is over by then."""
     if low > time:
@@ -63,7 +63,7 @@ def over_by(low: float, high: float, time: float) -> float:
     return (time - low) / (high - low) if high > time else 1.0
 
 
-@compiled
+@inner
 def stay(
     wait: float, place: float, patience: float, waits: NDArray[np.float64]
 ) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import compiled
+from .jit import compiled, inner
 from .rules import HARD, LINEAR, lateness
 
 WORK = np.dtype(
@@ -34,7 +34,7 @@ tails, so that heavy ones keep their mean."""
 ROOT2 = math.sqrt(2.0)
 
 
-@compiled
+@inner
 def normal_below(z: float) -> float:
     """Return the standard normal distribution function."""
     return 0.5 * math.erfc(-z / ROOT2)
@@ -66,7 +66,7 @@ def spare(law: Any, rows: NDArray[np.float64], work: float) -> tuple[float, floa
     return spare_of_table(rows, law["row"], x)
 
 
-@compiled
+@inner
 def spare_of_table(rows: NDArray[np.float64], row: int, x: float) -> tuple[float, float]:
     """Return `spare` of a tabulated law: uniform between one quantile and the next."""
     low, high = 0, rows.shape[2] - 1
@@ -86,7 +86,7 @@ def spare_of_table(rows: NDArray[np.float64], row: int, x: float) -> tuple[float
     return below + more, rows[row, 2, low] + past * (below + 0.5 * more)
 
 
-@compiled
+@inner
 def left_of_value(
     rule: int, parameter: float, slack: float, rate: float, law: Any, rows: NDArray[np.float64],
     nodes: NDArray[np.float64],
@@ -114,7 +114,7 @@ def left_of_value(
     return total / SIZE_NODES, 1.0, timely, slack, area
 
 
-@compiled
+@inner
 def work_on_time(law: Any, rows: NDArray[np.float64], work: float) -> float:
     """Return E[w·1{w ≤ x}] for x = `work` tokens: the work of those who are done in time."""
     below, area = spare(law, rows, work)

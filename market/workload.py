@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import rng
-from .jit import compiled
+from .jit import compiled, inner
 from .rng import hash2, normal_quantile, uniform
 from .sampling import sample
 from .schema.arrivals import MMPP, Batch, Closed, Diurnal, Replay
@@ -40,13 +40,13 @@ SOURCE = np.dtype(
 """An arrival process: parameters, then where it stands. `time` and `index` are of the next task."""
 
 
-@compiled
+@inner
 def _gap(key: np.uint64, what: np.uint64, index: np.uint64) -> float:
     """Return a standard exponential draw for (class, purpose, index)."""
     return -math.log(uniform(hash2(hash2(key, what), index)))
 
 
-@compiled
+@inner
 def _next_modulated(source: Any) -> None:
     """Move to the next arrival of a Markov-modulated Poisson process.
 
@@ -69,7 +69,7 @@ def _next_modulated(source: Any) -> None:
         source["phase_end"] = time + held * source["dwell"][source["now_phase"]]
 
 
-@compiled
+@inner
 def _next_diurnal(source: Any) -> None:
     """Move to the next accepted candidate of a thinned Poisson process (Lewis & Shedler 1979)."""
     peak = source["rate"] * (1.0 + source["amplitude"])
@@ -83,7 +83,7 @@ def _next_diurnal(source: Any) -> None:
             return
 
 
-@compiled
+@inner
 def _next_batch(source: Any) -> None:
     """Move to the next task of the batch, or to the first of the next batch."""
     if source["left"] > 0:
@@ -101,7 +101,7 @@ def _next_batch(source: Any) -> None:
         source["left"] = int(size) - 1
 
 
-@compiled
+@inner
 def _step(source: Any, times: NDArray[np.float64]) -> None:
     """Move a source to its next task; time is infinite when there are no more."""
     kind = source["kind"]

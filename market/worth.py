@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .jit import compiled, spliced
+from .jit import compiled, inner, spliced
 from .mechanisms.first_score import announced
 from .rules import (
     expected_refund,
@@ -17,7 +17,7 @@ from .state import (
 )  # fmt: skip
 
 
-@compiled
+@inner
 def bill(cell: Any, seller: Any, early: float) -> None:
     """Work out the share of the price that is expected to be paid, net of refunds.
 
@@ -46,7 +46,7 @@ def worth(
     )
 
 
-@compiled
+@inner
 def announces_truth(clock: Any) -> bool:
     """Return whether buyers score offers by what they are worth to them."""
     return clock["linear"] == 1.0 and clock["quadratic"] == 0.0

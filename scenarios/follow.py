@@ -17,8 +17,7 @@ import numpy as np
 
 from ..agents.economy import Economy
 from ..agents.negotiation import talk
-from ..market.asking import ask_of, quote_of
-from ..market.contracts import share_under
+from ..market.asking import ask_of, own_share, quote_of
 from ..market.engine import Engine
 from ..market.schema.fields import seconds, whole
 from ..market.schema.market import Market
@@ -132,7 +131,7 @@ def _look_under(asked: Engine, story: Story, k: int, i: int) -> None:
     for place, quote in enumerate(story.quotes):
         o = market.offers.index(quote.offer)
         if st.seller_of[o] == st.contracts[c]["seller"]:
-            share = float(share_under(st, k, o, i, c))
+            share = float(own_share(st, k, o, i, c))
             story.quotes[place] = replace(
                 quote, ask=quote.ask * share, on_time=math.nan, time=math.nan
             )

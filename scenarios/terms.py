@@ -7,14 +7,14 @@ of `market.rules`, called uncompiled, since checking a file should not wait for 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..market import rules
+from ..market.jit import plain
 from ..market.mechanisms import first_score
 from ..market.schema.arrivals import Closed, Replay
 from ..market.schema.demand import TaskClass
@@ -22,21 +22,15 @@ from ..market.schema.distributions import Constant, Quantiles, Recorded, Uniform
 from ..market.schema.market import AddSlots, Market
 from ..market.schema.supply import Rates, Seller
 
-F = TypeVar("F", bound=Callable[..., Any])
 _NODES = 21
 _MTOK = 1e6
 
 
-def _uncompiled(function: F) -> F:
-    plain: F = getattr(function, "py_func", function)
-    return plain
-
-
-_work_tokens = _uncompiled(rules.work_tokens)
-_ability = _uncompiled(rules.ability)
-_accuracy = _uncompiled(rules.accuracy)
-_price_of = _uncompiled(rules.price_of)
-announced = _uncompiled(first_score.announced)
+_work_tokens = plain(rules.work_tokens)
+_ability = plain(rules.ability)
+_accuracy = plain(rules.accuracy)
+_price_of = plain(rules.price_of)
+announced = plain(first_score.announced)
 """The score that a buyer announces for what a task is worth to it before price."""
 
 

@@ -131,7 +131,8 @@ def speed_is_not_shared(self: Station, streams: float) -> float:
 def own_offers_are_rivals(
     self: Simulation, beliefs: Beliefs, score: Any, bid: float, o: int, least: float
 ) -> float:
-    self.owner = list(range(len(self.terms)))
+    self.owner = each = list(range(len(self.terms)))
+    self.rivals_of = [[o != mine for o in each] for mine in each]
     return SECOND_SCORE(self, beliefs, score, bid, o, least)
 
 

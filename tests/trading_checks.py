@@ -31,7 +31,7 @@ def a_quarter_of_the_way_to_the_bid() -> None:
 def the_lowest_rejected_ask_is_paid() -> None:
     """Two units wanted, costs 1, 2 and 3: both pay 3."""
     done = rows([at("k", [0.5, 0.5])], costs(1.0, 3.0, 2.0),
-                mechanism={"kind": "call_market", "k": 1.0})  # fmt: skip
+                mechanism={"kind": "call_market", "k": 1.0}, until=100.0)  # fmt: skip
     same(prices(done), [3.0, 3.0])
 
 

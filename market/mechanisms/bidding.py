@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ..jit import compiled
+from ..jit import compiled, inner
 from ..state import PROMISED
 
 COST, PRICE, MARKUP, EQUILIBRIUM, OPPORTUNITY = range(5)
@@ -36,7 +36,7 @@ def least_price(cell: Any, seller: Any, cost: float, slot: float, commission: fl
     return ((cost + slot) * served + seller["penalty"] * (served - kept)) / share
 
 
-@compiled
+@inner
 def marked_up(least: float, rate: float) -> float:
     """Return the bid of a seller with a fixed mark-up: least · (1 + rate)."""
     return least * (1.0 + rate)

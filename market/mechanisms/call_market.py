@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import compiled
+from ..jit import compiled, inner
 
 
-@compiled
+@inner
 def bid_before(book: Any, a: int, b: int) -> bool:
     """Return whether bid a goes before bid b: higher, then of the task that came first, then id."""
     if book[a]["bid"] != book[b]["bid"]:
@@ -30,7 +30,7 @@ def bid_before(book: Any, a: int, b: int) -> bool:
     return book[a]["id"] < book[b]["id"]
 
 
-@compiled
+@inner
 def ask_before(sales: Any, a: int, b: int) -> bool:
     """Return whether ask a goes before ask b: lower, then by a coin of the session."""
     if sales[a]["ask"] != sales[b]["ask"]:
@@ -38,7 +38,7 @@ def ask_before(sales: Any, a: int, b: int) -> bool:
     return sales[a]["coin"] < sales[b]["coin"]
 
 
-@compiled
+@inner
 def _sink_bid(book: Any, order: NDArray[np.int64], place: int, size: int) -> None:
     while True:
         child = 2 * place + 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..jit import compiled
+from ..jit import compiled, inner
 
 
-@compiled
+@inner
 def best_order(traders: Any, first: int, end: int, sign: float) -> int:
     """Return whose order has the largest sign · price, of equals the oldest; −1 if none stands."""
     best = -1

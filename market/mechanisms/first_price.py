@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import compiled
+from ..jit import compiled, inner
 from ..rng import hash2
 
 
-@compiled
+@inner
 def acceptable(score: float, bid: float, outside: float, reserve: float) -> bool:
     """Return whether a buyer can accept a bid: at most the reserve, no worse than doing without."""
     return score >= outside and score > -np.inf and bid <= reserve

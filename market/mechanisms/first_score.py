@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import compiled
+from ..jit import compiled, inner
 
 
 @compiled
@@ -34,7 +34,7 @@ def announced(before: float, linear: float, quadratic: float) -> float:
     return linear * before + quadratic * before * before
 
 
-@compiled
+@inner
 def best_of_owner(
     score: NDArray[np.float64], shown: NDArray[np.int64], count: int, j: int, offers: Any
 ) -> bool:

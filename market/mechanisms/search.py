@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from ..choice import taste_for
-from ..jit import compiled, spliced
+from ..jit import compiled, inner, spliced
 from ..rng import hash2
 from ..state import State
 from ..tastes import EULER
@@ -97,7 +97,7 @@ def worth_a_look(utility: float, look: float, found: float) -> bool:
     return utility > -math.inf and found < utility + look
 
 
-@compiled
+@inner
 def next_look(
     score: NDArray[np.float64], shown: NDArray[np.int64], looked: int, count: int,
     id_: np.uint64, offers: Any,

@@ -39,6 +39,15 @@ class Outlook(NamedTuple):
     early: float = 0.0
 
 
+class Look(NamedTuple):
+    """What one look at an offer tells: the outlook, the ask, the share billed, what it scores."""
+
+    outlook: Outlook
+    ask: float
+    billed: float
+    score: float
+
+
 def constant(law: Any) -> bool:
     """Return whether a law of the spec draws the same for every task."""
     return (
@@ -82,10 +91,11 @@ class Beliefs:
         self.latency = market.quotes.latency
         self.past = [Experience(t.spec.speed, market.quotes.memory) for t in terms]
         self.laws = [Law(0.0, 0.0, 1.0, 1.0)] * count
-        self.known: dict[tuple[int, Law], Outlook] = {}
+        self.known: dict[tuple[int, Law, float], Look] = {}
         self.ask, self.cost, self.slope = np.zeros(count), np.zeros(count), np.zeros(count)
         self.shut = np.full(count, -np.inf)  # 0 on the market, −inf off it
-        self.outlook = np.ones((7, count))
+        self.seen = [Outlook(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)] * count
+        self.outlook = np.ones((7, count))  # the same as an array, where buyers differ
         self.fine, self.billed, self.asked = np.zeros(count), np.ones(count), np.zeros(count)
         self.more = np.zeros(count)
         self.penalty = np.array([t.spec.penalty for t in terms])
@@ -101,6 +111,7 @@ class Beliefs:
         self.auction = auction = sealed(self.market.mechanism)
         self.rules = [bidding_of(auction, t.spec) if auction else None for t in self.terms]
         self.made = [rule is not None and rule.kind != "price" for rule in self.rules]
+        self.by_slots = [rule is not None and rule.kind == "opportunity" for rule in self.rules]
         self.private = any(
             made and not constant(t.spec.cost_factor)
             for made, t in zip(self.made, self.terms, strict=True)
@@ -294,9 +305,7 @@ class Beliefs:
         work: float | None = None,
     ) -> float:  # fmt: skip
         """Return the price that just covers what a seller expects; it knows its own queue."""
-        station = self.stations[self.terms[o].seller]
-        taken = len(station.running) + sum(station.waiting)
-        cost += slot_cost(self.rules[o], station.slots, taken)
+        cost += self.slot_cost(o)
         if self.believes_promise(o):
             outlook = self.expected(o, law, deadline, patience, work)
         kept = self.billed_share(o, outlook) * (1.0 - self.market.platform.commission)
@@ -361,23 +370,35 @@ class Beliefs:
 
     def look(self, o: int, law: Law, deadline: float, patience: float) -> None:
         """Renew one offer's outlook and, where all buyers agree, its worth."""
-        outlook = None if self.bids_promises else self.known.get((o, law))
-        if outlook is None:
+        # The law says all that matters, but for bids that depend on how many slots are taken.
+        key = o, law, self.slot_cost(o) if self.by_slots[o] else 0.0
+        known = None if self.bids_promises else self.known.get(key)
+        if known is None:
             if len(self.known) > 100_000:
                 self.known.clear()
-            self.known[o, law] = outlook = self.foresee(o, law, deadline, patience)
-        billed = self.billed_share(o, outlook)
-        fine = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
-        if self.auction:
-            self.asked[o] = self.bid(o, law, deadline, patience, outlook, 0.5)
-        if not self.alike:
-            self.outlook[:, o], self.billed[o], self.fine[o] = outlook, billed, fine
-            self.more[o] = self.beyond(o, outlook)
+            self.known[key] = known = self.look_closely(o, law, deadline, patience)
+        self.seen[o], self.asked[o], self.billed[o], score = known
+        if self.alike:
+            self.base[o] = score
             return
-        ask = float(self.asked[o] if self.auction else self.ask[o])
-        self.billed[o], self.asked[o] = billed, ask
-        self.outlook[:, o] = outlook
-        self.base[o] = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
+        outlook = self.seen[o]
+        self.outlook[:, o], self.more[o] = outlook, self.beyond(o, outlook)
+        self.fine[o] = self.terms[o].spec.penalty * (outlook.served - outlook.kept)
+
+    def look_closely(self, o: int, law: Law, deadline: float, patience: float) -> Look:
+        """Work out what a look at an offer tells."""
+        outlook = self.foresee(o, law, deadline, patience)
+        ask = float(self.ask[o])
+        if self.auction:
+            ask = self.bid(o, law, deadline, patience, outlook, 0.5)
+        score = self.score(o, outlook, ask, self.spec.mean_value, self.mean_delay)
+        return Look(outlook, ask, self.billed_share(o, outlook), score)
+
+    def slot_cost(self, o: int) -> float:
+        """Return what one more taken slot costs an offer's seller in sales lost, USD."""
+        station = self.stations[self.terms[o].seller]
+        taken = len(station.running) + sum(station.waiting)
+        return slot_cost(self.rules[o], station.slots, taken)
 
     def on_show(self, o: int) -> bool:
         """Return whether an offer is on the market; one that bids for no task is not."""
@@ -406,6 +427,7 @@ class Beliefs:
             billed = terms.billed(output)
             work = tokens_in * terms.prefill + billed if self.told else None
             outlook = self.foresee(o, law, deadline, patience, work, usual=False)
+            self.seen[o] = outlook
             self.outlook[:, o] = outlook
             self.billed[o] = self.billed_share(o, outlook)
             self.more[o] = self.beyond(o, outlook)
@@ -435,7 +457,7 @@ class Beliefs:
         elif self.private:
             for o in self.serving:
                 if self.shut[o] == 0.0:
-                    tail, seen = tails[self.terms[o].seller], Outlook(*self.outlook[:, o])
+                    tail, seen = tails[self.terms[o].seller], self.seen[o]
                     self.asked[o] = self.bid(o, self.laws[o], deadline, patience, seen, tail)
         _, delta, used, _, time, _, _ = self.outlook
         right = self.accuracy

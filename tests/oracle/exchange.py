@@ -115,7 +115,7 @@ class Exchange:
         law = beliefs.laws[o]
         matters = task.deadline < math.inf or (task.patience < math.inf and law.chance > 0.0)
         if beliefs.same_law and not (gone > 0.0 and matters):
-            return Outlook(*beliefs.outlook[:, o])
+            return beliefs.seen[o]
         terms, work = self.sim.terms[o], None
         if beliefs.told:
             work = task.input * terms.prefill + terms.billed(task.output)

@@ -63,6 +63,7 @@ class Listed(Beliefs):
         self.right[o] = self.right.get(o, 0) + right
         if self.market.quotes.accuracy == "rated":
             self.accuracy[o] = self.rating(o)
+            self.known.clear()
             self.stale.add(self.terms[o].seller)
 
     def offered(self, o: int) -> float:

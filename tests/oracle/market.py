@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import compress
 from operator import add
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from walras.market.schema.market import Market
 from walras.market.schema.trading import DOUBLE
 from walras.market.state import State
 
-from .beliefs import FEW, Beliefs, Outlook, Scores
+from .beliefs import FEW, Beliefs, Scores
 from .bidding import best_rival, upper
 from .calendar import AGENT, ARRIVAL, RANKS, RENEGE, Calendar
 from .draws import Draws
@@ -92,6 +93,7 @@ class Simulation:
         ]
         self.owner = [t.owner for t in self.terms]
         self.owners = np.array(self.owner)
+        self.rivals_of = [[owner != mine for owner in self.owner] for mine in range(len(owners))]
         self.few = len(self.terms) <= FEW
         self.beliefs: list[Beliefs] = []
         self.stations = [
@@ -109,6 +111,7 @@ class Simulation:
         self.skill = skill["skill"].tolist()
         self.logit = [isinstance(t.choice, Logit) for t in market.tasks]
         self.taste: Any = draws.taste.tolist() if self.few else draws.taste
+        self.right: Any = draws.right.tolist() if self.few else draws.right
         self.outside = draws.outside.tolist()
         self.auction = auction = sealed(market.mechanism)
         none = -math.inf if isinstance(auction, ScoringAuction) else math.inf
@@ -343,8 +346,7 @@ class Simulation:
 
     def liked(self, beliefs: Beliefs, task: Task, o: int, price: float) -> float:
         """Return the buyer's true expected utility of an offer at a price, taste included."""
-        outlook = Outlook(*beliefs.outlook[:, o])
-        before = beliefs.before(o, outlook, task.value, task.delay_cost)
+        before = beliefs.before(o, beliefs.seen[o], task.value, task.delay_cost)
         return before + float(self.taste[task.row][o]) - price * float(beliefs.billed[o])
 
     def second_score(
@@ -353,8 +355,7 @@ class Simulation:
         """Return the price at which the winner just scores the score to beat."""
         mine = self.owner[o]
         if isinstance(score, list):
-            rivals = (u for u, owner in zip(score, self.owner, strict=True) if owner != mine)
-            beat = max(least, max(rivals, default=-math.inf))
+            beat = max(least, max(compress(score, self.rivals_of[mine]), default=-math.inf))
         else:
             beat = max(least, float(score[self.owners != mine].max(initial=-math.inf)))
         billed = float(beliefs.billed[o])
@@ -399,7 +400,7 @@ class Simulation:
                 limit = min(limit, bids[o] + (float(score[o]) - outside) / billed)
             terms = self.terms[o]
             sizes = (task.input, terms.billed(task.output)) if beliefs.told else None
-            tail, outlook = self.tails[task.row][terms.seller], Outlook(*beliefs.outlook[:, o])
+            tail, outlook = self.tails[task.row][terms.seller], beliefs.seen[o]
             times = self.times_left(beliefs, task)
             bid = beliefs.rivals_bid(o, times, outlook, tail, limit, sizes)
             if bid > bids[o]:
@@ -449,7 +450,7 @@ class Simulation:
         for o in menu:
             spec, terms = self.terms[o].spec, self.terms[o]
             sizes = (task.input, terms.billed(task.output)) if beliefs.told else None
-            outlook, law = Outlook(*beliefs.outlook[:, o]), beliefs.laws[o]
+            outlook, law = beliefs.seen[o], beliefs.laws[o]
             times = self.times_left(beliefs, task)
             cost = charge(terms.cost, *sizes) if sizes else float(beliefs.cost[o])
             work = sizes[0] * terms.prefill + sizes[1] if sizes else None
@@ -508,7 +509,7 @@ class Simulation:
         past = sojourn - task.deadline
         past = past if past > grain * (now + task.deadline) else 0.0
         late = past > 0.0
-        right = bool(self.draws.right[task.row, o] < self.accuracy(k, o, task.difficulty))
+        right = bool(self.right[task.row][o] < self.accuracy(k, o, task.difficulty))
         price = nano(task.price)
         share = max(spec.refund_late if late else 0.0, 0.0 if right else spec.refund_wrong)
         refund = round(price * share)
