@@ -73,6 +73,9 @@ def _how(result: Result, summary: pd.DataFrame) -> str:
         verb = "are" if share else "is"
         parts.append(f"{who} who chose an offer {verb} served late or never")
     parts += _thought(result, summary)
+    left = pick(summary, "unfinished")
+    if left is not None and arrived is not None and left["value"] > 0.05 * arrived["value"]:
+        parts.append(f"{number(float(left['value']))} had not ended when the run did")
     if not parts:
         return ""
     of = f"Of {number(float(arrived['value']))} tasks that arrive: " if arrived is not None else ""

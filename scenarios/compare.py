@@ -40,7 +40,8 @@ from .variants import Mechanisms, kinds, variants, wrong_label
 
 METRICS = (
     "welfare", "surplus", "profit", "margin", "platform", "miss_rate", "served_share",
-    "late_share", "left_share", "without_share", "accuracy", "price", "sojourn", "wait", "thinking",
+    "late_share", "left_share", "without_share", "unfinished_share",
+    "accuracy", "price", "sojourn", "wait", "thinking",
 )  # fmt: skip
 """What is compared, in order. `profit` is all sellers', fixed costs off; a class has `margin`."""
 _TABLES = {"comparison": "differences", "levels": "levels"}

@@ -25,10 +25,11 @@ from ..agents.seller import Process
 from ..market.rng import hashed
 from ..market.schema.fields import whole
 from ..market.schema.market import Market
+from ..market.state import BOOKED, CALLING, RUNNING, WAITING, State
 from .load import market_of
 from .result import Result
 from .summary import warmup_epochs
-from .tables import Record, tables
+from .tables import OPEN, Record, tables
 from .traces import locate
 
 RECORDS = ("summary", "epochs", "trades")
@@ -46,6 +47,7 @@ class _Once:
 
     stats: list[NDArray[Any]] = field(default_factory=list)
     sellers: list[NDArray[Any]] = field(default_factory=list)
+    open: list[NDArray[Any]] = field(default_factory=list)
     asks: list[NDArray[np.float64]] = field(default_factory=list)
     levers: list[list[float]] = field(default_factory=list)
     posted: list[list[float]] = field(default_factory=list)
@@ -176,6 +178,7 @@ def _simulate(
         state = engine.state
         once.stats.append(state.stats.copy())
         once.sellers.append(state.sellers.copy())
+        once.open.append(not_ended(state))
         once.posted.append([x for seller in economy.sellers for x in seller.posted()])
         digest.update(_told(state.stats, market))
         economy.forget()
@@ -187,7 +190,8 @@ def _simulate(
     digest.update(engine.state.ledger.tobytes())
     digest.update(engine.state.latencies.tobytes())
     seen = Record(
-        stats=np.stack(once.stats), sellers=np.stack(once.sellers), asks=np.stack(once.asks),
+        stats=np.stack(once.stats), sellers=np.stack(once.sellers), open=np.stack(once.open),
+        asks=np.stack(once.asks),
         levers=np.array(once.levers), posted=np.diff(np.array(once.posted), axis=0, prepend=0.0),
         latencies=engine.state.latencies,
         ledger=engine.state.ledger.copy(),
@@ -198,6 +202,21 @@ def _simulate(
         ],
     )  # fmt: skip
     return seen, int(engine.state.clock[0]["tasks"])
+
+
+def not_ended(state: State) -> NDArray[Any]:
+    """Return the tasks that are in the market now and what they have cost, [K, O + 1] `OPEN`.
+
+    By the offer that they were given to; those who wait for bids, talks or a trade stand last.
+    """
+    found = np.zeros(state.stats.shape, OPEN)
+    tasks = state.tasks[np.isin(state.tasks["state"], (WAITING, RUNNING, CALLING, BOOKED))]
+    undecided = np.isin(tasks["state"], (CALLING, BOOKED))
+    where = tasks["kind"], np.where(undecided, found.shape[1] - 1, tasks["offer"])
+    np.add.at(found["tasks"], where, 1)
+    delay = tasks["delay_cost"] * (state.clock[0]["now"] - tasks["time"])
+    np.add.at(found["delay_cost"], where, delay)
+    return found
 
 
 def _told(rows: NDArray[Any], market: Market) -> bytes:

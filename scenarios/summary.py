@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..market.schema.market import Market
 from .estimates import Estimate, batch_means, replications
-from .tables import COUNTS, MONEY, OUTSIDE, SUMS
+from .tables import COUNTS, MONEY, OUTSIDE, STANDING, SUMS
 
 ALL = "all"
 _UNITS = {
@@ -48,13 +48,15 @@ def summarise(
     cube, fixed = _measured(market, epochs, sellers, reps)
     rows: list[tuple[Any, ...]] = []
     tasks, offers = [t.name for t in market.tasks], [*market.offers, OUTSIDE]
-    arrived = cube["assigned"].sum(axis=3)
+    arrived, standing = _came(cube), _unfinished(market, epochs, reps)
     for k, task in [*enumerate(tasks), (None, ALL)]:
+        left = standing.sum(axis=1) if k is None else standing[:, k]
+        _count(rows, task, ALL, "unfinished", left)
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
         for o, offer in [*enumerate(offers), (None, ALL)]:
             cell = {n: v.sum(axis=2) if o is None else v[:, :, o] for n, v in of_task.items()}
-            some = ("assigned", "served", "reneged", "failed", "fee")
+            some = ("assigned", "served", "reneged", "failed", "fee", "open")
             if not any(cell[n].any() for n in some):
                 continue
             balked = of_task["assigned"][:, :, -1]
@@ -73,11 +75,12 @@ def class_ratios(
 
     Sums and counts, [rep, epoch] each, after warm-up, over all offers. Beside the metrics of
     `summarise`: what share of those who came was served (`served_share`), late among them
-    (`late_share`), left or failed (`left_share`) and did without (`without_share`).
+    (`late_share`), left or failed (`left_share`) and did without (`without_share`); by how much
+    the tasks in the market grew (`unfinished_share`, below 0 if they became fewer).
     """
     hours = _steady(market, sellers)[2]
     cube, fixed = _measured(market, epochs, sellers, reps)
-    arrived = cube["assigned"].sum(axis=3)
+    arrived = _came(cube)
     found: dict[tuple[str, str], Ratio] = {}
     for k, task in [*enumerate(t.name for t in market.tasks), (None, ALL)]:
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
@@ -88,8 +91,24 @@ def class_ratios(
             "served_share": (cell["served"], came), "late_share": (cell["late"], came),
             "left_share": (cell["reneged"] + cell["failed"], came),
             "without_share": (of_task["assigned"][:, :, -1], came),
+            "unfinished_share": (cell["open"], came),
         }  # fmt: skip
         found |= {(task, name): ratio for name, ratio in ratios.items()}
+    return found
+
+
+def _came(cube: _Cube) -> NDArray[np.float64]:
+    """Return how many tasks came, [rep, epoch, task]: given to an offer, or without one yet."""
+    return np.asarray(cube["assigned"].sum(axis=3) + cube["open"][..., -1])
+
+
+def _unfinished(market: Market, epochs: pd.DataFrame, reps: int) -> NDArray[np.float64]:
+    """Return how many tasks had come and not ended when the run did, [rep, task]."""
+    found = np.zeros((reps, len(market.tasks)))
+    if "open" in epochs:
+        place = {t.name: k for k, t in enumerate(market.tasks)}
+        tasks = epochs["task"].map(place).to_numpy(dtype=np.int64)
+        np.add.at(found, (epochs["rep"].to_numpy(), tasks), epochs["open"].to_numpy())
     return found
 
 
@@ -138,7 +157,7 @@ def _cube(market: Market, epochs: pd.DataFrame, reps: int, length: int) -> _Cube
         epochs["offer"].map(offer).to_numpy(dtype=np.int64),
     )  # fmt: skip
     cube: _Cube = {}
-    for name in (*COUNTS, *SUMS, *MONEY):
+    for name in (*COUNTS, *SUMS, *MONEY, *STANDING):
         cube[name] = np.zeros(shape)
         if name not in epochs:  # written before there were fees
             continue
@@ -151,6 +170,14 @@ def _estimate(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimat
     if sums.shape[0] == 1:
         return batch_means(sums[0], counts[0])
     return replications(sums.sum(axis=1), counts.sum(axis=1))
+
+
+def _count(
+    rows: list[tuple[Any, ...]], task: str, offer: str, name: str, counts: NDArray[np.float64]
+) -> None:
+    """Append a number of tasks per replication; of a single one it is what happened."""
+    e = replications(counts, np.ones(len(counts)))
+    rows.append((task, offer, name, e.mean, e.se, "tasks", e.n))
 
 
 def _rows(
@@ -172,9 +199,7 @@ def _rows(
         counts = {"served": c["served"], "reneged": c["reneged"], "failed": c["failed"]}
     for name in _TOTALS:
         if name in counts and not (outside and name != "arrived"):
-            of_run = counts[name].sum(axis=1)
-            e = replications(of_run, np.ones(len(of_run)))
-            rows.append((task, offer, name, e.mean, e.se, "tasks", e.n))
+            _count(rows, task, offer, name, counts[name].sum(axis=1))
     for name, (sums, below) in ratios.items():
         e = _estimate(sums, below)
         rows.append((task, offer, name, e.mean, e.se, _UNITS[name], e.n))
@@ -188,7 +213,8 @@ def _ratios(
     time = np.broadcast_to(hours, came.shape)
     ended = c["served"] + c["reneged"] + c["failed"]
     net = c["paid"] - c["refund"] - c["penalty"] + c["fee"]
-    surplus = c["value"] - c["loss"] - c["delay_cost"] + c["taste"] - c["search"] - net
+    delay_cost = c["delay_cost"] + c["accrued"]  # of those still waiting, too, as it comes
+    surplus = c["value"] - c["loss"] - delay_cost + c["taste"] - c["search"] - net
     margin = net - c["commission"] - c["advertising"] - c["cost"]
     ratios: dict[str, Ratio] = {
         "miss_rate": (c["late"] + c["reneged"] + c["failed"], ended),

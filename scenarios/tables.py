@@ -20,12 +20,17 @@ OUTSIDE = "outside"
 NO_CONTRACT = "none"
 """The contract of those who hold none."""
 COUNTS = ("assigned", "served", "right", "late", "reneged", "failed")
+OPEN = np.dtype([("tasks", np.int64), ("delay_cost", np.float64)])
+"""Tasks that have come and not ended, and what their delay has cost so far, USD."""
 SUMS = ("wait", "service", "sojourn", "value", "loss", "delay_cost", "taste", "thinking", "search")
+STANDING = ("open", "accrued")
+"""How many more tasks are in the market at the end of an epoch than at its start, given to an offer
+or, under the outside option, to none yet; and how much more their delay has cost so far."""
 MONEY = ("paid", "refund", "penalty", "commission", "cost", "advertising", "fee")
 UNITS = {
     "start": "s", "wait": "s", "service": "s", "sojourn": "s", "value": "USD", "loss": "USD",
     "delay_cost": "USD", "taste": "USD", "thinking": "tokens", "price": "USD/task", "low": "s",
-    "high": "s", "search": "USD", **dict.fromkeys(MONEY, "USD"),
+    "high": "s", "search": "USD", "open": "tasks", "accrued": "USD", **dict.fromkeys(MONEY, "USD"),
 }  # fmt: skip
 SELLER_UNITS = {
     "start": "s", "slots": "slots", "utilisation": "ratio", "running": "tasks",
@@ -51,6 +56,8 @@ class Record:
     """[E, K, O + 1] STAT; the last column is the outside option."""
     sellers: NDArray[Any]
     """[E, S] SELLER, time integrals of the epoch."""
+    open: NDArray[Any]
+    """[E, K, O + 1] OPEN at the end of the epoch; in the last column, who has no offer yet."""
     asks: NDArray[np.float64]
     """[E, K, O] price of a mean task at the start of the epoch, USD."""
     levers: NDArray[np.float64]
@@ -97,7 +104,10 @@ def _names(names: Sequence[str], codes: NDArray[Any]) -> Any:
 
 def _epochs(market: Market, edges: NDArray[np.float64], records: Sequence[Record]) -> pd.DataFrame:
     stats = np.stack([r.stats for r in records])
-    active = np.zeros(stats.shape, dtype=bool)
+    still = np.stack([r.open for r in records])
+    before = np.concatenate([np.zeros_like(still[:, :1]), still[:, :-1]], axis=1)
+    more, accrued = (still[name] - before[name] for name in ("tasks", "delay_cost"))
+    active = (more != 0) | (accrued != 0.0)
     for name in ("assigned", "served", "reneged", "failed", "fee"):
         active |= stats[name] > 0
     rep, epoch, k, o = np.nonzero(active)
@@ -116,6 +126,7 @@ def _epochs(market: Market, edges: NDArray[np.float64], records: Sequence[Record
     data["wrong"] = rows["served"] - rows["right"]
     data |= {name: rows[name] for name in SUMS}
     data |= {name: rows[name] * 1e-9 for name in MONEY}
+    data["open"], data["accrued"] = more[active], accrued[active]
     data["price"] = asks[rep, epoch, k, o]
     return _with_units(pd.DataFrame(data), UNITS)
 

@@ -176,6 +176,11 @@ FIRES = {
         market(mechanism={"kind": "call_market", "period": 1e-6}),
         market(mechanism={"kind": "continuous", "shouts": 1e6}),
     ],
+    "W228": [
+        market(mechanism={"kind": "continuous", "shouts": 0.9}),
+        market(task(), task(name="two"), mechanism={"kind": "continuous", "shouts": 1.9}),
+        market(seller(slots=2), mechanism={"kind": "call_market", "period": 5}),
+    ],
     "W261": [
         market(seller(pricing="load_pricing"), mechanism=AUCTION),
         market(seller(pricing="undercut"), seller("two"), mechanism=shaded()),
@@ -406,6 +411,14 @@ SILENT = {
     "W227": [
         market(mechanism={"kind": "call_market", "period": 1e-4}),
         market(mechanism={"kind": "continuous", "shouts": 1e4}),
+    ],
+    "W228": [
+        market(mechanism={"kind": "continuous", "shouts": 1.1}),
+        market(seller(slots=2), seller("two", slots=1),
+               mechanism={"kind": "call_market", "period": 5}),
+        market(seller(slots="unlimited"), mechanism={"kind": "call_market", "period": 60}),
+        market(task(arrivals={"kind": "closed", "users": 9, "think_time": 1}),
+               mechanism={"kind": "continuous", "shouts": 0.9}),
     ],
     "W261": [
         market(seller(pricing="load_pricing")),

@@ -23,6 +23,8 @@ _OFFERS = 3  # offers of a class at most
 _SELLERS = 3
 _SHORTEST = 12  # letters to which names are cut at most
 _GAP = "  "
+MANY = 0.05
+"""Share of tasks that have come and not ended, above which it is said."""
 
 
 class _Figure(NamedTuple):
@@ -117,6 +119,10 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
         parts += ["", sellers]
     parts += ["", Text(_totals(figures, width))]
     parts += [Text(line, style="yellow") for line in _settling(result)]
+    came, left = (figures.value("all", "all", name) for name in ("arrived", "unfinished"))
+    if left > MANY * came:
+        told = f"backlog {left:,.0f} of {came:,.0f} tasks that came had not ended when the run did"
+        parts.append(Text(told, style="yellow"))
     if folder:
         parts.append(Text(f"files   {folder}"))
     if command:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .card import FORMS, Row, duration, table
+from .card import FORMS, MANY, Row, duration, table
 from .market.schema.errors import plain
 from .scenarios.compare import SHOWN, significant
 
@@ -53,11 +53,21 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
     star = f"* differs, at 5% over all {shown['p'].notna().sum()} together (Holm)"
     parts.append(Text(f"{star}; ± half the width of a 95% interval" if any(
         "±" in cell for cell in changes.values()) else star, style="dim"))  # fmt: skip
+    parts += [Text(line, style="yellow") for line in _backlogs(levels)]
     if folder:
         parts.append(Text(f"files   {folder}"))
     if command:
         parts.append(Text(f"repeat  {command}"))
     return Group(*parts)
+
+
+def _backlogs(levels: pd.DataFrame) -> list[str]:
+    """Say under which mechanisms more tasks come than are served."""
+    return [
+        f"backlog {name}: {FORMS['share'](value)} of tasks that came had not ended when the run did"
+        for metric, name, value in _of_all(levels, "value")
+        if metric == "unfinished_share" and value > MANY
+    ]
 
 
 def _rows(levels: pd.DataFrame) -> list[str]:

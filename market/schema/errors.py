@@ -55,6 +55,7 @@ CODES = {
     "W225": "refunds and penalties that no ask covers",
     "W226": "a list of offers in a double auction",
     "W227": "more sessions than can be simulated",
+    "W228": "more bids than can trade",
     "W231": "a contract that nobody gains by",
     "W232": "customers without a contract to choose",
     "W233": "a run that is no whole number of contract periods",

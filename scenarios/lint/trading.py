@@ -13,7 +13,7 @@ from ...market.schema.trading import (
     ZICTrader,
     ZIUTrader,
 )
-from ..terms import Terms, highest
+from ..terms import Terms, highest, open_rate
 from .rules import Found, Rule
 
 _MOST_SESSIONS = 1e9
@@ -181,7 +181,29 @@ def many_sessions(terms: Terms) -> Found:
         yield "W227", ("mechanism", name), text
 
 
+def backlogs(terms: Terms) -> Found:
+    """W228: Σ λ > shouts / 2, as it takes two to trade, or > Σ slots / period in a call market.
+
+    Bids that nobody gives up pile up then; the others run out of time.
+    """
+    mechanism = terms.market.mechanism
+    if isinstance(mechanism, ContinuousAuction):
+        most, name = mechanism.shouts / 2, "shouts"
+    elif isinstance(mechanism, CallMarket):
+        slots = sum(seller.slots for seller in terms.market.sellers)
+        most, name = slots / mechanism.period, "period"
+    else:
+        return
+    come = sum(open_rate(task) for task in terms.market.tasks)
+    if come > most:
+        text = (
+            f"{come:.3g} tasks come a second, and mechanism.{name} allows {most:.3g} trades a "
+            f"second at most; {1 - most / come:.0%} of bids wait in vain"
+        )
+        yield "W228", ("mechanism", name), text
+
+
 TRADING_RULES: tuple[Rule, ...] = (
     late_sessions, empty_tier, quotes_that_miss, captive_traders, uncovered_promises, unread_list,
-    many_sessions,
+    many_sessions, backlogs,
 )  # fmt: skip
