@@ -17,7 +17,7 @@ import walras as w
 from walras import listing
 from walras.analysis.comparison import render, write_comparison
 from walras.analysis.figures import COMPARISONS
-from walras.analysis.figures.mechanisms import _weighted, data
+from walras.analysis.figures.compared import data, weighted
 from walras.analysis.figures.template import OKABE_ITO, OUTSIDE, paper, plain
 from walras.market.schema.market import Market
 
@@ -125,10 +125,32 @@ def test_numbers_stand_beside_what_they_tell_and_have_room(both: w.Comparison) -
             assert low <= note.x <= low + (high - low) * 0.85
 
 
+def test_no_line_strikes_through_a_number(both: w.Comparison) -> None:
+    """A number begins at the dotted line or so far to the left of it that it ends before."""
+    drawn = w.plot.mechanisms(both)
+    lines = {shape.xref: shape.x0 for shape in drawn.layout.shapes if shape.type == "line"}
+    for note in drawn.layout.annotations:
+        if note.xref in lines and "domain" not in str(note.yref):
+            low, high = drawn.layout[str(note.xref).replace("x", "xaxis")].range
+            room = 0.015 * len(note.text) * (high - low)
+            assert not note.x < lines[note.xref] < note.x + room
+
+
+def test_a_loss_that_nobody_sees_moves_no_axis() -> None:
+    """Rounded to a hair below 0, sellers' profit leaves the zero at the edge; a real loss not."""
+    found = w.compare(market("posted_price"), BOTH, until="10 min")
+    table = found.levels()
+    for loss, at_edge in ((-1e-9, True), (-50.0, False)):
+        levels = table.copy()
+        levels.loc[levels["metric"] == "profit", "value"] = loss
+        drawn = M1.builder(w.Comparison(found.results, kept=(found.differences(), levels)))
+        assert (drawn.layout.xaxis.range[0] == 0.0) == at_edge
+
+
 def test_weighted_quantiles() -> None:
     """By hand: weights stand for as many values; the median of 1, 1, 1, 5 is 1."""
     values, weights = np.array([5.0, 1.0]), np.array([1.0, 3.0])
-    assert _weighted(values, weights, (0.1, 0.5, 0.75, 0.76, 1.0)) == [1, 1, 1, 5, 5]
+    assert weighted(values, weights, (0.1, 0.5, 0.75, 0.76, 1.0)) == [1, 1, 1, 5, 5]
 
 
 def test_rare_classes_count_by_how_many_they_are(both: w.Comparison) -> None:

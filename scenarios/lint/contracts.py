@@ -133,7 +133,7 @@ def few_per_customer(terms: Terms) -> Found:
 
 
 def many_periods(terms: Terms) -> Found:
-    """W238: until / period · Σ (1 + customers / 3,000) over classes above 10⁶: a quarter of an hour."""
+    """W238: until / period · Σ (1 + customers / 3,000) over classes > 10⁶: a quarter of an hour."""
     market = terms.market
     until, period = market.run.until, market.platform.contract_period
     if not market.contracts:
@@ -141,8 +141,8 @@ def many_periods(terms: Terms) -> Found:
     count = until / period * sum(1 + task.customers / _CROWD for task in market.tasks)
     if count > _MOST_CHOICES:
         text = (
-            f"a contract period of {period:.3g} s means {until / period:.1g} periods in the run; for "
-            f"all customers to choose in each takes some {count * 0.8e-3 / 3600:.3g} hours"
+            f"a contract period of {period:.3g} s means {until / period:.1g} periods in the run; "
+            f"for all customers to choose in each takes some {count * 0.8e-3 / 3600:.3g} hours"
         )
         yield "W238", ("platform", "contract_period"), text
 
