@@ -347,6 +347,13 @@ def test_time_that_costs_makes_a_buyer_accept_sooner() -> None:
         assert said.price == pytest.approx(price)
 
 
+def test_nobody_talks_on_about_an_answer_worth_nothing() -> None:
+    """Too late from round 4 on, it is worth 0: the buyer breaks off after round 3."""
+    late, good = plain(worth=0.0, posted=0.9), plain(posted=0.9)
+    said = haggle(w.Concession(), "buyer", lambda n: good if n < 4 else late)
+    assert (said.rounds, said.price) == (3, None)
+
+
 def test_tit_for_tat_answers_in_kind() -> None:
     """The buyer opens at 0 and .1; once the seller has come down by .07̅ it goes up by as much."""
     rules = w.Concession(buyer=w.Tactic(tit_for_tat=True))
