@@ -88,7 +88,7 @@ def quote_of(
         offer=f"{seller.name}/{effort}", seller=seller.name, owner=seller.owned_by, effort=effort,
         ask=ask, utility=utility, taste=taste, accuracy=float(cell["accuracy"]),
         on_time=float(cell["timely"]), served=served, time=float(cell["time"]), billed=billed,
-        # A price agreed for the task is the same however large it is: no `tilt` (`outlook._bill`).
+        # A price agreed for the task is the same however large it is: no `tilt` (`worth.bill`).
         worth=utility + ask * billed + float(cell["slope"] * cell["tilt"]),
         cost=cost * served + penalty * (served - float(cell["kept"])), _later=later,
     )  # fmt: skip

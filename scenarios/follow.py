@@ -19,12 +19,14 @@ from ..agents.economy import Economy
 from ..agents.negotiation import talk
 from ..market.asking import ask_of, own_share, quote_of
 from ..market.engine import Engine
+from ..market.rng import hash2
 from ..market.schema.fields import seconds, whole
 from ..market.schema.market import Market
 from ..market.schema.negotiation import Negotiation
 from ..market.state import CALLING, DECIDE
 from .load import market_of
-from .telling import Story, heading, told
+from .story import Story
+from .telling import heading, told
 
 
 def follow(
@@ -33,8 +35,9 @@ def follow(
 ) -> str:  # fmt: skip
     """Return in words what happens to the first tasks of a market, task by task.
 
-    For each: what it wants, what every offer on show asks and how its buyer scores it, who wins,
-    at what price and why, when service begins and ends, what it was worth and who pays whom.
+    For each: what it wants, what every offer on show asks and how its buyer scores it, what it
+    looks at where looking costs, who wins, at what price and why, when service begins and ends,
+    what it was worth and who pays whom.
     Amounts in USD with six significant digits.
 
     Args:
@@ -103,6 +106,7 @@ def _look(economy: Economy, story: Story) -> None:
     story.quotes = [
         quote_of(asked, k, int(st.shown[j]), i, float(st.score[j]), lambda: True) for j in places
     ]
+    _look_at_list(asked, story, k, places)
     ask = ask_of(asked, k, i)
     story.outside = ask.outside
     if isinstance(market.mechanism, Negotiation):
@@ -116,6 +120,25 @@ def _look(economy: Economy, story: Story) -> None:
             replace(quote, ask=float(st.bids[j]), utility=float(st.score[j]))
             for quote, j in zip(story.quotes, places, strict=True)
         ]
+
+
+def _look_at_list(asked: Engine, story: Story, k: int, places: list[int]) -> None:
+    """Note how offers are listed, what positions cost, and in which order they are looked at."""
+    st, platform, kind = asked.state, asked.market.platform, asked.state.classes[k]
+    on_market = int((st.base[k, st.menu[k, : kind["offers"]]] > -math.inf).sum())
+    story.listed = on_market if 0 < kind["consider"] < on_market else 0
+    offers = st.shown[places]
+    story.fees = st.cells[k, offers]["fee"].tolist()
+    if platform.ranking == "rating" and asked.market.quotes.accuracy != "rated":
+        story.ratings = st.cells[k, offers]["rating"].tolist()
+    if platform.search_cost > 0.0:
+        story.reservations = [q.utility + float(kind["look"]) for q in story.quotes]
+        with np.errstate(over="ignore"):  # ties go by the task's own coin
+            keys = st.offers["tie_key"][offers]
+            coins = np.array([hash2(story.row["id"], key) for key in keys], np.uint64)
+        scores = np.array([q.utility for q in story.quotes])
+        story.order = np.lexsort((~coins, -scores)).tolist()
+        story.looks = round(float(story.row["search"]) / platform.search_cost)
 
 
 def _look_under(asked: Engine, story: Story, k: int, i: int) -> None:

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-from ..agents.negotiation import Talk
 from ..market.clock import STATUS
-from ..market.messages import Quote, name_of
+from ..market.messages import name_of
 from ..market.schema.market import Market
 from ..market.schema.trading import DOUBLE
-from ..market.state import SERVED
+from . import reasons
+from .story import Story, exact, short
 
-_DIGITS = 6  # significant: what lies beyond may differ between machines
-_ALIKE = 1e-9  # two utilities this near, relative to their size, are the same
-_ROUNDED = 0.6e-9  # a price is rounded to whole nano-dollars
-
-
-@dataclass
-class Story:
-    """What is known of one task: its row, when it was decided, and what its buyer then saw."""
-
-    row: Any
-    decided: float
-    quotes: list[Quote] = field(default_factory=list)
-    sealed: bool = False
-    outside: float = -math.inf
-    talks: Sequence[Talk] = ()
-    holds: str = ""
-    """The contract of the task's customer, and the tokens of its quota that are left."""
-    left: float = 0.0
-
-    @property
-    def lost(self) -> float:
-        """What the time of the call has cost the buyer, USD."""
-        return float(self.row["delay_cost"]) * (self.decided - float(self.row["arrival"]))
+_RANKED = {
+    "price": "cheapest first", "accuracy": "in the order of their claims", "random": "drawn",
+    "rating": "best rated first at the last ranking", "sponsored": "highest bid for position first",
+}  # fmt: skip
+_EXPECTED = {"true": "right", "claimed": "claimed", "rated": "rated"}
+"""Head of the accuracy that buyers reckon with."""
 
 
 def settings_of(mechanism: Any) -> str:
@@ -59,7 +41,7 @@ def _settings(values: dict[str, Any]) -> str:
             inner = _settings(value)
             told.append(f"{name} {value.get('kind', '')}{f' ({inner})' if inner else ''}")
         elif name != "kind" and value is not None:
-            told.append(f"{name} {_n(value) if isinstance(value, float) else value}")
+            told.append(f"{name} {short(value) if isinstance(value, float) else value}")
     return ", ".join(told)
 
 
@@ -76,131 +58,77 @@ def heading(market: Market) -> str:
 def told(market: Market, number: int, story: Story) -> str:
     """Return the story of one task, a few lines."""
     row, kind = story.row, market.tasks[int(story.row["kind"])]
-    title = f"task {number}: {kind.name}, comes at {_n(row['arrival'])} s"
+    title = f"task {number}: {kind.name}, comes at {short(row['arrival'])} s"
     traded = isinstance(market.mechanism, DOUBLE)  # then a buyer sees a market, and no offers
-    seen = () if traded else _offers(story)
-    lines = [("wants", _wants(row)), *_contract(story), *seen, *_talks(market, story)]
-    lines += [*_award(market, story), *_service(story)]
+    seen = () if traded else _offers(market, story)
+    lines = [("wants", _wants(row)), *_contract(story), *seen]
+    lines += [*reasons.looks(market, story), *reasons.talks(market, story)]
+    lines += [*reasons.award(market, story), *_service(story)]
     lines += _money(market, row)
     return "\n".join([title, *(f"  {name:<10} {text}".rstrip() for name, text in lines)])
 
 
 def _wants(row: Any) -> str:
-    text = f"an answer of {_n(row['output'])} tokens to {_n(row['input'])}"
-    text += f", worth {_n(row['value'])} if right"
+    text = f"an answer of {short(row['output'])} tokens to {short(row['input'])}"
+    text += f", worth {short(row['value'])} if right"
     if math.isfinite(row["deadline"]):
-        text += f" and there within {_n(row['deadline'])} s"
+        text += f" and there within {short(row['deadline'])} s"
     cost = row["delay_cost"]
-    return text + (f"; each second costs {_n(cost)}" if cost else "")
+    return text + (f"; each second costs {short(cost)}" if cost else "")
 
 
 def _contract(story: Story) -> Iterator[tuple[str, str]]:
     if story.holds:
         seller, _, name = story.holds.rpartition("/")
-        quota = f", with {_n(story.left)} tokens left of its quota" if story.left else ""
+        quota = f", with {short(story.left)} tokens left of its quota" if story.left else ""
         yield "holds", f"{name} of {seller}{quota}; what follows is asked under it"
 
 
-def _offers(story: Story) -> Iterator[tuple[str, str]]:
+def _offers(market: Market, story: Story) -> Iterator[tuple[str, str]]:
     """Yield a table of what is on show; the scores of those who are not chosen are in it, too."""
-    asks = "bids" if story.sealed else "asks"
-    header = ("offer", asks, "score", "of it taste", "right", "in time", "after s")
-    body = [
-        (
-            q.offer,
-            _n(q.ask),
-            _score(q.utility),
-            _n(q.taste),
-            _n(q.accuracy),
-            _known(q.on_time),
-            _known(q.time),
-        )
-        for q in story.quotes
-    ]
-    if story.outside > -math.inf:
-        body.append(("doing without", "", _n(story.outside), _n(story.outside), "", "", ""))
     if story.decided > story.row["arrival"]:
-        waited = f"until {_n(story.decided)} s"
-        yield "calls", f"for bids {waited}{f', which costs {_n(story.lost)}' if story.lost else ''}"
-    if not body:
+        waited = f"until {short(story.decided)} s"
+        cost = f", which costs {short(story.lost)}" if story.lost else ""
+        yield "calls", f"for bids {waited}{cost}"
+    if story.listed:
+        ranking = _RANKED[market.platform.ranking]
+        yield "list", f"{len(story.quotes)} of {story.listed} offers, {ranking}"
+    columns = _columns(market, story)
+    if not columns["offer"]:
         yield "sees", "no offer"
         return
-    sizes = [max(map(len, column)) for column in zip(header, *body, strict=True)]
-    for i, (first, *rest) in enumerate((header, *body)):
+    table = [(head, *cells) for head, cells in columns.items()]
+    sizes = [max(map(len, column)) for column in table]
+    for i, (first, *rest) in enumerate(zip(*table, strict=True)):
         cells = [cell.rjust(size) for cell, size in zip(rest, sizes[1:], strict=True)]
         yield ("sees" if i == 0 else ""), "  ".join([first.ljust(sizes[0]), *cells]).rstrip()
 
 
-def _talks(market: Market, story: Story) -> Iterator[tuple[str, str]]:
-    """Yield what is said to whom, until when, and between which limits they agree."""
-    rounds = 0
-    for said in story.talks:
-        rounds += said.rounds
-        until = story.decided + rounds * market.mechanism.round_time  # type: ignore[union-attr]
-        sides = (("buyer offers", said.bids), ("seller asks", said.asks))
-        offers = "; ".join(f"{who} {', '.join(map(_n, side))}" for who, side in sides if side)
-        yield (
-            "talks",
-            f"with {said.quote.owner} until {_n(until)} s{': ' if offers else ''}{offers}",
-        )
-        terms = said.at(rounds)
-        if said.price is None:
-            yield "", "in vain"
-        elif terms is not None:
-            limits = (
-                f"its cost is {_n(terms.least)}, worth no more than {_n(terms.most)} to the buyer"
-            )
-            yield "", f"they agree on {_n(said.price)}: {limits}"
-
-
-def _award(market: Market, story: Story) -> Iterator[tuple[str, str]]:
-    row = story.row
-    if row["offer"] < 0:
-        best = max((q.utility for q in story.quotes), default=-math.inf)
-        why = "" if not story.quotes else f": the best score is {_n(best)}"
-        yield "takes", f"nothing{why}"
-        return
-    offer = market.offers[int(row["offer"])]
-    if isinstance(market.mechanism, DOUBLE):
-        tokens = float(row["input"] + row["output"])
-        dear = row["status"] == SERVED and tokens > 0.0
-        price = f" at {_n(row['price'] * 1e-3 / tokens)} per million tokens" if dear else ""
-        yield "takes", f"{offer}{price}"
-        return
-    won = next((q for q in story.quotes if q.offer == offer), None)
-    if row["contract"] >= 0:
-        offer += f" under {market.contracts[int(row['contract'])].rpartition('/')[2]}"
-    yield "takes", f"{offer}{_why(market, story, won) if won is not None else ''}"
-
-
-def _why(market: Market, story: Story, won: Quote) -> str:
-    """Say what the price agreed, or the score at it, is equal to: that is what set the price."""
-    score = float(story.row["utility"]) + story.lost
-    if _alike(score, won.utility):
-        told = "at what it bids" if story.sealed else "at what it asks"
-        return f" {told}; its score stays {_n(score)}"
-    price = int(story.row["price"]) * 1e-9 if story.row["status"] == SERVED else math.nan
-    reserve = getattr(market.mechanism, "reserve", None)
-    others = [q for q in story.quotes if q.owner != won.owner]
-    scored = [q.offer for q in others if _alike(q.utility, score)]
-    bid = [q.offer for q in others if abs(q.ask - price) <= _ROUNDED]
-    if scored:
-        beat = f"that of {scored[0]}, the best of another owner"
-    elif _alike(score, story.outside):
-        beat = "that of doing without"
-    elif _alike(score, reserve):
-        beat = "the reserve"
-    elif bid:
-        return f" at the bid of {bid[0]}, the lowest of another owner, with a score of {_n(score)}"
-    elif reserve is not None and abs(reserve - price) <= _ROUNDED:
-        return f" at the reserve, with a score of {_n(score)}"
-    else:
-        beat = "as agreed"
-    return f" at a price that takes its score from {_n(won.utility)} to {_n(score)}, {beat}"
-
-
-def _alike(a: float, b: float | None) -> bool:
-    return b is not None and math.isfinite(b) and abs(a - b) <= _ALIKE * max(abs(a), abs(b), 1e-6)
+def _columns(market: Market, story: Story) -> dict[str, list[str]]:
+    """Return the columns of the table of offers by their heads, doing without in the last row."""
+    quotes = story.quotes
+    columns = {
+        "offer": [q.offer for q in quotes],
+        "bids" if story.sealed else "asks": [short(q.ask) for q in quotes],
+        "score": [_score(q.utility) for q in quotes],
+        "of it taste": [short(q.taste) for q in quotes],
+        _EXPECTED[market.quotes.accuracy]: [short(q.accuracy) for q in quotes],
+        "in time": [_known(q.on_time) for q in quotes],
+        "after s": [_known(q.time) for q in quotes],
+    }
+    if story.order:  # a taste is learnt by looking
+        del columns["of it taste"]
+        columns["reservation"] = [short(x) for x in story.reservations]
+    if story.ratings:
+        columns["rating"] = [short(x) for x in story.ratings]
+    if any(story.fees):
+        columns["fee of a sale"] = [short(x) for x in story.fees]
+    if story.outside > -math.inf:
+        without = {"offer": "doing without", "score": short(story.outside)}
+        without["of it taste"] = without["score"]
+        for head, cells in columns.items():
+            cells.append(without.get(head, ""))
+    return columns
 
 
 def _service(story: Story) -> Iterator[tuple[str, str]]:
@@ -209,64 +137,44 @@ def _service(story: Story) -> Iterator[tuple[str, str]]:
     if status == "balked":
         return
     if status != "served":
-        yield status, f"at {_n(row['finish'])} s, after {_n(row['sojourn'])} s"
+        yield status, f"at {short(row['finish'])} s, after {short(row['sojourn'])} s"
         return
-    waited = f" after waiting {_n(row['wait'])} s" if row["wait"] > 0 else ", at once"
-    yield "served", f"from {_n(row['start'])} s{waited}, to {_n(row['finish'])} s"
+    waited = f" after waiting {short(row['wait'])} s" if row["wait"] > 0 else ", at once"
+    yield "served", f"from {short(row['start'])} s{waited}, to {short(row['finish'])} s"
     late = "late" if row["late"] else "in time"
     right = "right" if row["right"] else "wrong"
-    yield "answer", f"at {_n(row['answer'])} s, after {_n(row['sojourn'])} s: {right}, {late}"
+    yield "answer", f"at {short(row['answer'])} s, after {short(row['sojourn'])} s: {right}, {late}"
 
 
 def _money(market: Market, row: Any) -> Iterator[tuple[str, str]]:
-    price, refund, penalty, cut, back, cost = (
-        int(row[n]) for n in ("price", "refund", "penalty", "commission", "returned", "cost")
+    price, refund, penalty, cut, back, cost, fee = (
+        int(row[n])
+        for n in ("price", "refund", "penalty", "commission", "returned", "cost", "advertising")
     )
+    surplus = f"surplus {short(row['surplus'])}, taste included"
+    surplus += f", {short(row['search'])} for looks taken off" if row["search"] else ""
     if STATUS[int(row["status"])] == "served":
-        paid = f"pay {_usd(price)}"
-        paid += f", get back {_usd(refund)}" if refund else ""
-        paid += f", get {_usd(penalty)} for a broken promise" if penalty else ""
+        paid = f"pay {exact(price)}"
+        paid += f", get back {exact(refund)}" if refund else ""
+        paid += f", get {exact(penalty)} for a broken promise" if penalty else ""
         net = price - refund - penalty
-        yield "buyers", f"{paid}, net {_usd(net)}; surplus {_n(row['surplus'])}, taste included"
+        yield "buyers", f"{paid}, net {exact(net)}; {surplus}"
         seller = market.offers[int(row["offer"])].rpartition("/")[0]
         kept = net - (cut - back)
-        share = f"; the platform {_usd(cut - back)}" if cut else ""
-        told = f"{seller} gets {_usd(kept)}, spends {_usd(cost)}, gains {_usd(kept - cost)}{share}"
+        told = f"{seller} gets {exact(kept)}, spends {exact(cost)}"
+        told += f", pays {exact(fee)} for its position" if fee else ""
+        told += f", gains {exact(kept - cost - fee)}"
+        told += f"; the platform {exact(cut - back + fee)}" if cut or fee else ""
         yield "sellers", told
     else:
-        yield "buyers", f"pay nothing; surplus {_n(row['surplus'])}, taste included"
-
-
-def _usd(nano: int) -> str:
-    """Return whole nano-dollars as USD, exactly.
-
-    Example:
-        >>> _usd(1_500_000_000), _usd(-20), _usd(0)
-        ('1.5', '−0.00000002', '0')
-    """
-    sign, nano = ("−" if nano < 0 else ""), abs(nano)
-    text = f"{nano // 10**9}.{nano % 10**9:09}".rstrip("0").rstrip(".")
-    return f"{sign}{text}"
+        yield "buyers", f"pay nothing; {surplus}"
 
 
 def _known(x: float) -> str:
     """Return a number, blank where it is not known: that of a class, under a contract of one."""
-    return "" if math.isnan(x) else _n(x)
+    return "" if math.isnan(x) else short(x)
 
 
 def _score(x: float) -> str:
     """Return a score; an owner enters its best bid only."""
-    return _n(x) if x > -math.inf else "not entered"
-
-
-def _n(x: Any) -> str:
-    """Return a number with few enough digits to be the same on every machine.
-
-    Example:
-        >>> _n(1 / 3), _n(2.0), _n(-1e-17)
-        ('0.333333', '2', '0')
-    """
-    x = float(x)
-    if abs(x) < 1e-12:
-        return "0"
-    return f"{x:.{_DIGITS}g}".replace("-", "−") if math.isfinite(x) else "never"
+    return short(x) if x > -math.inf else "not entered"

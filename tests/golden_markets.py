@@ -63,6 +63,23 @@ def contracts() -> w.Market:
     return w.Market([task], [quick, good, sound], run=w.Run(until=600.0), platform=platform)
 
 
+def listing() -> w.Market:
+    """Return the common market with sold positions, claims beside ratings, and looks that cost.
+
+    Three of four offers are shown; the quick seller bids most for its place and claims too much.
+    """
+    common = market("posted_price")
+    task = common.tasks[0].model_copy(update={"consideration": 3})
+    bids = {"quick": 0.012, "sound": 0.006, "good": 0.004}
+    sellers = [s.model_copy(update={"sponsor": bids[s.name]}) for s in common.sellers]
+    sellers[0] = sellers[0].model_copy(update={"claimed": 0.85})
+    platform = w.Platform(commission=0.1, ranking="sponsored", search_cost=0.001, rating_prior=4)
+    return w.Market(
+        [task], sellers, run=w.Run(until=600.0), platform=platform,
+        quotes=w.Quotes(accuracy="rated"),
+    )  # fmt: skip
+
+
 HAGGLING = w.Concession(buyer=w.Tactic(beta=2.0, rounds=6), seller=w.Tactic(rounds=6))
 
 MARKETS: dict[str, w.Market] = {
@@ -74,6 +91,7 @@ MARKETS: dict[str, w.Market] = {
     "k_double": market("k_double", **CALLED),
     "call_market": market(w.CallMarket(period=2.0, least_accuracy=0.8), **CALLED),
     "contracts": contracts(),
+    "listing": listing(),
     "rubinstein": market(w.Negotiation(round_time=0.3)),
     "concession": market(w.Negotiation(bargaining=HAGGLING, round_time=0.3, first="seller")),
     "continuous": market(w.ContinuousAuction(shouts=2.0, buyers="zip", sellers="zip"), **CALLED),

@@ -17,7 +17,7 @@ import walras as w
 from walras import listing
 from walras.analysis.comparison import render, write_comparison
 from walras.analysis.figures import COMPARISONS
-from walras.analysis.figures.mechanisms import _weighted, data
+from walras.analysis.figures.compared import data, weighted
 from walras.analysis.figures.template import OKABE_ITO, OUTSIDE, paper, plain
 from walras.market.schema.market import Market
 
@@ -125,10 +125,39 @@ def test_numbers_stand_beside_what_they_tell_and_have_room(both: w.Comparison) -
             assert low <= note.x <= low + (high - low) * 0.85
 
 
+def test_no_line_strikes_through_a_number() -> None:
+    """6.2% of answers late under the second, 6.9% under the first: its number begins at the line.
+
+    At 3% it ends well before the line, and stays at its bar.
+    """
+    found = w.compare(market("posted_price"), BOTH, until="10 min")
+    for share, at in ((0.062, 0.069), (0.03, 0.03)):
+        levels = found.levels()
+        levels.loc[levels["metric"].isin(["left_share", "without_share"]), "value"] = 0.0
+        for name, late in zip(BOTH, (0.069, share), strict=True):
+            mine = (levels["metric"] == "late_share") & (levels["mechanism"] == name)
+            levels.loc[mine, "value"] = late
+        drawn = M1.builder(w.Comparison(found.results, kept=(found.differences(), levels)))
+        notes = {note.text: note.x for note in drawn.layout.annotations if note.xref == "x2"}
+        assert notes["6.9%"] == 0.069
+        assert notes[f"{100 * share:.1f}%"] == pytest.approx(at)
+
+
+def test_a_loss_that_nobody_sees_moves_no_axis() -> None:
+    """Rounded to a hair below 0, sellers' profit leaves the zero at the edge; a real loss not."""
+    found = w.compare(market("posted_price"), BOTH, until="10 min")
+    table = found.levels()
+    for loss, at_edge in ((-1e-9, True), (-50.0, False)):
+        levels = table.copy()
+        levels.loc[levels["metric"] == "profit", "value"] = loss
+        drawn = M1.builder(w.Comparison(found.results, kept=(found.differences(), levels)))
+        assert (drawn.layout.xaxis.range[0] == 0.0) == at_edge
+
+
 def test_weighted_quantiles() -> None:
     """By hand: weights stand for as many values; the median of 1, 1, 1, 5 is 1."""
     values, weights = np.array([5.0, 1.0]), np.array([1.0, 3.0])
-    assert _weighted(values, weights, (0.1, 0.5, 0.75, 0.76, 1.0)) == [1, 1, 1, 5, 5]
+    assert weighted(values, weights, (0.1, 0.5, 0.75, 0.76, 1.0)) == [1, 1, 1, 5, 5]
 
 
 def test_rare_classes_count_by_how_many_they_are(both: w.Comparison) -> None:

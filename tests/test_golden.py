@@ -9,6 +9,7 @@ import pytest
 
 import walras as w
 from walras.market.engine import Engine
+from walras.scenarios.story import short
 
 from .golden_markets import FOLDER, MARKETS, TASKS, market, told
 
@@ -92,6 +93,104 @@ def test_what_is_said_in_talks_is_what_happens(name: str) -> None:
         assert float(price) == pytest.approx(float(pay), rel=1e-5)
         assert float(least) < float(price) < float(most)
         assert (start == until) if at_once else float(start) > float(until)
+
+
+@pytest.mark.parametrize("name", MARKETS)
+def test_the_money_told_is_the_rows(name: str) -> None:
+    """To the nano-dollar: what buyers pay, sellers keep, spend and gain, and the platform takes."""
+    rows = w.run(MARKETS[name], seed=1, record="trades").trades.sort_values(["arrival", "id"])
+    usd = {c: rows[f"{c}_nano"] for c in ("price", "refund", "penalty", "commission", "cost",
+                                          "advertising")}  # fmt: skip
+    net = usd["price"] - usd["refund"] - usd["penalty"]
+    gain = net - usd["commission"] - usd["cost"] - usd["advertising"]
+    share = usd["commission"] + usd["advertising"]
+    blocks = told(name).split("\n\n")[1:]
+    assert len(blocks) == TASKS
+    for i, block in enumerate(blocks):
+        if rows["status"].iloc[i] != "served":
+            assert "pay nothing" in block
+            assert "  sellers" not in block
+            continue
+        words = (r"gets (\S+), spends (\S+),(?: pays (\S+) for its position,)? gains ([^;\n]+)"
+                 r"(?:; the platform (\S+))?")  # fmt: skip
+        got, spent, paid, gained, kept = re.findall(words, block)[0]
+        assert nano(re.findall(r"net ([^;]+);", block)[0]) == net.iloc[i]
+        assert nano(got) == (net - usd["commission"]).iloc[i]
+        assert nano(spent) == usd["cost"].iloc[i]
+        assert nano(paid or "0") == usd["advertising"].iloc[i]
+        assert nano(gained) == gain.iloc[i]
+        assert nano(kept or "0") == share.iloc[i]
+
+
+def nano(usd: str) -> int:
+    """Return USD as told in whole nano-dollars."""
+    return round(float(usd.replace("−", "-")) * 1e9)
+
+
+def test_looks_are_told_as_they_are_taken_and_paid() -> None:
+    """In descending order of scores; as many as are paid for; the best of them is bought.
+
+    Told scores, tastes and reservation values obey Weitzman's rule: each that is looked at has a
+    reservation value above the best found before, the next one has not.
+    """
+    rows = w.run(MARKETS["listing"], seed=1, record="trades").trades.sort_values(["arrival", "id"])
+    counts = set()
+    for i, block in enumerate(told("listing").split("\n\n")[1:]):
+        lines = [re.split(r" {2,}", line.removeprefix("  sees").strip())
+                 for line in block.splitlines()]  # fmt: skip
+        head = next(row for row in lines if row[0] == "offer")
+        score, hoped = head.index("score"), head.index("reservation")
+        offers = {row[0]: row for row in lines if row[0] != head[0] and "/" in row[0]
+                  and len(row) == len(head)}  # fmt: skip
+        assert len(offers) == 3
+        looked = re.findall(r"at (\S+): a taste of \S+ makes it (\S+)", block)
+        found = {offer: number(worth) for offer, worth in looked}
+        order = sorted(offers, key=lambda o: -number(offers[o][score]))
+        assert list(found) == order[: len(found)]
+        best = number(re.findall(r"doing without +(\S+)", block)[0])
+        for offer, value in found.items():
+            assert number(offers[offer][hoped]) > best
+            best = max(best, value)
+        if len(found) < 3:
+            assert number(offers[order[len(found)]][hoped]) <= best
+        row = rows.iloc[i]
+        assert row["search"] == pytest.approx(0.001 * len(found))
+        assert f"{short(row['search'])} for looks taken off" in block
+        if row["offer"] != "outside":
+            assert found[str(row["offer"])] == best
+            assert row["utility"] == pytest.approx(best - row["search"], abs=1e-6)
+        counts.add(len(found))
+    assert len(counts) > 1
+
+
+def number(told: str) -> float:
+    return float(told.replace("−", "-"))
+
+
+def test_a_position_costs_what_the_next_bids() -> None:
+    """Three sellers bid .012, .006 and .004: each pays the bid below its own, the last nothing."""
+    text = told("listing")
+    fees = {(seller, number(fee)) for seller, fee in re.findall(r"(\w+)/\w+ .* (\S+)\n", text)
+            if re.fullmatch(r"[0-9.]+", fee)}  # fmt: skip
+    assert fees == {("quick", 0.006), ("sound", 0.004), ("good", 0.0)}
+    paid = re.findall(r"sellers +(\w+) .* pays (\S+) for its position", text)
+    assert {(seller, number(fee)) for seller, fee in paid} <= fees
+    assert {seller for seller, _ in paid} == {"quick", "sound"}
+
+
+def test_who_talks_in_vain_is_told_why() -> None:
+    """Both hold out: patience (10 s) ends the talk in its third round, or the last round does."""
+    tactic = w.Tactic(beta=0.02, rounds=6)
+    boulware = w.Concession(buyer=tactic, seller=tactic)
+    block = w.follow(market(w.Negotiation(bargaining=boulware, round_time=4.0)), 1, seed=1)
+    assert "until 19.2226 s: buyer offers 0; seller asks 0.04\n" in block
+    assert "in vain: the buyer's patience is over" in block
+    assert "nothing: no talk has led to an agreement in 10 s, which cost 0.02\n" in block
+    hasty = w.Concession(buyer=tactic, seller=tactic.model_copy(update={"rounds": 3}))
+    block = w.follow(market(w.Negotiation(bargaining=hasty, round_time=0.1)), 1, seed=1)
+    assert "in vain, the last round is over: its cost is 0.0166667, worth no more than" in block
+    assert block.count("in vain") == 3
+    assert "nothing: no talk has led to an agreement in 0.9 s, which cost 0.0018\n" in block
 
 
 def test_a_quota_is_told_as_it_is_used() -> None:

@@ -268,6 +268,10 @@ FIRES = {
     "W235": [market(seller(), seller("idle", accuracy={"maths": 1}, contracts=FLAT), **PERIOD)],
     "W236": [market(seller(contracts={"batch": {"rate": 0.5, "within": 0.5}}))],
     "W237": [market(task(customers=50_000), seller(contracts=FLAT), **PERIOD)],
+    "W238": [
+        market(seller(contracts=FLAT), platform={"contract_period": 0.05}),
+        market(task(customers=30_000), seller(contracts=FLAT), platform={"contract_period": 0.9}),
+    ],
 }
 
 SILENT = {
@@ -499,6 +503,10 @@ SILENT = {
     "W235": [market(seller(contracts=FLAT), **PERIOD)],
     "W236": [market(seller(contracts={"batch": {"rate": 0.5, "within": 1.5}}))],
     "W237": [market(task(customers=40_000), seller(contracts=FLAT), **PERIOD)],
+    "W238": [
+        market(platform={"contract_period": 0.05}),
+        market(task(customers=30_000), seller(contracts=FLAT), platform={"contract_period": 1}),
+    ],
 }  # fmt: skip
 
 

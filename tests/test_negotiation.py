@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -328,6 +329,31 @@ def test_a_talk_by_hand() -> None:
     assert price == pytest.approx(0.5)  # the buyer's offer; the seller's next: .43
 
 
+def test_time_that_costs_makes_a_buyer_accept_sooner() -> None:
+    """Buyer 0, .1, .2, …; seller .9 − 7/90 a round; a round costs the buyer d.
+
+    The buyer opens: asked .6667 in round 4, it gains .3333, and would gain 1 − .4 − d by its own
+    offer of round 5. With d = .2 it waits for round 6, as with d = 0; with d = .3 it accepts.
+    The seller opens: asked .5889 in round 5, it gains .4111, and 1 − .5 − d by waiting.
+    """
+    step = 0.7 / 9
+    for delay, rounds in ((0.0, 6), (0.2, 6), (0.3, 4)):
+        said = haggle(w.Concession(), "buyer", fixed(replace(plain(posted=0.9), delay=delay)))
+        assert said.rounds == rounds
+        assert said.price == pytest.approx(0.9 - (rounds - 1) * step)
+    for delay, rounds, price in ((0.08, 6, 0.5), (0.1, 5, 0.9 - 4 * step)):
+        said = haggle(w.Concession(), "seller", fixed(replace(plain(posted=0.9), delay=delay)))
+        assert said.rounds == rounds
+        assert said.price == pytest.approx(price)
+
+
+def test_nobody_talks_on_about_an_answer_worth_nothing() -> None:
+    """Too late from round 4 on, it is worth 0: the buyer breaks off after round 3."""
+    late, good = plain(worth=0.0, posted=0.9), plain(posted=0.9)
+    said = haggle(w.Concession(), "buyer", lambda n: good if n < 4 else late)
+    assert (said.rounds, said.price) == (3, None)
+
+
 def test_tit_for_tat_answers_in_kind() -> None:
     """The buyer opens at 0 and .1; once the seller has come down by .07̅ it goes up by as much."""
     rules = w.Concession(buyer=w.Tactic(tit_for_tat=True))
@@ -466,7 +492,7 @@ def caught(check: Callable[[], None], patch: Any, home: Any, name: str, slip: An
 
 
 def test_slips_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Discounts swapped, no outside option, a curve with β upside down: each fails a test above."""
+    """Discounts swapped, no outside option, β upside down, time for free: each fails a test."""
     monkeypatch.undo()
     share = rubinstein.proposers_share
 
@@ -484,6 +510,19 @@ def test_slips_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert caught(test_boulware_buyers_pay_less_and_agree_less_often, pytest.MonkeyPatch,
                   concession, "conceded", upside_down)  # fmt: skip
+
+    def for_free(rules: w.Concession, first: str, at: concession.TermsAt) -> concession.Haggled:
+        """The next round costs the buyer nothing."""
+
+        def free(n: int) -> Terms | None:
+            terms = at(n)
+            return terms and replace(terms, delay=0.0)
+
+        return talk_of(rules, first, free)
+
+    talk_of = haggle
+    assert caught(test_time_that_costs_makes_a_buyer_accept_sooner, pytest.MonkeyPatch,
+                  sys.modules[__name__], "haggle", for_free)  # fmt: skip
 
 
 def test_a_round_without_a_next_is_the_last() -> None:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from .market.schema.errors import plain
+from .market.schema.trading import DOUBLE
 from .scenarios.estimates import Estimate
 
 if TYPE_CHECKING:
@@ -188,18 +189,23 @@ def _fare(figures: Figures, task: str, offer: str, name: str) -> Row:
 
 
 def _sellers(figures: Figures, market: Market, width: int) -> Text | None:
-    """The busiest sellers; sellers without a capacity limit have no utilisation."""
+    """The busiest sellers; sellers without a capacity limit have no utilisation.
+
+    What they post is left out under double auctions, where nobody buys at posted prices.
+    """
+    posted = not isinstance(market.mechanism, DOUBLE)
     load = {s.name: figures.value("all", s.name, "utilisation") for s in market.sellers}
     limited = [s for s in market.sellers if math.isfinite(load[s.name])]
     limited.sort(key=lambda s: -load[s.name])
     rows: list[Row] = [
         (
             plain(s.name, 64), figures.told("all", s.name, "utilisation", "share", error=True),
-            figures.told("all", s.name, "waiting", "usd"), *_posted(figures, s.offers),
+            figures.told("all", s.name, "waiting", "usd"),
+            *(_posted(figures, s.offers) if posted else ()),
         )
         for s in limited[:_SELLERS]
     ]  # fmt: skip
-    header = ("busiest sellers", "utilisation", "waiting", "posted", "unit")
+    header = ("busiest sellers", "utilisation", "waiting", *(("posted", "unit") if posted else ()))
     return table(header, rows, width) if rows else None
 
 

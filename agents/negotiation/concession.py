@@ -99,7 +99,7 @@ def haggle(rules: Concession, first: str, terms: TermsAt) -> Haggled:
     asks: list[float] = []
     for n in range(1, min(rules.buyer.rounds, rules.seller.rounds) + 1):
         now, then = terms(n), terms(n + 1)
-        if now is None or now.most < 0.0:
+        if now is None or now.most <= 0.0:
             return Haggled(n - 1, None, bids, asks)
         if (n % 2 == 1) == (first == "buyer"):
             bids.append(buyers_offer(rules.buyer, n, now, bids, asks))

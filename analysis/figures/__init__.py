@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from ...scenarios.compare import Comparison
 from ...scenarios.result import Result
-from . import deadlines, mechanisms, price_paths, selection_map, structure, who_serves
+from . import compared, deadlines, mechanisms, price_paths, selection_map, structure, who_serves
 from .template import CONFIG
 
 T = TypeVar("T", Result, Comparison)
@@ -78,7 +78,7 @@ FIGURES: dict[str, Figure[Result]] = {figure.id: figure for figure in _ALL}
 COMPARISONS: dict[str, Figure[Comparison]] = {
     "M1": Figure(
         "M1", "What does each mechanism make of the same demand?",
-        mechanisms.build, mechanisms.data, mechanisms.caption,
+        mechanisms.build, compared.data, mechanisms.caption,
     ),
 }  # fmt: skip
 """The figures of a comparison by their id."""

@@ -7,90 +7,28 @@ import math
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from ...scenarios.compare import Comparison, significant
-from ...scenarios.result import Result
-from .frames import steady
+from .compared import ALL, GAINS, MISSES, QUANTILES, data
 from .notation import number, percent
 from .template import INK, MUTED, OKABE_ITO, OUTSIDE, escape, label, titled, undrawn
 
-_ALL = "all"
 _CLASSES = 5  # classes that have a row of panels of their own
-_GAINS = {"surplus": "buyers", "profit": "sellers", "margin": "sellers", "platform": "platform"}
-_MISSES = {"late_share": "late", "left_share": "left", "without_share": "did without"}
 _LOOKS = {
     "buyers": (OKABE_ITO[0], ""), "sellers": (OKABE_ITO[1], "/"), "platform": (OKABE_ITO[2], "x"),
     "late": (OKABE_ITO[5], ""), "left": (OKABE_ITO[3], "/"), "did without": (OUTSIDE, "."),
 }  # fmt: skip
 """Colour and pattern of each part: the patterns tell them apart in a grey print."""
-_QUANTILES = (0.1, 0.9)
 _BAR, _ABOVE, _TOP, _BOTTOM = 24, 74, 74, 54
 """Heights: of a mechanism's bar, between rows of panels, above the first and below the last, px."""
 _WIDTHS = (0.40, 0.28, 0.32)
-
-
-def data(comparison: Comparison) -> pd.DataFrame:
-    """Return what is drawn, a row per (task, metric, mechanism).
-
-    Columns: task, metric, mechanism, value, low, high, unit; `low` and `high` are the interval
-    drawn: the value less and plus half the width of the 95% interval of its paired difference to
-    the first mechanism (which has none). The metrics `missed_share` (the sum of `late_share`,
-    `left_share` and `without_share`) and `price_10%`, `price_90%` (quantiles of the prices paid,
-    from the sample of trades) have no interval.
-    """
-    parts = ("welfare", *_GAINS, *_MISSES, "price")
-    levels = comparison.levels()
-    levels = levels[levels["metric"].isin(parts) & levels["value"].notna()]
-    key = ["task", "metric", "mechanism"]
-    changes = comparison.differences().set_index(key)
-    half = (changes["high"] - changes["low"]) / 2
-    table = levels[[*key, "value", "unit"]].join(half.rename("half"), on=key)
-    missed = table[table["metric"].isin(_MISSES)]
-    missed = missed.groupby(["task", "mechanism"], sort=False)["value"].sum().reset_index()
-    missed = missed.assign(metric="missed_share", unit="ratio")
-    table = pd.concat([table, missed, _quantiles(comparison)], ignore_index=True)
-    table["low"], table["high"] = table["value"] - table["half"], table["value"] + table["half"]
-    table = table[[*key, "value", "low", "high", "unit"]]
-    table.attrs["units"] = {"value": "see unit", "low": "see unit", "high": "see unit"}
-    return table
-
-
-def _quantiles(comparison: Comparison) -> pd.DataFrame:
-    """Return how prices paid spread in each class and over all, from the sample of trades."""
-    rows = []
-    for name, result in comparison.results.items():
-        paid = _paid(result)
-        for task in (_ALL, *(t.name for t in comparison.first.market.tasks)):
-            some = paid if task == _ALL else paid[paid["task"] == task]
-            if some.empty:
-                continue
-            values = _weighted(some["price"].to_numpy(), some["weight"].to_numpy(), _QUANTILES)
-            rows += [
-                (task, f"price_{q:.0%}", name, value, "USD/task")
-                for q, value in zip(_QUANTILES, values, strict=True)
-            ]
-    return pd.DataFrame(rows, columns=["task", "metric", "mechanism", "value", "unit"])
-
-
-def _paid(result: Result) -> pd.DataFrame:
-    """Return class, price and weight of the answers in the sample, after warm-up."""
-    trades = steady(result, result.trades, "arrival")
-    trades = trades[trades["status"] == "served"]
-    shares = result.trades.attrs.get("share", {})
-    weight = trades["task"].map(lambda task: 1.0 / shares.get(task, 1.0)).astype(float)
-    return pd.DataFrame({"task": trades["task"], "price": trades["price"], "weight": weight})
-
-
-def _weighted(
-    values: NDArray[np.float64], weights: NDArray[np.float64], at: tuple[float, ...]
-) -> list[float]:
-    """Return quantiles of values that stand for so many others each."""
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order]) / weights.sum()
-    places = np.searchsorted(reached, np.array(at) - 1e-12)
-    return [float(values[order][min(int(place), len(order) - 1)]) for place in places]
+_ROOM = 0.30
+"""How far an axis goes on to the right, for numbers, as a share of what is drawn."""
+_LETTER = 0.009
+"""Width of a letter of a number as a share of all three panels, if they are 800 px wide."""
+_SLIVER = 0.005
+"""A share of an axis that nobody sees."""
 
 
 def build(comparison: Comparison) -> go.Figure:
@@ -110,7 +48,7 @@ def build(comparison: Comparison) -> go.Figure:
         _gains(figure, row, cell)
         _missed(figure, row, cell)
         _prices(figure, row, cell)
-        told = "all tasks" if task == _ALL else label(task)
+        told = "all tasks" if task == ALL else label(task)
         axis = "y" if row == 1 else f"y{3 * row - 2}"
         figure.add_annotation(
             text=f"<b>{told}</b>", x=0, xref="x domain", y=1, yref=f"{axis} domain",
@@ -131,12 +69,12 @@ def _rows(comparison: Comparison) -> list[str]:
     """Return what has a row of panels: all tasks and, if there are several, the main classes."""
     tasks = [t.name for t in comparison.first.market.tasks]
     if len(tasks) == 1:
-        return [_ALL]
+        return [ALL]
     rows = comparison.levels()
     rows = rows[(rows["metric"] == "welfare") & (rows["mechanism"] == comparison.names[0])]
     worth = rows.set_index("task")["value"].abs()
     main = sorted(tasks, key=lambda t: -float(worth.get(t, 0.0)))[:_CLASSES]
-    return [_ALL, *(t for t in tasks if t in main)]
+    return [ALL, *(t for t in tasks if t in main)]
 
 
 class _Cell:
@@ -162,40 +100,41 @@ class _Cell:
 
 def _gains(figure: go.Figure, row: int, cell: _Cell) -> None:
     """Stack who gains what and mark their sum."""
-    for metric, part in _GAINS.items():
+    for metric, part in GAINS.items():
         if cell.has(metric):
             _bar(figure, row, 1, cell, metric, part, "%{x:,.3~g} USD/h")
     _marked(figure, row, 1, cell, "welfare", "%{x:,.4~g} USD/h")
     # The marker's reach counts where it lies beyond the bars.
     sums = [
         sum(max(v, 0.0) for v in values if math.isfinite(v))
-        for values in zip(*(cell.get(m) for m in _GAINS), strict=True)
+        for values in zip(*(cell.get(m) for m in GAINS), strict=True)
     ]
     reach = [_largest(s, w, h) for s, w, h in zip(
         sums, cell.get("welfare"), cell.get("welfare", "high"), strict=True)]  # fmt: skip
     texts = [number(v) for v in cell.get("welfare")]
-    _told(figure, row, 1, cell, reach, texts)
-    ends = [*(cell.get(m) for m in _GAINS), cell.get("welfare"), cell.get("welfare", "low")]
+    ends = [*(cell.get(m) for m in GAINS), cell.get("welfare"), cell.get("welfare", "low")]
     low = min(0.0, *(v for values in ends for v in values if math.isfinite(v)))
-    _range(figure, row, 1, low, max(reach), 0.30)
+    low = low if low < -_SLIVER * max(reach) else 0.0
+    _told(figure, row, 1, cell, reach, texts, cell.get("welfare")[0], low)
+    _range(figure, row, 1, low, max(reach))
     figure.update_xaxes(tickformat=",~g", nticks=5, row=row, col=1)
 
 
 def _missed(figure: go.Figure, row: int, cell: _Cell) -> None:
     """Stack the shares of those who came and got nothing in time."""
-    for metric, part in _MISSES.items():
+    for metric, part in MISSES.items():
         if cell.has(metric):
             _bar(figure, row, 2, cell, metric, part, "%{x:.1%}")
     totals = cell.get("missed_share")
-    _told(figure, row, 2, cell, totals, [percent(v) for v in totals])
+    _told(figure, row, 2, cell, totals, [percent(v) for v in totals], totals[0])
     _line(figure, row, 2, totals[0])
-    _range(figure, row, 2, 0.0, _largest(*totals), 0.25)
+    _range(figure, row, 2, 0.0, _largest(*totals))
     figure.update_xaxes(tickformat="~%", nticks=5, row=row, col=2)
 
 
 def _prices(figure: go.Figure, row: int, cell: _Cell) -> None:
     """Draw the middle of the prices paid as a band and their mean as a mark."""
-    low, high = (cell.get(f"price_{q:.0%}") for q in _QUANTILES)
+    low, high = (cell.get(f"price_{q:.0%}") for q in QUANTILES)
     for y, a, b in zip(cell.shown, low, high, strict=True):
         if math.isfinite(a):
             figure.add_trace(go.Scatter(
@@ -205,8 +144,9 @@ def _prices(figure: go.Figure, row: int, cell: _Cell) -> None:
     _marked(figure, row, 3, cell, "price", "%{x:,.3~g} USD")
     reach = [_largest(*ends) for ends in zip(
         cell.get("price"), cell.get("price", "high"), high, strict=True)]  # fmt: skip
-    _told(figure, row, 3, cell, reach, [number(v) for v in cell.get("price")])
-    _range(figure, row, 3, 0.0, _largest(*reach), 0.30)
+    means = cell.get("price")
+    _told(figure, row, 3, cell, reach, [number(v) for v in means], means[0])
+    _range(figure, row, 3, 0.0, _largest(*reach))
     figure.update_xaxes(tickformat=",~g", nticks=5, row=row, col=3)
 
 
@@ -244,10 +184,16 @@ def _line(figure: go.Figure, row: int, col: int, at: float) -> None:
 
 
 def _told(
-    figure: go.Figure, row: int, col: int, cell: _Cell, at: list[float], texts: list[str]
-) -> None:
-    """Write numbers to the right of what they are about."""
-    for x, y, text in zip(at, cell.shown, texts, strict=True):
+    figure: go.Figure, row: int, col: int, cell: _Cell, at: list[float], texts: list[str],
+    line: float, low: float = 0.0,
+) -> None:  # fmt: skip
+    """Write numbers to the right of what they are about, or of the dotted line if that is there.
+
+    `low` is where the axis begins.
+    """
+    letter = (_largest(*at) - low) * (1.0 + _ROOM) * _LETTER / _WIDTHS[col - 1]
+    for end, y, text in zip(at, cell.shown, texts, strict=True):
+        x = line if end < line < end + letter * (len(text) + 2) else end
         if math.isfinite(x):
             figure.add_annotation(
                 text=escape(text), x=x, y=y, xanchor="left", yanchor="middle", xshift=7,
@@ -255,10 +201,12 @@ def _told(
             )  # fmt: skip
 
 
-def _range(figure: go.Figure, row: int, col: int, low: float, high: float, room: float) -> None:
+def _range(figure: go.Figure, row: int, col: int, low: float, high: float) -> None:
     """Fit an axis, with room for numbers at its right; draw its zero."""
     span = max(high - low, 1e-12)
-    figure.update_xaxes(range=[low - 0.03 * span * (low < 0), high + room * span], row=row, col=col)
+    figure.update_xaxes(
+        range=[low - 0.03 * span * (low < 0), high + _ROOM * span], row=row, col=col
+    )
     figure.update_xaxes(zeroline=True, zerolinecolor=MUTED, zerolinewidth=1.2, row=row, col=col)
 
 
@@ -269,8 +217,8 @@ def _largest(*values: float) -> float:
 def _keys(figure: go.Figure) -> None:
     """Head each column with what it shows and its colours."""
     heads: tuple[tuple[str, list[str], str], ...] = (
-        ("welfare, USD per hour", [*dict.fromkeys(_GAINS.values())], "◆ sum"),
-        ("got nothing in time, of all who came", [*_MISSES.values()], ""),
+        ("welfare, USD per hour", [*dict.fromkeys(GAINS.values())], "◆ sum"),
+        ("got nothing in time, of all who came", [*MISSES.values()], ""),
         ("price of an answer, USD", [], "◆ mean, ▬ 10 to 90% of answers"),
     )
     for col, (head, parts, mark) in enumerate(heads):
@@ -288,7 +236,7 @@ def finding(comparison: Comparison) -> str:
     """Say in one sentence what the mechanisms change for certain, all together at 5% (Holm)."""
     first = comparison.names[0]
     rows = comparison.differences()
-    rows = rows[(rows["task"] == _ALL) & rows["metric"].isin(_VERBS) & rows["difference"].notna()]
+    rows = rows[(rows["task"] == ALL) & rows["metric"].isin(_VERBS) & rows["difference"].notna()]
     if rows.empty:
         return "What do the mechanisms change?"
     sure = rows[significant(rows)]
@@ -328,7 +276,8 @@ def caption(comparison: Comparison) -> str:
         "The same tasks, tastes and answers under each mechanism. Left: who gains what; a bar to "
         "the left of 0 is a loss, ◆ their sum (of a class, before sellers’ fixed costs). Middle: "
         "shares of those who came that were served late, left or failed, or did without. Right: "
-        "the mean price of an answer and what the middle 80% of answers cost. The dotted line is "
+        "◆ the mean price of an answer, ▬ what the middle 80% of answers cost: a few very dear "
+        "ones can pull the mean beyond it. The dotted line is "
         f"{comparison.names[0]}; whiskers are 95% intervals of the paired difference from it, over "
         f"{errors}: one that does not touch the line differs, taken alone.{more}"
     )

@@ -63,6 +63,7 @@ CODES = {
     "W235": "a contract that nobody can use",
     "W236": "a contract's time that no answer meets",
     "W237": "a contract period with less than a task a customer",
+    "W238": "more contract periods than can be simulated",
     "W241": "a ranking that no buyer notices",
     "W242": "a bid for position where none is sold",
     "W243": "a bid for position above what a sale earns",

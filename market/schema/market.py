@@ -70,7 +70,7 @@ class Platform(Spec):
     )  # fmt: skip
     contract_period: Seconds = field(
         "30 d", doc="time for which a contract is chosen, and after which its fee is due again",
-        unit="s", gt=0,
+        unit="s", ge=1e-6,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Lint of contracts: terms that nobody gains by, windows nobody meets, periods cut short."""
+"""Lint of contracts: terms nobody gains by, windows nobody meets, periods cut short or too many."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from ..terms import Terms
 from .rules import Found, Rule
 
 _ROUNDING = 1e-9
+_MOST_CHOICES = 1e6
+_CROWD = 3000
+"""Customers whose choices take as long as what a class takes whoever chooses, 0.8 ms a period."""
 
 
 def _contracts(terms: Terms) -> Iterator[tuple[Path, Seller, str, Contract]]:
@@ -129,7 +132,22 @@ def few_per_customer(terms: Terms) -> Found:
             yield "W237", ("tasks", k, "customers"), text
 
 
+def many_periods(terms: Terms) -> Found:
+    """W238: until / period · Σ (1 + customers / 3,000) over classes > 10⁶: a quarter of an hour."""
+    market = terms.market
+    until, period = market.run.until, market.platform.contract_period
+    if not market.contracts:
+        return
+    count = until / period * sum(1 + task.customers / _CROWD for task in market.tasks)
+    if count > _MOST_CHOICES:
+        text = (
+            f"a contract period of {period:.3g} s means {until / period:.1g} periods in the run; "
+            f"for all customers to choose in each takes some {count * 0.8e-3 / 3600:.3g} hours"
+        )
+        yield "W238", ("platform", "contract_period"), text
+
+
 CONTRACT_RULES: tuple[Rule, ...] = (
     useless_contracts, lonely_customers, broken_periods, async_in_line, idle_contracts,
-    impossible_windows, few_per_customer,
+    impossible_windows, few_per_customer, many_periods,
 )  # fmt: skip

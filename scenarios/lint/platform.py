@@ -134,7 +134,7 @@ def stale_ranking(terms: Terms) -> Found:
         count = until / platform.rerank_every
         text = (
             f"ranking every {platform.rerank_every:.3g} s means {count:.1g} rankings in the run; "
-            f"at 10,000 a second they take {count / 3.6e7:,.1f} hours"
+            f"at 10,000 a second they take {count / 3.6e7:.3g} hours"
         )
         yield "W246", path, text
 
