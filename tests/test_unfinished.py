@@ -108,3 +108,16 @@ def test_a_comparison_and_its_card_say_so() -> None:
     few = w.run(MARKETS["posted_price"], seed=1)
     both.print(card.card(few, "", ""))
     assert both.file.getvalue().count("backlog") == told.count("backlog")  # type: ignore[attr-defined]
+
+
+def test_the_figure_of_a_comparison_shows_who_has_not_ended() -> None:
+    """Where more come than are served, that is what most of them got: nothing, so far."""
+    slow = w.ContinuousAuction(shouts=0.5)
+    found = w.compare(CROWDED["posted_price"], {"quick": MARKETS["posted_price"].mechanism,
+                                                "slow": slow},
+                      until=UNTIL, warmup=0.0, seed=3)  # fmt: skip
+    bars = {t.name: t for t in w.plot.mechanisms(found).data if t.type == "bar"}
+    levels = found.levels().query("task == 'all' and metric == 'unfinished_share'")
+    assert list(bars["not ended"].x) == pytest.approx(levels["value"].tolist())
+    calm = w.compare(market("posted_price"), ["posted_price", "second_score"], seed=1)
+    assert "not ended" not in {t.name for t in w.plot.mechanisms(calm).data}

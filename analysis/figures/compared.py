@@ -12,7 +12,12 @@ from .frames import steady
 
 ALL = "all"
 GAINS = {"surplus": "buyers", "profit": "sellers", "margin": "sellers", "platform": "platform"}
-MISSES = {"late_share": "late", "left_share": "left", "without_share": "did without"}
+MISSES = {
+    "late_share": "late", "left_share": "left", "without_share": "did without",
+    "unfinished_share": "not ended",
+}  # fmt: skip
+_STEADY = 0.01
+"""Growth of the tasks in the market, as a share of those who came, that is taken for chance."""
 QUANTILES = (0.1, 0.9)
 
 
@@ -22,8 +27,8 @@ def data(comparison: Comparison) -> pd.DataFrame:
     Columns: task, metric, mechanism, value, low, high, unit; `low` and `high` are the interval
     drawn: the value less and plus half the width of the 95% interval of its paired difference to
     the first mechanism (which has none). The metrics `missed_share` (the sum of `late_share`,
-    `left_share` and `without_share`) and `price_10%`, `price_90%` (quantiles of the prices paid,
-    from the sample of trades) have no interval.
+    `left_share`, `without_share` and, from 1% on, `unfinished_share`) and `price_10%`,
+    `price_90%` (quantiles of the prices paid, from the sample of trades) have no interval.
     """
     parts = ("welfare", *GAINS, *MISSES, "price")
     levels = comparison.levels()
@@ -32,6 +37,7 @@ def data(comparison: Comparison) -> pd.DataFrame:
     changes = comparison.differences().set_index(key)
     half = (changes["high"] - changes["low"]) / 2
     table = levels[[*key, "value", "unit"]].join(half.rename("half"), on=key)
+    table.loc[(table["metric"] == "unfinished_share") & (table["value"] < _STEADY), "value"] = 0.0
     missed = table[table["metric"].isin(MISSES)]
     missed = missed.groupby(["task", "mechanism"], sort=False)["value"].sum().reset_index()
     missed = missed.assign(metric="missed_share", unit="ratio")

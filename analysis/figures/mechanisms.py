@@ -18,6 +18,7 @@ _CLASSES = 5  # classes that have a row of panels of their own
 _LOOKS = {
     "buyers": (OKABE_ITO[0], ""), "sellers": (OKABE_ITO[1], "/"), "platform": (OKABE_ITO[2], "x"),
     "late": (OKABE_ITO[5], ""), "left": (OKABE_ITO[3], "/"), "did without": (OUTSIDE, "."),
+    "not ended": (OKABE_ITO[4], "x"),
 }  # fmt: skip
 """Colour and pattern of each part: the patterns tell them apart in a grey print."""
 _BAR, _ABOVE, _TOP, _BOTTOM = 24, 74, 74, 54
@@ -275,9 +276,9 @@ def caption(comparison: Comparison) -> str:
     return (
         "The same tasks, tastes and answers under each mechanism. Left: who gains what; a bar to "
         "the left of 0 is a loss, ◆ their sum (of a class, before sellers’ fixed costs). Middle: "
-        "shares of those who came that were served late, left or failed, or did without. Right: "
-        "◆ the mean price of an answer, ▬ what the middle 80% of answers cost: a few very dear "
-        "ones can pull the mean beyond it. The dotted line is "
+        "shares of those who came that were served late, left or failed, did without, or had "
+        "not ended when the run did. Right: ◆ the mean price of an answer, ▬ what the middle 80% "
+        "of answers cost: a few very dear ones can pull the mean beyond it. The dotted line is "
         f"{comparison.names[0]}; whiskers are 95% intervals of the paired difference from it, over "
         f"{errors}: one that does not touch the line differs, taken alone.{more}"
     )
