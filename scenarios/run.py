@@ -41,6 +41,10 @@ _LIBRARIES = ("numpy", "numba", "scipy", "pandas", "simpy", "mesa")
 Progress = Callable[[float, float, int], None]
 
 
+_INSIDE = np.zeros(BOOKED + 1, dtype=bool)
+_INSIDE[[WAITING, RUNNING, CALLING, BOOKED]] = True
+
+
 @dataclass
 class _Once:
     """One replication as it was recorded."""
@@ -180,17 +184,18 @@ def _simulate(
         once.sellers.append(state.sellers.copy())
         once.open.append(not_ended(state))
         once.posted.append([x for seller in economy.sellers for x in seller.posted()])
-        digest.update(_told(state.stats, market))
         economy.forget()
         if progress is not None:
             progress(float(end), int(state.clock[0]["tasks"]))
     engine.flush()
+    stats = _stacked(once.stats)
+    digest.update(_told(stats, market))
     for part in once.rows:
         digest.update(_told(part, market))
     digest.update(engine.state.ledger.tobytes())
     digest.update(engine.state.latencies.tobytes())
     seen = Record(
-        stats=np.stack(once.stats), sellers=np.stack(once.sellers), open=np.stack(once.open),
+        stats=stats, sellers=_stacked(once.sellers), open=_stacked(once.open),
         asks=np.stack(once.asks),
         levers=np.array(once.levers), posted=np.diff(np.array(once.posted), axis=0, prepend=0.0),
         latencies=engine.state.latencies,
@@ -210,13 +215,23 @@ def not_ended(state: State) -> NDArray[Any]:
     By the offer that they were given to; those who wait for bids, talks or a trade stand last.
     """
     found = np.zeros(state.stats.shape, OPEN)
-    tasks = state.tasks[np.isin(state.tasks["state"], (WAITING, RUNNING, CALLING, BOOKED))]
-    undecided = np.isin(tasks["state"], (CALLING, BOOKED))
-    where = tasks["kind"], np.where(undecided, found.shape[1] - 1, tasks["offer"])
+    tasks = state.tasks[_INSIDE[state.tasks["state"]]]
+    if not len(tasks):
+        return found
+    decided = (tasks["state"] == WAITING) | (tasks["state"] == RUNNING)
+    where = tasks["kind"], np.where(decided, tasks["offer"], found.shape[1] - 1)
     np.add.at(found["tasks"], where, 1)
     delay = tasks["delay_cost"] * (state.clock[0]["now"] - tasks["time"])
     np.add.at(found["delay_cost"], where, delay)
     return found
+
+
+def _stacked(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays of one dtype as one; of records `np.stack` compares the fields of each pair."""
+    whole = np.empty((len(parts), *parts[0].shape), parts[0].dtype)
+    for place, part in enumerate(parts):
+        whole[place] = part
+    return whole
 
 
 def _told(rows: NDArray[Any], market: Market) -> bytes:

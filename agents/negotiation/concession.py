@@ -92,7 +92,7 @@ def haggle(rules: Concession, first: str, terms: TermsAt) -> Haggled:
     Example:
         >>> fixed = Terms(most=1.0, least=0.2, billed=1.0, kept=1.0, posted=0.9)
         >>> talk = haggle(Concession(), "buyer", lambda n: fixed)
-        >>> talk.rounds, round(talk.price, 3), talk.bids[-1], len(talk.asks)
+        >>> talk.rounds, round(talk.price, 3), round(talk.bids[-1], 3), len(talk.asks)
         (6, 0.511, 0.4, 3)
     """
     bids: list[float] = []
