@@ -70,19 +70,24 @@ def base_cost(st: State, k: int, o: int, i: int) -> float:
 
 
 @spliced
+def stands_apart(st: State, k: int, i: int) -> bool:
+    """Return whether a task's buyer may expect something else of offers than its class does."""
+    own = st.classes[k]["known"] == 0 or st.tasks[i]["own"] == 1
+    return own or st.clock[0]["exact_price"] == 1
+
+
+@spliced
 def look_at(st: State, k: int, o: int, i: int) -> None:
-    """Make sure that the cell holds what this task's buyer expects of an offer."""
+    """Let the cell hold what the buyer of a task that stands apart expects of an offer."""
     task, kind = st.tasks[i], st.classes[k]
     apart = task["own"] == 1 or task["pinned"] >= 0  # which is called out for nothing
     gone = task["joined"] - task["time"] if apart else kind["call"]
     deadline, patience = task["deadline"] - gone, max(task["patience"] - gone, 0.0)
-    exact = st.clock[0]["exact_price"] == 1
-    if exact or kind["known"] == 0 or task["own"] == 1:
-        law = told_work(st, o, i) if exact else st.works[k, o]
-        by_law(st, k, o, deadline, patience, False, law)
-        if kind["known"] == 1:
-            st.stamp[k, o] = -1  # the next task asks for the class's quote
-            note_change(st, st.offers[o]["seller"])
+    law = told_work(st, o, i) if st.clock[0]["exact_price"] == 1 else st.works[k, o]
+    by_law(st, k, o, deadline, patience, False, law)
+    if kind["known"] == 1:
+        st.stamp[k, o] = -1  # the next task asks for the class's quote
+        note_change(st, st.offers[o]["seller"])
 
 
 @spliced
@@ -179,13 +184,16 @@ def score_offers(st: State, k: int, i: int) -> int:
     for j in range(number):
         score[j] = base[shown[j]]
     if not plain:
+        value, delay_cost = st.tasks[i]["value"], st.tasks[i]["delay_cost"]
+        apart, sealed = stands_apart(st, k, i), st.clock[0]["sealed"] == 1
         for j in range(number):
             if score[j] > -math.inf:
-                look_at(st, k, shown[j], i)
-                st.bids[j] = ask_for(st, k, shown[j], i)
-                score[j] = score_of(
-                    st, k, shown[j], st.bids[j], st.tasks[i]["value"], st.tasks[i]["delay_cost"]
-                )
+                if apart:
+                    look_at(st, k, shown[j], i)
+                ask = ask_for(st, k, shown[j], i)
+                if sealed:
+                    st.bids[j] = ask
+                score[j] = score_of(st, k, shown[j], ask, value, delay_cost)
     elif st.clock[0]["sealed"] == 1:
         for j in range(number):
             st.bids[j] = st.cells[k, shown[j]]["bid"]

@@ -16,6 +16,7 @@ from .choice import (
     outside_taste,
     posted_for,
     score_offers,
+    stands_apart,
     tariff,
     taste_for,
     utility_at,
@@ -109,7 +110,8 @@ def named(st: State, k: int, i: int) -> tuple[int, float, float]:
     o = task["pinned"]
     if not is_open(st, o) or st.cells[k, o]["serves"] == 0:
         return -1, 0.0, 0.0
-    look_at(st, k, o, i)
+    if stands_apart(st, k, i):
+        look_at(st, k, o, i)
     liked = utility_at(st, k, o, i, posted_for(st, k, o, i))
     c = contract_at(st, i, st.offers[o]["seller"]) if st.clock[0]["contracts"] == 1 else -1
     if c >= 0:
