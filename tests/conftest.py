@@ -1,0 +1,25 @@
+"""Compile once before the tests are handed out: each worker would compile the same for itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_RUN = "import walras as w; from tests.golden_markets import MARKETS; {}"
+_PARTS = (
+    "w.run(MARKETS['posted_price'], until=50.0)",
+    "w.run(MARKETS['call_market'], until=50.0); w.run(MARKETS['rubinstein'], until=50.0)",
+)
+"""What takes longest to compile, in two parts of about the same length."""
+
+
+def pytest_xdist_setupnodes(config: Any, specs: Any) -> None:
+    """Let two processes fill the compile cache side by side; later runs find it full."""
+    root = Path(__file__).parent.parent
+    running = [
+        subprocess.Popen([sys.executable, "-c", _RUN.format(part)], cwd=root) for part in _PARTS
+    ]
+    for process in running:
+        process.wait()
