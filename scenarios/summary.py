@@ -51,7 +51,8 @@ def summarise(
     arrived, standing = _came(cube), _unfinished(market, epochs, reps)
     for k, task in [*enumerate(tasks), (None, ALL)]:
         left = standing.sum(axis=1) if k is None else standing[:, k]
-        _count(rows, task, ALL, "unfinished", left)
+        if "open" in epochs:
+            _count(rows, task, ALL, "unfinished", left)
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
         for o, offer in [*enumerate(offers), (None, ALL)]:
@@ -91,8 +92,9 @@ def class_ratios(
             "served_share": (cell["served"], came), "late_share": (cell["late"], came),
             "left_share": (cell["reneged"] + cell["failed"], came),
             "without_share": (of_task["assigned"][:, :, -1], came),
-            "unfinished_share": (cell["open"], came),
         }  # fmt: skip
+        if "open" in epochs:
+            ratios["unfinished_share"] = (cell["open"], came)
         found |= {(task, name): ratio for name, ratio in ratios.items()}
     return found
 
@@ -159,7 +161,7 @@ def _cube(market: Market, epochs: pd.DataFrame, reps: int, length: int) -> _Cube
     cube: _Cube = {}
     for name in (*COUNTS, *SUMS, *MONEY, *STANDING):
         cube[name] = np.zeros(shape)
-        if name not in epochs:  # written before there were fees
+        if name not in epochs:  # written before there was such a column
             continue
         cube[name][where] = epochs[name].to_numpy()
     return cube

@@ -39,7 +39,9 @@ def _settings(values: dict[str, Any]) -> str:
     for name, value in values.items():
         if isinstance(value, dict):
             inner = _settings(value)
-            told.append(f"{name} {value.get('kind', '')}{f' ({inner})' if inner else ''}")
+            told.append(
+                " ".join(filter(None, (name, value.get("kind"), f"({inner})" if inner else "")))
+            )
         elif name != "kind" and value is not None:
             told.append(f"{name} {short(value) if isinstance(value, float) else value}")
     return ", ".join(told)

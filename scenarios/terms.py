@@ -105,13 +105,17 @@ class Terms:
                     loads[t.seller.name] += rate * t.work / total
         return loads
 
-    def capacity(self, seller: Seller) -> float:
-        """Most tokens/s a seller serves, with all slots that events add: n · r(n), n = slots."""
+    def slots(self, seller: Seller) -> float:
+        """Slots of a seller with all that events add."""
         added = sum(
             e.slots for e in self.market.events
             if isinstance(e, AddSlots) and e.seller == seller.name
         )  # fmt: skip
-        slots = seller.slots + added
+        return seller.slots + added
+
+    def capacity(self, seller: Seller) -> float:
+        """Most tokens/s a seller serves, with all slots that events add: n · r(n), n = slots."""
+        slots = self.slots(seller)
         if math.isinf(slots):
             return seller.speed * seller.kappa
         if math.isinf(seller.kappa):

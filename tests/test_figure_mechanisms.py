@@ -125,6 +125,9 @@ def test_numbers_stand_beside_what_they_tell_and_have_room(both: w.Comparison) -
             assert low <= note.x <= low + (high - low) * 0.85
 
 
+FEWER = ["left_share", "without_share", "unfinished_share"]
+
+
 def test_no_line_strikes_through_a_number() -> None:
     """6.2% of answers late under the second, 6.9% under the first: its number begins at the line.
 
@@ -133,7 +136,7 @@ def test_no_line_strikes_through_a_number() -> None:
     found = w.compare(market("posted_price"), BOTH, until="10 min")
     for share, at in ((0.062, 0.069), (0.03, 0.03)):
         levels = found.levels()
-        levels.loc[levels["metric"].isin(["left_share", "without_share"]), "value"] = 0.0
+        levels.loc[levels["metric"].isin(FEWER), "value"] = 0.0
         for name, late in zip(BOTH, (0.069, share), strict=True):
             mine = (levels["metric"] == "late_share") & (levels["mechanism"] == name)
             levels.loc[mine, "value"] = late

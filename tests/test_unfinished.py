@@ -87,6 +87,10 @@ def test_surplus_charges_delay_as_it_passes() -> None:
     steady = w.run(book, warmup=50.0)
     assert figure(steady, "surplus") == pytest.approx(-0.002 * 3775 * 72)
     assert (figure(steady, "arrived"), figure(steady, "unfinished")) == (50, 100)
+    told = Console(file=io.StringIO(), width=120)
+    told.print(card.card(steady, "", ""))
+    said = "100 tasks had not ended when the run did; 50 came after the warm-up"
+    assert said in told.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_comparison_and_its_card_say_so() -> None:
@@ -103,8 +107,9 @@ def test_a_comparison_and_its_card_say_so() -> None:
     both.print(comparison_card.card(found, "", ""))
     both.print(card.card(run, "", ""))
     told = both.file.getvalue()  # type: ignore[attr-defined]
-    assert f"backlog slow: {100 * share:.1f}% of tasks that came had not ended" in told
-    assert f"backlog {figure(run, 'unfinished'):.0f} of {figure(run, 'arrived'):.0f} tasks" in told
+    assert f"backlog slow: {100 * share:.1f}% of those who came had not ended" in told
+    left, came = (figure(run, name) for name in ("unfinished", "arrived"))
+    assert f"backlog {left:.0f} tasks had not ended when the run did; {came:.0f} came\n" in told
     few = w.run(MARKETS["posted_price"], seed=1)
     both.print(card.card(few, "", ""))
     assert both.file.getvalue().count("backlog") == told.count("backlog")  # type: ignore[attr-defined]

@@ -122,7 +122,8 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
     parts += [Text(line, style="yellow") for line in _settling(result)]
     came, left = (figures.value("all", "all", name) for name in ("arrived", "unfinished"))
     if left > MANY * came:
-        told = f"backlog {left:,.0f} of {came:,.0f} tasks that came had not ended when the run did"
+        told = f"{left:,.0f} tasks had not ended when the run did; {came:,.0f} came"
+        told = f"backlog {told}{' after the warm-up' if market.run.warmup > 0 else ''}"
         parts.append(Text(told, style="yellow"))
     if folder:
         parts.append(Text(f"files   {folder}"))

@@ -64,7 +64,7 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
 def _backlogs(levels: pd.DataFrame) -> list[str]:
     """Say under which mechanisms more tasks come than are served."""
     return [
-        f"backlog {name}: {FORMS['share'](value)} of tasks that came had not ended when the run did"
+        f"backlog {name}: {FORMS['share'](value)} of those who came had not ended"
         for metric, name, value in _of_all(levels, "value")
         if metric == "unfinished_share" and value > MANY
     ]

@@ -27,7 +27,7 @@ def data(comparison: Comparison) -> pd.DataFrame:
     Columns: task, metric, mechanism, value, low, high, unit; `low` and `high` are the interval
     drawn: the value less and plus half the width of the 95% interval of its paired difference to
     the first mechanism (which has none). The metrics `missed_share` (the sum of `late_share`,
-    `left_share`, `without_share` and, from 1% on, `unfinished_share`) and `price_10%`,
+    `left_share`, `without_share` and `unfinished_share`, which is 0 here below 1%) and `price_10%`,
     `price_90%` (quantiles of the prices paid, from the sample of trades) have no interval.
     """
     parts = ("welfare", *GAINS, *MISSES, "price")
@@ -37,7 +37,8 @@ def data(comparison: Comparison) -> pd.DataFrame:
     changes = comparison.differences().set_index(key)
     half = (changes["high"] - changes["low"]) / 2
     table = levels[[*key, "value", "unit"]].join(half.rename("half"), on=key)
-    table.loc[(table["metric"] == "unfinished_share") & (table["value"] < _STEADY), "value"] = 0.0
+    chance = (table["metric"] == "unfinished_share") & (table["value"] < _STEADY)
+    table.loc[chance, ["value", "half"]] = 0.0, float("nan")
     missed = table[table["metric"].isin(MISSES)]
     missed = missed.groupby(["task", "mechanism"], sort=False)["value"].sum().reset_index()
     missed = missed.assign(metric="missed_share", unit="ratio")

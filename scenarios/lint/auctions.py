@@ -126,10 +126,11 @@ def _call(auction: SealedBids, sellers: list[Seller]) -> float:
 
 
 def endless_calls(terms: Terms) -> Found:
-    """W264: call + network + start-up + E[S] > max D (+ grace), or call ≥ max patience, of a class.
+    """W264: call + network + start-up + E[S] > max D (+ grace), or call > max patience, of a class.
 
-    With call = min(max (network + bid_time), deadline of the call). Not where W202 says so already,
-    nor for half-lives, which leave a late answer some worth.
+    With call = min(max (network + bid_time), deadline of the call); of a D without bound its mean
+    stands for max D. Not where W202 says so already, nor for half-lives, which leave a late answer
+    some worth.
     """
     auction = sealed(terms.market.mechanism)
     if auction is None:

@@ -69,8 +69,9 @@ def _bids(
     terms: Terms, auction: SealedBids
 ) -> Iterator[tuple[TaskClass, list[tuple[Term, float]]]]:
     """Yield each class with the lowest bid of every offer, where all are known."""
-    if terms.market.quotes.price == "exact":
-        return  # then small tasks are bid for at less
+    quotes = terms.market.quotes
+    if quotes.price == "exact" or quotes.accuracy == "rated":
+        return  # then small tasks are bid for at less; ratings move
     for task in terms.market.tasks:
         bids = [(t, _least_bid(terms, auction, t)) for t in terms.of_class(task)]
         if bids and not any(math.isnan(bid) for _, bid in bids):
@@ -91,9 +92,15 @@ def _announces_truth(auction: ScoringAuction) -> bool:
 
 
 def _least_bid(terms: Terms, auction: SealedBids, t: Term) -> float:
-    """Return the lowest bid for a mean task at an offer, USD; NaN where its price moves."""
+    """Return the lowest bid for a mean task at an offer, USD; NaN where it is not known.
+
+    Prices may move, and of a price bid for a score part may come back.
+    """
     rule = bidding_of(auction, t.seller)
     if isinstance(rule, BidPrice):
+        owes = t.seller.refund_wrong or t.seller.refund_late or t.seller.penalty
+        if isinstance(auction, ScoringAuction) and owes:
+            return math.nan  # what a buyer gets back, the score does not lose
         moves = any(e.seller == t.seller.name for e in terms.market.events)
         return math.nan if moves or t.seller.pricing is not None else t.price
     law = t.seller.cost_factor
@@ -128,6 +135,8 @@ def reserves_without_effect(terms: Terms) -> Found:
                 "without below 0 anyway"
             )
             yield "W267", ("mechanism", "reserve"), text
+        return
+    if market.quotes.accuracy == "rated":
         return
     if not terms.all or any(s.penalty or s.refund_late or s.refund_wrong for s in market.sellers):
         return

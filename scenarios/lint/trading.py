@@ -190,7 +190,7 @@ def backlogs(terms: Terms) -> Found:
     if isinstance(mechanism, ContinuousAuction):
         most, name = mechanism.shouts / 2, "shouts"
     elif isinstance(mechanism, CallMarket):
-        slots = sum(seller.slots for seller in terms.market.sellers)
+        slots = sum(map(terms.slots, terms.market.sellers))
         most, name = slots / mechanism.period, "period"
     else:
         return
