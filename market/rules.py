@@ -10,8 +10,6 @@ import math
 
 from .jit import compiled
 
-NANO = 1_000_000_000
-"""Nano-dollars in a dollar: settled money is int64 of these."""
 HARD, LINEAR, HALFLIFE = range(3)
 LN2 = math.log(2.0)
 
