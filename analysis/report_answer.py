@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..scenarios.result import Result
+from ..scenarios.summary import BACKLOG
 from .figures import price_paths
 from .figures.frames import OUTSIDE_OFFER, short_names
 from .figures.notation import number, percent, usd
@@ -74,7 +75,7 @@ def _how(result: Result, summary: pd.DataFrame) -> str:
         parts.append(f"{who} who chose an offer {verb} served late or never")
     parts += _thought(result, summary)
     left = pick(summary, "unfinished")
-    if left is not None and arrived is not None and left["value"] > 0.05 * arrived["value"]:
+    if left is not None and arrived is not None and left["value"] > BACKLOG * arrived["value"]:
         parts.append(f"{number(float(left['value']))} had not ended when the run did")
     if not parts:
         return ""

@@ -119,8 +119,8 @@ def _why_nothing(market: Market, story: Story) -> str:
             return ": no seller can offer more than doing without is worth"
         spent = _talked(market, float(row["delay_cost"]), float(row["finish"]) - story.decided)
         last = story.talks[-1]
-        agreed = story.decided + sum(t.rounds for t in story.talks) * mechanism.round_time
-        if last.price is not None and float(row["finish"]) >= agreed:
+        to_the_end = _heard(market, story) == sum(said.rounds for said in story.talks)
+        if last.price is not None and to_the_end:
             return f": {last.quote.seller} was off the market when they agreed{spent}"
         return f": no talk has led to an agreement{spent}"
     best, found = max(q.utility for q in story.quotes), "score"

@@ -17,6 +17,8 @@ from .estimates import Estimate, batch_means, replications
 from .tables import COUNTS, MONEY, OUTSIDE, STANDING, SUMS
 
 ALL = "all"
+BACKLOG = 0.05
+"""Share of those who came that had not ended, above which it is said."""
 _UNITS = {
     "share": "ratio", "miss_rate": "ratio", "accuracy": "ratio", "wait": "s", "sojourn": "s",
     "price": "USD/task", "surplus": "USD/h", "profit": "USD/h", "margin": "USD/h",
@@ -48,10 +50,11 @@ def summarise(
     cube, fixed = _measured(market, epochs, sellers, reps)
     rows: list[tuple[Any, ...]] = []
     tasks, offers = [t.name for t in market.tasks], [*market.offers, OUTSIDE]
-    arrived, standing = _came(cube), _unfinished(market, epochs, reps)
+    arrived = _came(cube)
+    standing = _unfinished(market, epochs, reps) if "open" in epochs else None
     for k, task in [*enumerate(tasks), (None, ALL)]:
-        left = standing.sum(axis=1) if k is None else standing[:, k]
-        if "open" in epochs:
+        if standing is not None:
+            left = standing.sum(axis=1) if k is None else standing[:, k]
             _count(rows, task, ALL, "unfinished", left)
         of_task = {n: v.sum(axis=2) if k is None else v[:, :, k] for n, v in cube.items()}
         came = arrived.sum(axis=2) if k is None else arrived[:, :, k]
@@ -107,10 +110,9 @@ def _came(cube: _Cube) -> NDArray[np.float64]:
 def _unfinished(market: Market, epochs: pd.DataFrame, reps: int) -> NDArray[np.float64]:
     """Return how many tasks had come and not ended when the run did, [rep, task]."""
     found = np.zeros((reps, len(market.tasks)))
-    if "open" in epochs:
-        place = {t.name: k for k, t in enumerate(market.tasks)}
-        tasks = epochs["task"].map(place).to_numpy(dtype=np.int64)
-        np.add.at(found, (epochs["rep"].to_numpy(), tasks), epochs["open"].to_numpy())
+    place = {t.name: k for k, t in enumerate(market.tasks)}
+    tasks = epochs["task"].map(place).to_numpy(dtype=np.int64)
+    np.add.at(found, (epochs["rep"].to_numpy(), tasks), epochs["open"].to_numpy())
     return found
 
 

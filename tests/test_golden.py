@@ -193,6 +193,18 @@ def test_who_talks_in_vain_is_told_why() -> None:
     assert "nothing: no talk has led to an agreement in 0.9 s, which cost 0.0018\n" in block
 
 
+def test_a_seller_that_goes_during_the_talks_is_told() -> None:
+    """They agree on what it can no longer deliver: that, and no disagreement, is the reason."""
+    slow = w.Negotiation(round_time=3, bargaining=w.Concession())
+    usual = market(slow)
+    task = usual.tasks[0].model_copy(update={"arrivals": w.Replay(times=[1.0]), "patience": "none"})
+    gone = w.Market([task], [usual.sellers[0]], events=[w.Exit(seller="quick", at=2.0)],
+                    run=w.Run(until=600.0), mechanism=slow)  # fmt: skip
+    text = w.follow(gone, 1)
+    assert "they agree on" in text
+    assert "takes      nothing: quick was off the market when they agreed in " in text
+
+
 def test_a_quota_is_told_as_it_is_used() -> None:
     """Nothing is asked while it lasts, and then a part of the price; other sellers ask theirs."""
     text = told("contracts")

@@ -11,6 +11,7 @@ from rich.text import Text
 from .market.schema.errors import plain
 from .market.schema.trading import DOUBLE
 from .scenarios.estimates import Estimate
+from .scenarios.summary import BACKLOG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +25,6 @@ _OFFERS = 3  # offers of a class at most
 _SELLERS = 3
 _SHORTEST = 12  # letters to which names are cut at most
 _GAP = "  "
-MANY = 0.05
-"""Share of tasks that have come and not ended, above which it is said."""
 
 
 class _Figure(NamedTuple):
@@ -121,7 +120,7 @@ def card(result: Result, folder: str, command: str, width: int = 80) -> Renderab
     parts += ["", Text(_totals(figures, width))]
     parts += [Text(line, style="yellow") for line in _settling(result)]
     came, left = (figures.value("all", "all", name) for name in ("arrived", "unfinished"))
-    if left > MANY * came:
+    if left > BACKLOG * came:
         told = f"{left:,.0f} tasks had not ended when the run did; {came:,.0f} came"
         told = f"backlog {told}{' after the warm-up' if market.run.warmup > 0 else ''}"
         parts.append(Text(told, style="yellow"))

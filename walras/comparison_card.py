@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from .card import FORMS, MANY, Row, duration, table
+from .card import FORMS, Row, duration, table
 from .market.schema.errors import plain
 from .scenarios.compare import SHOWN, significant
+from .scenarios.summary import BACKLOG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def _backlogs(levels: pd.DataFrame) -> list[str]:
     return [
         f"backlog {name}: {FORMS['share'](value)} of those who came had not ended"
         for metric, name, value in _of_all(levels, "value")
-        if metric == "unfinished_share" and value > MANY
+        if metric == "unfinished_share" and value > BACKLOG
     ]
 
 
