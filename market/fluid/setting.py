@@ -1,0 +1,381 @@
+"""A market as the fluid model takes it: kinds of tasks, offers and sellers as arrays.
+
+All of it is read from the kernel's own state, so that both go by one set of numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import build
+from ..schema.arrivals import Batch, Closed, Diurnal, Poisson
+from ..schema.demand import Argmax, Logit
+from ..schema.errors import BadInputError, Problem
+from ..schema.market import Market, PostedPrice
+from ..state import AVERAGE, FCFS, LOGIT, PROMISED
+from ..work import EXPONENTIAL
+from .population import Floats, Money, moments_of, money_of, times_of
+
+Flags = NDArray[np.bool_]
+SUBSETS = 32
+"""Random lists of offers that stand for all that a platform may show."""
+
+
+@dataclass(frozen=True)
+class Charges:
+    """What buyers are charged and go by, as far as it can be changed.
+
+    Attributes:
+        ask: price of a mean task, USD, shape [K, O].
+        slope: by how much it rises with a token of work, USD, shape [K, O].
+        right: accuracy that buyers reckon with, shape [K, O].
+        toll: charged beside the price, which nobody gets back, USD, shape [J, O].
+        refunds: whether refunds and penalties are paid.
+        listed: which offers are on the market, shape [O].
+        slots: streams that sellers serve at once, shape [S].
+        everything: whether buyers consider every offer, whatever the platform shows.
+    """
+
+    ask: Floats
+    slope: Floats
+    right: Floats
+    toll: Floats
+    refunds: bool
+    listed: Flags
+    slots: Floats
+    everything: bool = False
+
+
+@dataclass(frozen=True)
+class Setting:
+    """K classes, J kinds (a class, a deadline, a patience), S sellers, O offers, as arrays.
+
+    Attributes:
+        market: the spec.
+        state: the kernel's state before its first task.
+        class_of: class of each kind, shape [J].
+        deadline: of each kind, s, shape [J].
+        patience: of each kind, s, shape [J].
+        part: share of its class's tasks that are of the kind, shape [J].
+        serves: whether an offer serves a kind and may be shown to it, shape [J, O].
+        money: values and delay costs of each class.
+        right: true accuracy, shape [K, O].
+        work: mean work, seconds of one stream alone, shape [K, O].
+        second: mean square of the work, s², shape [K, O].
+        cost: expected cost of serving a task, USD, shape [K, O].
+        unit: what the lever is multiplied by in the price of a mean task, shape [K, O].
+        rest: what else a mean task is charged, USD, shape [K, O].
+        until: patience of the pieces of each seller's queue, s, shape [N]; the last is infinite.
+        piece: which of them a kind's patience is, shape [J].
+    """
+
+    market: Market
+    state: Any
+    class_of: NDArray[np.int64]
+    deadline: Floats
+    patience: Floats
+    part: Floats
+    serves: Flags
+    money: list[Money]
+    right: Floats
+    work: Floats
+    second: Floats
+    cost: Floats
+    unit: Floats
+    rest: Floats
+    until: Floats
+    piece: NDArray[np.int64]
+
+    @cached_property
+    def seller_of(self) -> NDArray[np.int64]:
+        """Seller of each offer, shape [O]."""
+        return np.asarray(self.state.offers["seller"], np.int64).copy()
+
+    @cached_property
+    def owners(self) -> list[str]:
+        """Owners in the order in which their first sellers are listed."""
+        return list(dict.fromkeys(seller.owned_by for seller in self.market.sellers))
+
+    @cached_property
+    def owner_of(self) -> NDArray[np.int64]:
+        """Owner of each seller, shape [S]."""
+        return np.array([self.owners.index(s.owned_by) for s in self.market.sellers])
+
+    @cached_property
+    def level(self) -> NDArray[np.int64]:
+        """Queue level of each kind where sellers honour it, shape [J]."""
+        levels = sorted({task.priority for task in self.market.tasks})
+        if (self.state.sellers["discipline"] == FCFS).all():
+            return np.zeros(len(self.class_of), np.int64)
+        of_class = np.array([levels.index(task.priority) for task in self.market.tasks])
+        return np.asarray(of_class[self.class_of])
+
+    @cached_property
+    def promised(self) -> Flags:
+        """Whether buyers go by a promise of latency, shape [S]."""
+        return np.asarray(self.state.sellers["quote"] == PROMISED)
+
+    @cached_property
+    def argmax(self) -> Flags:
+        """Whether buyers of a class have no tastes, shape [K]."""
+        return np.asarray(self.state.classes["choice"] != LOGIT)
+
+    @cached_property
+    def levers(self) -> Floats:
+        """The lever of each offer as posted: USD/Mtok of output or USD/task, shape [O]."""
+        posted = np.array([seller.price.lever for seller in self.market.sellers])
+        return np.asarray(posted[self.seller_of])
+
+    @cached_property
+    def moments(self) -> list[tuple[float, Floats]]:
+        """Weights of the moments at which demand is taken and its rates then, tasks/s [K]."""
+        return moments_of(self.market.tasks)
+
+    @property
+    def keep(self) -> float:
+        """Share of a payment that the seller keeps."""
+        return 1.0 - self.market.platform.commission
+
+    def charges(self, levers: Floats | None = None, **changes: Any) -> Charges:
+        """Return the charges at given levers, shape [O]; those posted when absent.
+
+        Args:
+            levers: USD/Mtok of output or USD/task.
+            changes: other attributes of `Charges`, as they differ from the spec's.
+        """
+        levers = self.levers if levers is None else np.asarray(levers, dtype=np.float64)
+        plain = Charges(
+            ask=levers * self.unit + self.rest, slope=levers * self.unit_slope + self.rest_slope,
+            right=self._quoted,
+            toll=np.zeros(self.serves.shape), refunds=True,
+            listed=np.ones(len(levers), dtype=bool),
+            slots=np.array([seller.slots for seller in self.market.sellers], dtype=np.float64),
+        )  # fmt: skip
+        return replace(plain, **changes)
+
+    @cached_property
+    def _slopes(self) -> tuple[Floats, Floats]:
+        """By how much the price rises with a token of work: per unit of the lever, and beside it."""
+        offers, cells = self.state.offers, self.state.cells
+        slope = (
+            offers["price_in"] * cells["in_per_work"] + offers["price_out"] * cells["out_per_work"]
+        )
+        if self.market.quotes.price == "exact":
+            slope = np.zeros_like(slope)
+        by_token = np.array([seller.price.by_token for seller in self.market.sellers])
+        moves = by_token[self.seller_of]
+        return np.where(moves, slope / np.where(moves, self.levers, 1.0), 0.0), np.where(
+            moves, 0.0, slope
+        )
+
+    @property
+    def unit_slope(self) -> Floats:
+        """What the lever is multiplied by in the rise of price per token of work, shape [K, O]."""
+        return self._slopes[0]
+
+    @property
+    def rest_slope(self) -> Floats:
+        """What else the price rises by with a token of work, USD, shape [K, O]."""
+        return self._slopes[1]
+
+    @cached_property
+    def _quoted(self) -> Floats:
+        """Accuracy that buyers reckon with; ratings have come to be true."""
+        claimed = self.market.quotes.accuracy == "claimed"
+        return np.asarray(self.state.cells["claim"]) if claimed else self.right
+
+    def shown(self, charges: Charges) -> Flags:
+        """Return which offers each kind considers, shape [J, O]."""
+        on_show = self.serves & charges.listed
+        by = self.market.platform.ranking
+        for k, task in enumerate(self.market.tasks):
+            most = task.consideration
+            kinds = self.class_of == k
+            if charges.everything:
+                on_show[kinds] = (self.state.cells["serves"][k] == 1) & charges.listed
+            elif most is not None and by != "random":
+                merit = {
+                    "price": charges.ask[k], "accuracy": -self.state.cells["claim"][k],
+                    "rating": -self.right[k],
+                    "sponsored": -self.state.sellers["sponsor"][self.seller_of],
+                }[by]  # fmt: skip
+                row = np.flatnonzero(on_show[kinds][0])
+                order = row[np.lexsort((charges.ask[k][row], merit[row]))]
+                on_show[np.ix_(kinds, order[most:])] = False
+        return on_show
+
+    @cached_property
+    def approximate(self) -> tuple[str, ...]:
+        """Why the fluid market is not exact here; empty where it is."""
+        return tuple(dict.fromkeys(_why_not_exact(self)))
+
+
+def setting_of(market: Market) -> Setting:
+    """Return a market as the fluid model takes it.
+
+    Raises:
+        BadInputError: the market is not one of posted prices, or buyers search, hold contracts or
+            choose by a Python rule.
+
+    Example:
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.supply import Seller
+        >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
+        >>> setting = setting_of(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]))
+        >>> setting.serves.shape, setting.approximate
+        ((1, 1), ('quotes are observed, and what buyers see of a queue is taken at its mean',))
+    """
+    _check(market)
+    state, *_ = build.build(market, 0)
+    market = market.model_copy(update={"events": ()})
+    cells, sellers, of = state.cells, state.sellers, state.offers["seller"]
+    true = market.model_copy(
+        update={"quotes": market.quotes.model_copy(update={"accuracy": "true"})}
+    )
+    right = state.cells["accuracy"]
+    if market.quotes.accuracy != "true":
+        right = build.build(true, 0)[0].cells["accuracy"]
+    lists = _lists(market, state)
+    kinds = [
+        (k, d, p, w / len(lists[k]), row)
+        for k, task in enumerate(market.tasks) for d, p, w in times_of(task) for row in lists[k]
+    ]  # fmt: skip
+    patience = np.array([p for _, _, p, _, _ in kinds])
+    until = np.unique(np.append(patience, math.inf))
+    levers = np.array([seller.price.lever for seller in market.sellers])[of]
+    unit = _units(market, state)
+    speed = sellers["speed"][of]
+    works = state.works
+    return Setting(
+        market=market, state=state, class_of=np.array([k for k, *_ in kinds]),
+        deadline=np.array([d for _, d, *_ in kinds]), patience=patience,
+        part=np.array([w for *_, w, _ in kinds]), serves=np.array([row for *_, row in kinds]),
+        money=[money_of(t, argmax=isinstance(t.choice, Argmax)) for t in market.tasks],
+        right=np.asarray(right).copy(), work=works["mean"] / speed,
+        second=(works["variance"] + works["mean"] ** 2) / speed**2,
+        cost=cells["cost"] * sellers["factor"][of], unit=unit, rest=cells["ask"] - levers * unit,
+        until=until, piece=np.searchsorted(until, patience),
+    )  # fmt: skip
+
+
+def _units(market: Market, state: Any) -> Floats:
+    """Return what the lever is multiplied by in the price of a mean task, shape [K, O]."""
+    cells, unit = state.cells, np.ones(state.cells.shape)
+    for o, s in enumerate(state.offers["seller"]):
+        posted = market.sellers[s].price
+        if posted.by_token:  # per million output tokens; the input price moves along
+            ratio = posted.input / posted.output
+            unit[:, o] = (ratio * cells["tokens_in"][:, o] + cells["billed_out"][:, o]) / 1e6
+    return unit
+
+
+def _lists(market: Market, state: Any) -> list[list[Flags]]:
+    """Return the lists of offers that buyers of each class may be shown, equally likely."""
+    found = []
+    for k, task in enumerate(market.tasks):
+        serves = state.cells["serves"][k] == 1
+        most = task.consideration
+        if most is None or most >= serves.sum() or market.platform.ranking != "random":
+            found.append([serves])
+            continue
+        rng, which = np.random.default_rng([k, most]), np.flatnonzero(serves)
+        rows = []
+        for _ in range(SUBSETS):
+            row = np.zeros(len(serves), dtype=bool)
+            row[rng.choice(which, most, replace=False)] = True
+            rows.append(row)
+        found.append(rows)
+    return found
+
+
+def _check(market: Market) -> None:
+    """Raise BadInputError where the fluid model has no rule for what the market does."""
+    problems = []
+    if not isinstance(market.mechanism, PostedPrice):
+        kind = getattr(market.mechanism, "kind", "a Python function")
+        problems.append(_problem("mechanism", f"the fluid market has posted prices, not {kind}"))
+    if market.platform.search_cost > 0:
+        problems.append(
+            _problem("platform.search_cost", "the fluid market has no costly search; set it to 0")
+        )
+    if market.contracts:
+        problems.append(
+            _problem("contracts", f"the fluid market has no contracts, and {market.contracts[0]} is one")
+        )
+    for task in market.tasks:
+        if not isinstance(task.choice, (Argmax, Logit)):
+            what = "the fluid market knows choice by argmax or logit, not by a Python rule"
+            problems.append(_problem(f"tasks.{task.name}.choice", what))
+        if not math.isfinite(task.arrivals.mean_rate):
+            what = "the rate of arrivals of a trace in a file is not known before it is read"
+            problems.append(_problem(f"tasks.{task.name}.arrivals", what))
+    if problems:
+        raise BadInputError(problems)
+
+
+def _problem(field_: str, message: str) -> Problem:
+    return Problem("W106", message, field=field_)
+
+
+def _why_not_exact(setting: Setting) -> Iterator[str]:
+    """Yield what the fluid market takes at less than its word."""
+    market, state = setting.market, setting.state
+    queues = [s for s in market.sellers if math.isfinite(s.slots)]
+    shared = [s for s in market.sellers if math.isinf(s.slots) and math.isfinite(s.kappa)]
+    if (queues or shared) and (state.sellers["quote"] != AVERAGE).any():
+        if not setting.promised.all():
+            yield "quotes are observed, and what buyers see of a queue is taken at its mean"
+    if market.quotes.price == "exact" and any(
+        t.input_tokens.variance + t.output_tokens.variance > 0 for t in market.tasks
+        if not setting.state.classes["recorded_in"].any()
+    ):  # fmt: skip
+        yield "buyers know their own task's price, which is taken at its mean"
+    if setting.part.size and market.platform.ranking == "random" and _some_see_few(setting):
+        yield f"lists of offers drawn at random are taken as {SUBSETS} of them"
+    if queues:
+        yield from _of_queues(setting, queues)
+    if (queues or shared) and len(setting.moments) > 1:
+        yield "queues are taken to follow the rate of arrivals at once"
+    if any(isinstance(t.arrivals, Closed) for t in market.tasks):
+        yield "a closed population is taken as arrivals at its mean rate"
+    if market.events:
+        yield "events are left out"
+
+
+def _some_see_few(setting: Setting) -> bool:
+    return any(
+        t.consideration is not None and t.consideration < (setting.state.cells["serves"][k]).sum()
+        for k, t in enumerate(setting.market.tasks)
+    )
+
+
+def _of_queues(setting: Setting, queues: Sequence[Any]) -> Iterator[str]:
+    market, works = setting.market, setting.state.works
+    served = setting.state.cells["serves"] == 1
+    varied = served & ((works["kind"] != EXPONENTIAL) | (works["shift"] > 0.0))
+    if varied.any():
+        yield "work is not exponential, and waits go by its first two moments"
+    for s, seller in enumerate(market.sellers):
+        mine = served & (setting.seller_of == s)
+        means = works["mean"][mine]
+        if len(means) and means.max() > means.min() * (1 + 1e-9) and seller.slots > 1:
+            yield "tasks of different mean sizes share several slots"
+        if len(means) and means.max() > means.min() * (1 + 1e-9) and seller.slots == 1:
+            yield "tasks of different mean sizes share a queue, whose law of waits is mixed"
+    if any(math.isfinite(s.kappa) for s in queues):
+        yield "streams slow each other down and there is a queue"
+    if any(not isinstance(t.arrivals, (Poisson, Diurnal)) for t in market.tasks):
+        kinds = {type(t.arrivals) for t in market.tasks}
+        yield "batches come as single tasks" if Batch in kinds else "arrivals are taken as Poisson"
+    if np.isfinite(setting.patience).any():
+        yield "waits that patience cuts short are quoted as exponential"
+    if any(s.discipline != "fcfs" for s in market.sellers):
+        yield "waits at priority levels are quoted as exponential"
