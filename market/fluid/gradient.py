@@ -65,7 +65,7 @@ def _at_moment(selection: Selection, i: int, moves: Floats) -> Gradient:
     st, flows = selection.setting, selection.moments[i]
     response, accounts = selection.responses[i], selection.accounts[i]
     slopes = slopes_of(selection, i)
-    quoted, true = (_by_lever(response, flows.expected, right) for right in (
+    quoted, true = (by_lever(response, flows.expected, right) for right in (
         selection.charges.right[st.class_of], st.right[st.class_of]))  # fmt: skip
     push = -np.einsum("jop,jp,pg->jog", slopes.by_utility[0], quoted, moves, optimize=True)
     flow = slopes.settle(push.reshape(-1, moves.shape[1])).reshape(push.shape)
@@ -84,8 +84,8 @@ def _at_moment(selection: Selection, i: int, moves: Floats) -> Gradient:
     )  # fmt: skip
 
 
-def _by_lever(response: Response, expected: Floats, right: Floats) -> Floats:
-    """Return ∂paid/∂lever of each offer's own lever, shape [J, O]."""
+def by_lever(response: Response, expected: Floats, right: Floats) -> Floats:
+    """Return ∂paid/∂lever of each offer's own lever, expected and at an accuracy, shape [J, O]."""
     st = response.setting
     billed, tilt = response.billed(response.believe(expected), right)
     return np.asarray(st.unit[st.class_of] * billed + st.unit_slope[st.class_of] * tilt)

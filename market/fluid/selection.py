@@ -35,7 +35,8 @@ TOLERANCE = 1e-11
 _MOST_STEPS, _MOST_AVERAGES = 60, 400
 _FADE, _FAINT = 0.4, 1e-8
 _TINY = 1e-290
-_STEP = 1e-6
+_STEP = 1e-5
+"""Relative step of central differences."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Flows:
         residual: largest difference between a flow and the choice it leads to, over all arrivals.
         converged: whether that is below the tolerance.
         saturated: sellers whose load has come to what they can serve, shape [S].
+        faint: tastes lent to argmax buyers who are all alike, USD; 0 where there are none.
     """
 
     rates: Floats
@@ -74,6 +76,7 @@ class Flows:
     residual: float
     converged: bool
     saturated: Flags
+    faint: float = 0.0
 
 
 class Response:
@@ -94,7 +97,7 @@ class Response:
         ])  # fmt: skip
         self.faint, self.stake = 0.0, 1.0
         """Tastes lent to argmax buyers who are all alike, and the most that they can gain, USD."""
-        self._alike = _alike(setting, self.on_show)
+        self.alike = _alike(setting, self.on_show)
         self._believed = _beliefs(setting) if setting.promised.any() else None
         self._refund = _refunds(setting)
         self._alone = self._expect(0.0, np.zeros(self.work.shape), self._rate(np.ones(len(sellers))))
@@ -139,16 +142,22 @@ class Response:
             if total <= 0.0 or math.isinf(self.limits[s]):
                 out.append(np.zeros((state.shape[1], work.size)))
                 continue
-            step = _STEP * min(total, self.limits[s] - load[s, :, -1].sum())
+            room = self.limits[s] - load[s, :, -1].sum()
+            step = _STEP * min(load[s][load[s] > 0.0].min(), room)
             by_load = np.zeros((state.shape[1], *load.shape[1:]))
             for at in zip(*np.nonzero(load[s]), strict=True):
-                moved = load.copy()
-                moved[s][at] += step
-                by_load[:, *at] = (self.congest(moved, residual, s)[0] - state[s]) / step
-            larger = residual.copy()
-            larger[s] *= 1.0 + _STEP
-            by_residual = self.congest(load, larger, s)[0] - state[s]
-            by_residual /= residual[s] * _STEP
+                ends = []
+                for sign in (1.0, -1.0):
+                    moved = load.copy()
+                    moved[s][at] += sign * step
+                    ends.append(self.congest(moved, residual, s)[0])
+                by_load[:, *at] = (ends[0] - ends[1]) / (2.0 * step)
+            ends = []
+            for sign in (1.0, -1.0):
+                moved = residual.copy()
+                moved[s] *= 1.0 + sign * _STEP
+                ends.append(self.congest(load, moved, s)[0])
+            by_residual = (ends[0] - ends[1]) / (2.0 * residual[s] * _STEP)
             kinds = by_load[:, st.level, st.piece]
             through = (0.5 * second - residual[s] * work) / total
             slopes = kinds[:, :, None] * work + by_residual[:, None, None] * through
@@ -234,30 +243,31 @@ class Response:
 
     def choose(self, quoted: Quoted, moves: bool) -> list[Choices]:
         """Return what the buyers of each kind choose among the offers on show."""
-        st, found = self.setting, [_nothing()] * len(self.arrivals)
-        for together in self._alike:
-            j = together[0]
-            k, on = st.class_of[j], self.on_show[j]
-            if not on.any():
-                continue
-            at = np.ix_(together, np.flatnonzero(on))
-            lines = quoted.gain[at], quoted.time[at], quoted.base[at]
-            kind, money = st.state.classes[k], st.money[k]
-            outside = bool(kind["outside"] == 1)
-            if st.argmax[k] and money.along:
-                some = [
-                    envelope_choices(*line, money, outside, moves)
-                    for line in zip(*lines, strict=True)
-                ]
-            else:
-                scale, nest = (self.faint, 1.0) if st.argmax[k] else (kind["scale"], kind["nest"])
-                nests = np.arange(on.sum()) if nest == 1.0 else st.seller_of[on]
-                some = logit_choices(
-                    *lines, money, nests, float(scale), float(nest), outside, moves
-                )
-            for i, choice in zip(together, some, strict=True):
-                found[i] = choice
+        found = [_nothing()] * len(self.arrivals)
+        for together in self.alike:
+            on = np.flatnonzero(self.on_show[together[0]])
+            if len(on):
+                at = np.ix_(together, on)
+                lines = quoted.gain[at], quoted.time[at], quoted.base[at]
+                for j, choice in zip(together, self.among(together[0], on, *lines, moves), strict=True):
+                    found[j] = choice
         return found
+
+    def among(
+        self, j: int, on: NDArray[np.int64], gain: Floats, time: Floats, base: Floats, moves: bool
+    ) -> list[Choices]:
+        """Return what buyers like those of kind j choose among offers `on`, by lines [D, n]."""
+        st, k = self.setting, self.setting.class_of[j]
+        kind, money = st.state.classes[k], st.money[k]
+        outside = bool(kind["outside"] == 1)
+        if st.argmax[k] and money.along:
+            each = zip(gain, time, base, strict=True)
+            return [envelope_choices(*line, money, outside, moves) for line in each]
+        scale, nest = (self.faint, 1.0) if st.argmax[k] else (kind["scale"], kind["nest"])
+        nests = np.arange(len(on)) if nest == 1.0 else st.seller_of[on]
+        return logit_choices(
+            gain, time, base, money, nests, float(scale), float(nest), outside, moves
+        )
 
     def wanted(self, choices: list[Choices]) -> Floats:
         """Return the flows that the choices make, tasks/s, shape [J, O]."""
@@ -282,23 +292,20 @@ class Response:
         out[CHANCE] = later - idle
         chance = state[st.seller_of, CHANCE][:, None]
         busy = self.on_show & (self.limits < math.inf)[st.seller_of]
-        slower = state.copy()
-        slower[:, SLOW] *= 1.0 + _STEP
-        rates = self._rate(slower[:, SLOW])
-        slow = self._expect(0.0, 0.0 * self.work, rates, busy)
-        out[SLOW] = np.where(busy[:, :, None], slow - idle, 0.0)
         queue = busy & (state[:, CHANCE] > 0.0)[st.seller_of]
-        if queue.any():
-            waits = self.waits(state)
-            both = self._expect(1.0, waits, rates, queue)
-            out[SLOW] += chance * np.where(queue[:, :, None], both - later - (slow - idle), 0.0)
-            longer = self._expect(1.0, waits * (1.0 + _STEP), self._rate(state[:, SLOW]), queue)
-            by_wait = np.where(queue[:, :, None], longer - later, 0.0)
-            wide = np.where(queue, waits * _STEP, 1.0)[:, :, None]
-            for level in range(self.levels):
-                mine = (st.level == level)[:, None, None]
-                out[WAIT + level] = np.where(mine, chance * by_wait / wide, 0.0)
-        out[SLOW] /= (state[st.seller_of, SLOW] * _STEP)[:, None]
+        slow, waits = state[:, SLOW], self.waits(state)
+        for sign in (1.0, -1.0):
+            rates = self._rate(slow * (1.0 + sign * _STEP))
+            alone = self._expect(0.0, 0.0 * self.work, rates, busy)
+            out[SLOW] += sign * np.where(queue[:, :, None], 1.0 - chance, 1.0) * alone
+            if queue.any():
+                out[SLOW] += sign * chance * self._expect(1.0, waits, rates, queue)
+                longer = self._expect(1.0, waits * (1.0 + sign * _STEP), self._rate(slow), queue)
+                wide = np.where(queue, 2.0 * _STEP * waits, 1.0)[:, :, None]
+                for level in range(self.levels):
+                    mine = (st.level == level)[:, None, None]
+                    out[WAIT + level] += np.where(mine, sign * chance * longer / wide, 0.0)
+        out[SLOW] /= (2.0 * _STEP * slow[st.seller_of])[:, None]
         return out
 
 
@@ -433,6 +440,7 @@ def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
         choices=now.choices, on_show=response.on_show, state=now.state, expected=now.expected,
         iterations=steps + averages, residual=now.error / total,
         converged=now.error <= tolerance * total, saturated=load > 0.9999 * response.limits,
+        faint=response.faint,
     )  # fmt: skip
 
 

@@ -74,6 +74,7 @@ class Setting:
         rest: what else a mean task is charged, USD, shape [K, O].
         until: patience of the pieces of each seller's queue, s, shape [N]; the last is infinite.
         piece: which of them a kind's patience is, shape [J].
+        pointwise: whether demand is taken moment by moment, or at its mean rates.
     """
 
     market: Market
@@ -92,6 +93,7 @@ class Setting:
     rest: Floats
     until: Floats
     piece: NDArray[np.int64]
+    pointwise: bool = True
 
     @cached_property
     def seller_of(self) -> NDArray[np.int64]:
@@ -136,7 +138,10 @@ class Setting:
     @cached_property
     def moments(self) -> list[tuple[float, Floats]]:
         """Weights of the moments at which demand is taken and its rates then, tasks/s [K]."""
-        return moments_of(self.market.tasks)
+        found = moments_of(self.market.tasks)
+        if self.pointwise or len(found) == 1:
+            return found
+        return [(1.0, np.sum([weight * rates for weight, rates in found], axis=0))]
 
     @property
     def keep(self) -> float:

@@ -83,7 +83,12 @@ class Selection:
     @cached_property
     def responses(self) -> list[Response]:
         """The response of buyers and sellers at each moment."""
-        return [Response(self.setting, self.charges, m.rates) for m in self.moments]
+        found = []
+        for moment in self.moments:
+            response = Response(self.setting, self.charges, moment.rates)
+            response.faint = moment.faint
+            found.append(response)
+        return found
 
     @cached_property
     def accounts(self) -> list[Accounts]:

@@ -1,0 +1,1 @@
+"""Equilibria of a market: solved in the fluid market, certified by simulation."""

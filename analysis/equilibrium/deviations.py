@@ -1,0 +1,156 @@
+"""What an owner could gain in the fluid market by other prices, near and far.
+
+A lever's whole range is tried with delays held as they are, which is quick; its best prices are then
+solved with delays that follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...market.fluid.gradient import by_lever
+from ...market.fluid.solve import Selection
+from .game import Floats, Game
+
+WIDE, POINTS = 30.0, 41
+"""A price is tried from a thirtieth to thirty times of where it is, at so many points."""
+NOISE = 1e-7
+"""Share of the market's revenue below which a gain in the fluid market is rounding."""
+_TRIED = 3  # of the best prices of each lever are solved
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One owner's other price.
+
+    Attributes:
+        player: who deviates.
+        label: what it does.
+        prices: all levers after it, shape [G].
+        gain: by how much its profit rises, USD/s, delays having followed.
+        noise: what may be rounding, USD/s.
+    """
+
+    player: str
+    label: str
+    prices: Floats
+    gain: float
+    noise: float
+
+
+def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviation:
+    """Return the deviation of one lever that gains its owner most, or loses it least."""
+    found = [best_of_lever(game, prices, selection, g) for g in range(len(prices))]
+    return max(found, key=lambda d: d.gain)
+
+
+def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:
+    """Return the best price of lever g that is not the one it has, delays having followed."""
+    w = game.player[g]
+    now, noise = float(selection.owner_profit[w]), NOISE * float(selection.revenue.sum())
+    grid = price_grid(game, prices, g)
+    grid = grid[np.abs(np.log(grid / prices[g])) > 0.02]
+    curve = profit_curve(game, prices, g, grid, selection)
+    best = Deviation(game.names(g), "", prices, -np.inf, noise)
+    for price in grid[np.argsort(-curve)[:_TRIED]]:
+        moved = moved_to(prices, g, float(price))
+        after = game.solve(moved, selection)
+        gain = float(after.owner_profit[w]) - now if after.converged else -np.inf
+        label = f"{game.levers[g]} at {price:.4g} instead of {prices[g]:.4g}"
+        if gain > best.gain or not best.label:
+            best = Deviation(game.names(g), label, moved, gain, noise)
+    return best
+
+
+def price_grid(game: Game, prices: Floats, g: int) -> Floats:
+    """Return prices of lever g to try, rising, its own and those about it among them."""
+    wide = float(prices[g]) * np.exp(np.linspace(-np.log(WIDE), np.log(WIDE), POINTS))
+    near = float(prices[g]) * np.array([0.94, 0.97, 1.0, 1.03, 1.06])
+    grid = np.unique(np.concatenate([wide, near]))
+    return np.asarray(grid[grid >= 0.999 * min(float(game.unit_cost[g]), float(prices[g]))])
+
+
+def profit_curve(
+    game: Game, prices: Floats, g: int, grid: Floats, selection: Selection, *, held: bool = True
+) -> Floats:
+    """Return the owner's profit at each price of lever g, USD/s, shape [P].
+
+    With delays held as they are at `prices` (the equilibrium is `selection`) or, if not `held` or
+    if the platform ranks by price, with delays that follow.
+    """
+    w = game.player[g]
+    if not held or _ranked_by_price(game):
+        found = [game.solve(moved_to(prices, g, float(p)), selection) for p in grid]
+        return np.array([s.owner_profit[w] if s.converged else -np.inf for s in found])
+    total = np.zeros(len(grid))
+    for i, weight in enumerate(selection.weights):
+        total += weight * _frozen(game, prices, g, grid, selection, i)
+    return total - float(selection.fixed[game.setting.owner_of == w].sum())
+
+
+def _ranked_by_price(game: Game) -> bool:
+    market = game.market
+    few = any(task.consideration is not None for task in market.tasks)
+    return few and market.platform.ranking == "price"
+
+
+def _frozen(
+    game: Game, prices: Floats, g: int, grid: Floats, selection: Selection, i: int
+) -> Floats:
+    """Return the owner's profit before fixed cost at each price with delays held, USD/s."""
+    st, flows, response = game.setting, selection.moments[i], selection.responses[i]
+    quoted, margin = response.quoted(flows.expected), selection.accounts[i].margin
+    own: NDArray[np.bool_] = game.group == g
+    mine = st.owner_of[st.seller_of] == game.player[g]
+    charged = by_lever(response, flows.expected, selection.charges.right[st.class_of]) * own
+    earned = st.keep * by_lever(response, flows.expected, st.right[st.class_of]) * own
+    more = grid - prices[g]
+    total = np.zeros(len(grid))
+    for together in response.alike:
+        on = np.flatnonzero(response.on_show[together[0]])
+        if not own[on].any():
+            # Its price is none of their choice, but its owner may sell to them by other offers.
+            share = np.array([flows.choices[j].share[:-1] for j in together])
+            if len(on):
+                sold = (response.arrivals[together, None] * share * (margin[np.ix_(together, on)] * mine[on]))
+                total += sold.sum()
+            continue
+        at = np.ix_(together, on)
+        base = quoted.base[at] + more[:, None, None] * charged[at]
+        shape = base.shape
+        wide = [np.broadcast_to(x[at], shape).reshape(-1, len(on)) for x in (quoted.gain, quoted.time)]
+        choices = response.among(together[0], on, *wide, base.reshape(-1, len(on)), moves=False)
+        share = np.array([choice.share[:-1] for choice in choices]).reshape(shape)
+        gained = margin[at] * mine[on] + more[:, None, None] * earned[at]
+        total += np.einsum("d,pdn,pdn->p", response.arrivals[together], share, gained)
+    return total
+
+
+def best_price(
+    game: Game, prices: Floats, g: int, selection: Selection, *, rough: bool = False
+) -> float:
+    """Return the owner's best price of lever g given all others.
+
+    Over the whole range, since profit in one price may have several peaks, then on ever finer grids
+    about the best; only to some per cent and with delays held if `rough`.
+    """
+    grid = price_grid(game, prices, g)
+    while True:
+        curve = profit_curve(game, prices, g, grid, selection, held=rough)
+        at = int(np.argmax(curve))
+        low, high = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+        if high - low < 1e-7 * high or not np.isfinite(curve[at]):
+            return float(grid[at])
+        if rough and high < 1.03 * low:
+            return float(grid[at])
+        grid = np.linspace(low, high, 9)
+
+
+def moved_to(prices: Floats, g: int, price: float) -> Floats:
+    """Return the levers with lever g at another price."""
+    moved = prices.copy()
+    moved[g] = price
+    return moved

@@ -1,0 +1,259 @@
+"""Price equilibrium with delay feedback: prices at which no owner gains by another.
+
+At an equilibrium each owner's profit is stationary in each of its levers, dπ_w/dp_g = 0, the flows'
+derivatives including what buyers do once all delays have followed (`fluid.gradient`). With
+derivatives of flows held, an owner's own levers solve
+
+  p' = p − T⁻¹·dπ/dp,  T_gh = Σ_{offers of h} df/dp_g · ∂m/∂p_h,
+
+which for logit demand without delays is the markup equation (Anderson, de Palma & Thisse 1992; of
+owners with several products, Berry, Levinsohn & Pakes 1995, Morrow & Skerlos 2011). Newton's method
+finds where that step is nothing. Stationary is not yet best: owners first answer each other with
+their best price of the whole range, and what comes out is searched for gains further away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...market.fluid.gradient import gradient
+from ...market.fluid.solve import Selection
+from .deviations import Deviation, best_deviation, best_price, moved_to
+from .game import Floats, Game
+
+TOLERANCE = 1e-9
+"""Largest relative step of a lever that is left."""
+ROUNDS = 40
+"""Rounds of best responses before it is said that they don't settle."""
+_NEWTON, _SEARCHES = 30, 3
+_SETTLED = 0.02
+_STEP = 1e-5
+
+
+@dataclass(frozen=True)
+class Step:
+    """One state of a path of prices.
+
+    Attributes:
+        prices: the levers, USD/Mtok of output or USD/task, shape [G].
+        selection: shares and delays at them.
+        change: largest relative change of a lever that led here or, of Newton's method, that is
+            still asked for.
+    """
+
+    prices: Floats
+    selection: Selection
+    change: float
+
+
+@dataclass(frozen=True)
+class PricePoint:
+    """Prices that the solver ended with: a candidate, until it is certified.
+
+    Attributes:
+        game: what was solved.
+        prices: the levers, shape [G].
+        selection: shares and delays at them.
+        converged: whether prices are stationary and no gain was found further away.
+        iterations: steps taken.
+        residual: largest relative step of a lever that is left.
+        deviation: the best deviation found in the fluid market; None if none was looked for.
+        why: why it did not converge; empty if it did.
+        path: prices of all steps, shape [steps, G].
+    """
+
+    game: Game
+    prices: Floats
+    selection: Selection
+    converged: bool
+    iterations: int
+    residual: float
+    deviation: Deviation | None = None
+    why: str = ""
+    path: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+def start_of(game: Game) -> Floats:
+    """Return prices to start from: a fifth above unit cost, or those posted where that is 0."""
+    return np.where(game.unit_cost > 0.0, 1.2 * game.unit_cost, game.posted)
+
+
+def responses(
+    game: Game, start: Floats | None = None, *, at_once: bool = False, rough: bool = False
+) -> Iterator[Step]:
+    """Yield the path of best responses; whoever asks decides when to stop.
+
+    Args:
+        game: owners and levers.
+        start: first prices, shape [G].
+        at_once: whether all levers answer the last state (Cournot's adjustment), or one after the
+            other, each knowing what was just set.
+        rough: whether prices are looked for to some per cent only, with delays held meanwhile.
+    """
+    prices = start_of(game) if start is None else np.asarray(start, dtype=np.float64).copy()
+    selection = game.solve(prices)
+    yield Step(prices.copy(), selection, np.inf)
+    while True:
+        before = prices.copy()
+        for g in range(len(prices)):
+            seen = before if at_once else prices
+            prices = moved_to(prices, g, best_price(game, seen, g, selection, rough=rough))
+            if not at_once:
+                selection = game.solve(prices, selection)
+        if at_once:
+            selection = game.solve(prices, selection)
+        yield Step(prices.copy(), selection, float(np.abs(prices / before - 1.0).max()))
+
+
+def newton(game: Game, start: Floats) -> Iterator[Step]:
+    """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices."""
+    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    prices, selection = start.copy(), game.solve(start)
+    asked = _asked(game, selection, prices)
+    slopes = None
+    while True:
+        size = float(np.abs(asked).max(initial=0.0))
+        yield Step(prices.copy(), selection, size)
+        if slopes is None:
+            slopes = _slopes(rough, prices)
+        step = np.linalg.lstsq(slopes, -asked, rcond=1e-10)[0]
+        part, most = 1.0, float(np.abs(step).max(initial=0.0))
+        while True:
+            scale = part * min(1.0, 0.7 / max(most, 1e-300))
+            tried = prices * np.exp(scale * step)
+            found = game.solve(tried, selection)
+            then = _asked(game, found, tried)
+            shrunk = float(np.abs(then).max(initial=0.0))
+            if (found.converged and shrunk < (1.0 - 0.2 * part) * size) or part < 0.05:
+                break
+            part *= 0.5
+        if shrunk > 0.2 * size:
+            slopes = None
+        prices, selection, asked = tried, found, then
+
+
+def _asked(game: Game, selection: Selection, prices: Floats) -> Floats:
+    """Return the relative step of every lever that its owner's stationarity asks for, shape [G]."""
+    found = gradient(selection, game.group)
+    owner_of = game.setting.owner_of
+    move = np.zeros(len(game.levers))
+    for w in np.unique(game.player):
+        mine = np.flatnonzero(game.player == w)
+        push = found.profit[owner_of == w][:, mine].sum(axis=0)
+        slopes = found.through[np.ix_(mine, mine)]
+        diagonal = np.abs(np.diag(slopes))
+        some = np.flatnonzero(diagonal > 1e-250)
+        if not len(some):
+            continue
+        # Rows and columns are brought to one size: levers may differ by many orders of magnitude.
+        size = np.sqrt(diagonal[some])
+        scaled = slopes[np.ix_(some, some)] / np.outer(size, size)
+        move[mine[some]] = np.linalg.lstsq(scaled, -push[some] / size, rcond=1e-12)[0] / size
+    return np.asarray(move / prices)
+
+
+def _slopes(game: Game, prices: Floats) -> Floats:
+    """Return the derivatives of the steps asked for by the logarithms of prices, shape [G, G]."""
+    here = game.solve(prices)
+    base = _asked(game, here, prices)
+    out = np.zeros((len(prices), len(prices)))
+    for g in range(len(prices)):
+        moved = moved_to(prices, g, float(prices[g]) * np.exp(_STEP))
+        out[:, g] = (_asked(game, game.solve(moved, here), moved) - base) / _STEP
+    return out
+
+
+def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
+    """Return a price equilibrium of the fluid market, or say why there is none to be seen.
+
+    Args:
+        game: owners and levers.
+        start: first prices, shape [G].
+
+    Example:
+        >>> from walras.analysis.equilibrium.game import game_of
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import Logit, TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
+        >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
+        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...        for n in "ab"]
+        >>> price_equilibrium(game_of(Market(tasks=[ask], sellers=two))).prices.round(6).tolist()
+        [1.472927, 1.472927]
+    """
+    path: list[Floats] = []
+    prices = start_of(game) if start is None else np.asarray(start, dtype=np.float64)
+    for _ in range(_SEARCHES):
+        prices, settled = _settle(game, prices, path)
+        point = _polished(game, prices, path)
+        found = best_deviation(game, point.prices, point.selection)
+        gains = found.gain > found.noise
+        point = replace(point, deviation=found)
+        if point.converged and not gains:
+            return point
+        prices = found.prices if gains else point.prices
+    why = f"{found.player} gains by {found.label}" if gains else point.why
+    if not settled:
+        why = f"best responses don't settle: {_moves(path)}; {why}"
+    return replace(point, converged=False, why=why)
+
+
+def _settle(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, bool]:
+    """Return where rough best responses come to rest, and whether they do."""
+    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    for number, step in enumerate(responses(rough, start, rough=True)):
+        path.append(step.prices)
+        if step.change < _SETTLED:
+            return step.prices, True
+        if number >= ROUNDS:
+            break
+    return step.prices, False
+
+
+def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
+    """Return the stationary prices near a start, or the last ones looked at."""
+    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
+        start = _run_newton(rough, start, 1e-4, path)[0].prices
+    step, taken = _run_newton(game, start, TOLERANCE, path)
+    fine = step.change < TOLERANCE and step.selection.converged
+    return PricePoint(
+        game, step.prices, step.selection, fine, len(path), step.change,
+        why="" if fine else _why(step), path=np.array(path),
+    )  # fmt: skip
+
+
+def _run_newton(game: Game, start: Floats, tolerance: float, path: list[Floats]) -> tuple[Step, int]:
+    best, before = None, np.inf
+    for number, step in enumerate(newton(game, start)):
+        path.append(step.prices)
+        if best is None or step.change < best.change:
+            best = step
+        # Rounding ends the descent a little above the tolerance where shares are all but zero.
+        ends = step.change < 100.0 * tolerance and step.change > 0.5 * before
+        before = step.change
+        if step.change < 0.01 * tolerance or ends or number >= _NEWTON:
+            return best, number
+    raise AssertionError("the iteration has no end of its own")
+
+
+def _why(step: Step) -> str:
+    """Say why the iteration did not end."""
+    full = step.selection.saturated
+    if full:
+        return f"{', '.join(full[:3])} would be offered more work than they can serve"
+    if not step.selection.converged:
+        return "no selection equilibrium was found at the prices on the way"
+    return f"prices are not stationary: a lever would still move by {step.change:.2g}"
+
+
+def _moves(path: list[Floats]) -> str:
+    """Say between what prices went back and forth at last."""
+    recent = np.array(path[-10:])
+    wide = recent.max(axis=0) / np.maximum(recent.min(axis=0), 1e-300)
+    g = int(np.argmax(wide))
+    return f"lever {g + 1} goes on between {recent[:, g].min():.4g} and {recent[:, g].max():.4g}"
