@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...market.fluid.gradient import by_lever
-from ...market.fluid.solve import Selection
+from ...market.fluid.selection import Response
+from ...market.fluid.solve import Selection, per_task
 from .game import Floats, Game
 
 WIDE, POINTS = 30.0, 41
@@ -78,8 +79,8 @@ def profit_curve(
 ) -> Floats:
     """Return the owner's profit at each price of lever g, USD/s, shape [P].
 
-    With delays held as they are at `prices` (the equilibrium is `selection`) or, if not `held` or
-    if the platform ranks by price, with delays that follow.
+    With delays held as they are in `selection` or, if not `held` or if the platform ranks by price,
+    with delays that follow.
     """
     w = game.player[g]
     if not held or _ranked_by_price(game):
@@ -101,8 +102,12 @@ def _frozen(
     game: Game, prices: Floats, g: int, grid: Floats, selection: Selection, i: int
 ) -> Floats:
     """Return the owner's profit before fixed cost at each price with delays held, USD/s."""
-    st, flows, response = game.setting, selection.moments[i], selection.responses[i]
-    quoted, margin = response.quoted(flows.expected), selection.accounts[i].margin
+    st, flows = game.setting, selection.moments[i]
+    response = Response(st, game.charges(prices), flows.rates)
+    response.faint = flows.faint
+    quoted = response.quoted(flows.expected)
+    _, kept, cost = per_task(response, flows.expected)
+    margin = kept - cost
     own: NDArray[np.bool_] = game.group == g
     mine = st.owner_of[st.seller_of] == game.player[g]
     charged = by_lever(response, flows.expected, selection.charges.right[st.class_of]) * own
@@ -111,19 +116,13 @@ def _frozen(
     total = np.zeros(len(grid))
     for together in response.alike:
         on = np.flatnonzero(response.on_show[together[0]])
-        if not own[on].any():
-            # Its price is none of their choice, but its owner may sell to them by other offers.
-            share = np.array([flows.choices[j].share[:-1] for j in together])
-            if len(on):
-                sold = (response.arrivals[together, None] * share * (margin[np.ix_(together, on)] * mine[on]))
-                total += sold.sum()
+        if not mine[on].any():
             continue
         at = np.ix_(together, on)
-        base = quoted.base[at] + more[:, None, None] * charged[at]
-        shape = base.shape
-        wide = [np.broadcast_to(x[at], shape).reshape(-1, len(on)) for x in (quoted.gain, quoted.time)]
-        choices = response.among(together[0], on, *wide, base.reshape(-1, len(on)), moves=False)
-        share = np.array([choice.share[:-1] for choice in choices]).reshape(shape)
+        rise = more[:, None, None] * charged[at]
+        if not own[on].any():  # sold to by other offers of the owner alone
+            rise = rise[:1]
+        share = response.among_moved(together, on, quoted, own[on], rise)
         gained = margin[at] * mine[on] + more[:, None, None] * earned[at]
         total += np.einsum("d,pdn,pdn->p", response.arrivals[together], share, gained)
     return total

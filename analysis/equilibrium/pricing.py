@@ -101,9 +101,9 @@ def responses(
         for g in range(len(prices)):
             seen = before if at_once else prices
             prices = moved_to(prices, g, best_price(game, seen, g, selection, rough=rough))
-            if not at_once:
+            if not (at_once or rough):
                 selection = game.solve(prices, selection)
-        if at_once:
+        if at_once or rough:
             selection = game.solve(prices, selection)
         yield Step(prices.copy(), selection, float(np.abs(prices / before - 1.0).max()))
 

@@ -104,6 +104,63 @@ def logit_choices(
     ]  # fmt: skip
 
 
+def moved_shares(
+    gain: Floats, time: Floats, base: Floats, money: Money, nests: NDArray[np.int64], scale: float,
+    nest: float, outside: bool, own: NDArray[np.bool_], more: Floats,
+) -> Floats:  # fmt: skip
+    """Return the shares of all offers as one seller's prices move, shape [P, D, n].
+
+    Arguments are those of `logit_choices`; other nests enter by one sum, so that prices are quick
+    to try.
+
+    Args:
+        gain: see `logit_choices`.
+        time: see `logit_choices`.
+        base: see `logit_choices`.
+        money: see `logit_choices`.
+        nests: see `logit_choices`.
+        scale: see `logit_choices`.
+        nest: see `logit_choices`.
+        outside: see `logit_choices`.
+        own: the offers of the one nest in which prices move, shape [n].
+        more: what each of them costs more, USD, shape [P, D, n of own].
+    """
+    v, c, w = money.value[:, None], money.delay[:, None], money.weights
+    scaled = (v * gain[:, None, :] - c * time[:, None, :] - base[:, None, :]) / (nest * scale)
+    mine = scaled[None, ..., own] - more[:, :, None, :] / (nest * scale)  # [P, D, M, own]
+    top = mine.max(axis=3, keepdims=True)
+    grown = np.exp(mine - top)
+    total = grown.sum(axis=3)
+    inclusive = nest * (top[..., 0] + np.log(total))
+    others = ~own
+    rest = np.zeros(scaled.shape[:2])
+    reference = np.zeros(scaled.shape[:2]) if outside else np.full(scaled.shape[:2], -math.inf)
+    within = np.zeros((*scaled.shape[:2], int(others.sum())))
+    if others.any():
+        theirs = scaled[..., others]
+        first = np.diff(nests[others], prepend=-1) != 0
+        starts, owner = np.flatnonzero(first), np.cumsum(first) - 1
+        tops = np.maximum.reduceat(theirs, starts, axis=2)
+        parts = np.exp(theirs - tops[..., owner])
+        sums = np.add.reduceat(parts, starts, axis=2)
+        each = nest * (tops + np.log(sums))
+        reference = np.maximum(reference, each.max(axis=2))
+        weight = np.exp(each - reference[..., None])
+        rest = weight.sum(axis=2)
+        within = parts / sums[..., owner] * weight[..., owner]
+    if outside:
+        rest = rest + np.exp(-reference)
+    with np.errstate(over="ignore", divide="ignore"):
+        gap = inclusive - reference - np.log(rest)
+        chosen = 1.0 / (1.0 + np.exp(-gap))  # of the one nest
+    share = np.empty((*more.shape[:2], gain.shape[1]))
+    share[..., own] = np.einsum("m,pdm,pdmo->pdo", w, chosen / total, grown, optimize=True)
+    if others.any():
+        left = within / rest[..., None]
+        share[..., others] = np.einsum("m,pdm,dmo->pdo", w, 1.0 - chosen, left, optimize=True)
+    return share
+
+
 def envelope_choices(
     gain: Floats, time: Floats, base: Floats, money: Money, outside: bool, moves: bool
 ) -> Choices:

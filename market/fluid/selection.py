@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from ..rules import lateness, refund_share
 from ..state import FCFS, PREEMPTIVE
 from . import queues
-from .choice import Choices, envelope_choices, logit_choices
+from .choice import Choices, envelope_choices, logit_choices, moved_shares
 from .expectations import (
     DELTA, EARLY, KEPT, PARTS, SERVED, TIME, TIMELY, USED, fill_expectations,
 )  # fmt: skip
@@ -100,7 +101,12 @@ class Response:
         self.alike = _alike(setting, self.on_show)
         self._believed = _beliefs(setting) if setting.promised.any() else None
         self._refund = _refunds(setting)
-        self._alone = self._expect(0.0, np.zeros(self.work.shape), self._rate(np.ones(len(sellers))))
+
+    @cached_property
+    def alone(self) -> Floats:
+        """What each kind can expect where nobody else is served, shape [J, O, PARTS]."""
+        idle = np.zeros(self.work.shape)
+        return self._expect(0.0, idle, self._rate(np.ones(len(self.limits))))
 
     # --- from flows to the sellers' state ---
 
@@ -188,7 +194,7 @@ class Response:
         """Return what each kind can expect [J, O, PARTS]: on the whole, unless it waits, if so."""
         seller_of = self.setting.seller_of
         slow = state[:, SLOW] > 1.0 + 1e-13
-        idle = self._alone
+        idle = self.alone
         if slow.any():
             only = self.on_show & slow[seller_of]
             idle = np.where(
@@ -268,6 +274,38 @@ class Response:
         return logit_choices(
             gain, time, base, money, nests, float(scale), float(nest), outside, moves
         )
+
+    def among_moved(
+        self, together: NDArray[np.int64], on: NDArray[np.int64], quoted: Quoted,
+        own: Flags, more: Floats,
+    ) -> Floats:  # fmt: skip
+        """Return the shares [P, D, n] of offers `on` as those of one seller cost more.
+
+        Args:
+            together: D kinds of one class that are shown the same offers.
+            on: those n offers.
+            quoted: what buyers go by now.
+            own: which of them cost more, shape [n].
+            more: by how much, USD, shape [P, D, n].
+        """
+        st, k = self.setting, self.setting.class_of[together[0]]
+        kind, money, at = st.state.classes[k], st.money[k], np.ix_(together, on)
+        if not (st.argmax[k] and money.along):
+            scale, nest = (self.faint, 1.0) if st.argmax[k] else (kind["scale"], kind["nest"])
+            nests = np.arange(len(on)) if nest == 1.0 else st.seller_of[on]
+            if own.any() and (nest < 1.0 or own.sum() == 1):
+                nested = nests == nests[int(np.flatnonzero(own)[0])]
+                return moved_shares(
+                    quoted.gain[at], quoted.time[at], quoted.base[at], money, nests, float(scale),
+                    float(nest), bool(kind["outside"] == 1), nested, more[..., nested],
+                )  # fmt: skip
+        base = quoted.base[at] + more
+        wide = [
+            np.broadcast_to(x, base.shape).reshape(-1, len(on))
+            for x in (quoted.gain[at], quoted.time[at], base)
+        ]
+        found = self.among(int(together[0]), on, *wide, moves=False)
+        return np.array([choice.share[:-1] for choice in found]).reshape(base.shape)
 
     def wanted(self, choices: list[Choices]) -> Floats:
         """Return the flows that the choices make, tasks/s, shape [J, O]."""
@@ -382,7 +420,7 @@ def select(
     alike = [k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along]
     if not alike:
         return _newton(response, _inside(response, start), tolerance)
-    quoted = response.quoted(response._alone)
+    quoted = response.quoted(response.alone)
     spread = max(
         float(np.abs(m.value.max() * quoted.gain - m.delay.max() * quoted.time - quoted.base)[
             (setting.class_of == k)[:, None] & response.on_show
@@ -401,7 +439,7 @@ def select(
 def _inside(response: Response, start: Flows | None) -> Floats:
     """Return flows that saturate no seller, from those of a start or those to idle sellers."""
     if start is None:
-        flow = response.wanted(response.choose(response.quoted(response._alone), moves=False))
+        flow = response.wanted(response.choose(response.quoted(response.alone), moves=False))
     else:
         before = start.rates[response.setting.class_of]
         grown = np.divide(response.rates[response.setting.class_of], before,

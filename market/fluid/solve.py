@@ -218,18 +218,28 @@ class Selection:
         return out
 
 
+def per_task(response: Response, expected: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return what a task given to an offer pays, leaves its seller and costs it, USD, each [J, O].
+
+    Buyers pay net of refunds and penalties; the seller is left what commission and advertising
+    leave, and bears penalties alone.
+    """
+    st, served = response.setting, expected[..., SERVED]
+    k = st.class_of
+    paid = response.paid(expected, st.right[k])
+    penalty = np.zeros_like(paid)
+    if response.charges.refunds:
+        penalty = st.state.sellers["penalty"][st.seller_of] * (served - expected[..., KEPT])
+    fee = st.state.cells["fee"][k] * served
+    return paid, (paid + penalty) * st.keep - penalty - fee, st.cost[k] * served
+
+
 def account(response: Response, flows: Flows) -> Accounts:
     """Return what flows come to, by the accuracy that is so rather than the one that is quoted."""
-    st, charges, flow, e = response.setting, response.charges, flows.flow, flows.expected
+    st, flow, e = response.setting, flows.flow, flows.expected
     k = st.class_of
     right, loss = st.right[k], st.state.classes["loss"][k, None]
-    paid = response.paid(e, right) * flows.on_show
-    penalty = np.zeros_like(paid)
-    if charges.refunds:
-        penalty = st.state.sellers["penalty"][st.seller_of] * (e[..., SERVED] - e[..., KEPT])
-    fee = st.state.cells["fee"][k] * e[..., SERVED] * flows.on_show
-    kept = (paid + penalty) * st.keep - penalty - fee
-    cost = st.cost[k] * e[..., SERVED] * flows.on_show
+    paid, kept, cost = (x * flows.on_show for x in per_task(response, e))
     quoted = response.quoted(e)
     value, delay, surplus, taste = (np.zeros(len(k)) for _ in range(4))
     for j, choice in enumerate(flows.choices):
@@ -248,7 +258,7 @@ def account(response: Response, flows: Flows) -> Accounts:
     return Accounts(
         margin=kept - cost, paid=paid, revenue=(flow * kept).sum(axis=0),
         cost=(flow * cost).sum(axis=0), surplus=surplus, value=value, delay=delay, taste=taste,
-        platform=float((flow * ((1.0 - st.keep) * (paid + penalty) + fee)).sum()),
+        platform=float((flow * (paid - kept)).sum()),
     )  # fmt: skip
 
 
