@@ -110,7 +110,7 @@ def responses(
 
 def newton(game: Game, start: Floats) -> Iterator[Step]:
     """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices."""
-    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    rough = replace(game, setting=game.setting.at_mean())
     prices, selection = start.copy(), game.solve(start)
     asked = _asked(game, selection, prices)
     slopes = None
@@ -130,7 +130,7 @@ def newton(game: Game, start: Floats) -> Iterator[Step]:
             if (found.converged and shrunk < (1.0 - 0.2 * part) * size) or part < 0.05:
                 break
             part *= 0.5
-        if shrunk > 0.2 * size:
+        if shrunk > 0.5 * size:
             slopes = None
         prices, selection, asked = tried, found, then
 
@@ -204,7 +204,7 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
 
 def _settle(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, bool]:
     """Return where rough best responses come to rest, and whether they do."""
-    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    rough = replace(game, setting=game.setting.at_mean())
     for number, step in enumerate(responses(rough, start, rough=True)):
         path.append(step.prices)
         if step.change < _SETTLED:
@@ -216,7 +216,7 @@ def _settle(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, bool
 
 def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
     """Return the stationary prices near a start, or the last ones looked at."""
-    rough = replace(game, setting=replace(game.setting, pointwise=False))
+    rough = replace(game, setting=game.setting.at_mean())
     if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
         start = _run_newton(rough, start, 1e-4, path)[0].prices
     step, taken = _run_newton(game, start, TOLERANCE, path)

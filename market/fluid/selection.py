@@ -64,6 +64,7 @@ class Flows:
         residual: largest difference between a flow and the choice it leads to, over all arrivals.
         converged: whether that is below the tolerance.
         saturated: sellers whose load has come to what they can serve, shape [S].
+        toll: what buyers are charged beside prices, which nobody gets, USD, shape [J, O].
         faint: tastes lent to argmax buyers who are all alike, USD; 0 where there are none.
     """
 
@@ -77,14 +78,18 @@ class Flows:
     residual: float
     converged: bool
     saturated: Flags
+    toll: Floats
     faint: float = 0.0
 
 
 class Response:
     """Buyers' and sellers' response to each other at one moment, and its derivatives."""
 
-    def __init__(self, setting: Setting, charges: Charges, rates: Floats) -> None:
+    def __init__(
+        self, setting: Setting, charges: Charges, rates: Floats, toll: Floats | None = None
+    ) -> None:
         self.setting, self.charges, self.rates = setting, charges, rates
+        self.toll = np.zeros(setting.serves.shape) if toll is None else toll
         self.on_show = setting.shown(charges)
         self.arrivals = rates[setting.class_of] * setting.part
         self.levels = int(setting.level.max()) + 1
@@ -99,8 +104,18 @@ class Response:
         self.faint, self.stake = 0.0, 1.0
         """Tastes lent to argmax buyers who are all alike, and the most that they can gain, USD."""
         self.alike = _alike(setting, self.on_show)
-        self._believed = _beliefs(setting) if setting.promised.any() else None
+        self._believed = _beliefs(setting) if setting.promised.any() and charges.trusting else None
         self._refund = _refunds(setting)
+
+    @cached_property
+    def places(self) -> list[set[tuple[int, int]]]:
+        """Levels and patiences of the kinds that each seller is shown to."""
+        st = self.setting
+        return [
+            {(int(st.level[j]), int(st.piece[j]))
+             for j in np.flatnonzero(self.on_show[:, st.seller_of == s].any(axis=1))}
+            for s in range(len(self.limits))
+        ]  # fmt: skip
 
     @cached_property
     def alone(self) -> Floats:
@@ -149,21 +164,28 @@ class Response:
                 out.append(np.zeros((state.shape[1], work.size)))
                 continue
             room = self.limits[s] - load[s, :, -1].sum()
-            step = _STEP * min(load[s][load[s] > 0.0].min(), room)
+            # An idle seller's slopes are looked at from one side.
+            floor = 1e-3 * self.limits[s]
+            below = -1.0 if total > floor else 0.0
+            step = _STEP * min(max(total, floor), room)
             by_load = np.zeros((state.shape[1], *load.shape[1:]))
-            for at in zip(*np.nonzero(load[s]), strict=True):
+            alike = state[s, CHANCE] < 1e-12  # where nobody waits, patience makes no difference
+            here = {(0, load.shape[2] - 1)} if alike else self.places[s]
+            for at in here:
                 ends = []
-                for sign in (1.0, -1.0):
+                for sign in (1.0, below):
                     moved = load.copy()
                     moved[s][at] += sign * step
                     ends.append(self.congest(moved, residual, s)[0])
-                by_load[:, *at] = (ends[0] - ends[1]) / (2.0 * step)
+                by_load[:, *at] = (ends[0] - ends[1]) / ((1.0 - below) * step)
             ends = []
             for sign in (1.0, -1.0):
                 moved = residual.copy()
                 moved[s] *= 1.0 + sign * _STEP
                 ends.append(self.congest(load, moved, s)[0])
             by_residual = (ends[0] - ends[1]) / (2.0 * residual[s] * _STEP)
+            if alike:
+                by_load[...] = by_load[:, :1, -1:]
             kinds = by_load[:, st.level, st.piece]
             through = (0.5 * second - residual[s] * work) / total
             slopes = kinds[:, :, None] * work + by_residual[:, None, None] * through
@@ -227,7 +249,7 @@ class Response:
         told = self.believe(expected)
         return Quoted(
             right * told[..., DELTA], told[..., TIME],
-            (1.0 - right) * loss * told[..., USED] + self.paid(told, right) + charges.toll,
+            (1.0 - right) * loss * told[..., USED] + self.paid(told, right) + self.toll,
         )  # fmt: skip
 
     def believe(self, expected: Floats) -> Floats:
@@ -405,7 +427,7 @@ def slopes_at(
 
 def select(
     setting: Setting, charges: Charges, rates: Floats, start: Flows | None = None,
-    tolerance: float = TOLERANCE,
+    toll: Floats | None = None, tolerance: float = TOLERANCE,
 ) -> Flows:  # fmt: skip
     """Return the selection equilibrium at one moment.
 
@@ -414,9 +436,10 @@ def select(
         charges: prices and what else buyers go by.
         rates: arrivals of each class, tasks/s, shape [K].
         start: an equilibrium to start from.
+        toll: charged beside prices, USD, shape [J, O]; none when absent.
         tolerance: largest residual, as a share of all arrivals.
     """
-    response = Response(setting, charges, rates)
+    response = Response(setting, charges, rates, toll)
     alike = [k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along]
     if not alike:
         return _newton(response, _inside(response, start), tolerance)
@@ -478,7 +501,7 @@ def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
         choices=now.choices, on_show=response.on_show, state=now.state, expected=now.expected,
         iterations=steps + averages, residual=now.error / total,
         converged=now.error <= tolerance * total, saturated=load > 0.9999 * response.limits,
-        faint=response.faint,
+        toll=response.toll, faint=response.faint,
     )  # fmt: skip
 
 

@@ -36,21 +36,21 @@ class Charges:
         ask: price of a mean task, USD, shape [K, O].
         slope: by how much it rises with a token of work, USD, shape [K, O].
         right: accuracy that buyers reckon with, shape [K, O].
-        toll: charged beside the price, which nobody gets back, USD, shape [J, O].
         refunds: whether refunds and penalties are paid.
         listed: which offers are on the market, shape [O].
         slots: streams that sellers serve at once, shape [S].
         everything: whether buyers consider every offer, whatever the platform shows.
+        trusting: whether buyers go by promises of latency where they are quoted.
     """
 
     ask: Floats
     slope: Floats
     right: Floats
-    toll: Floats
     refunds: bool
     listed: Flags
     slots: Floats
     everything: bool = False
+    trusting: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Setting:
         rest: what else a mean task is charged, USD, shape [K, O].
         until: patience of the pieces of each seller's queue, s, shape [N]; the last is infinite.
         piece: which of them a kind's patience is, shape [J].
-        pointwise: whether demand is taken moment by moment, or at its mean rates.
+        moments: weights of the moments at which demand is taken, and its rates then, tasks/s [K].
     """
 
     market: Market
@@ -93,7 +93,7 @@ class Setting:
     rest: Floats
     until: Floats
     piece: NDArray[np.int64]
-    pointwise: bool = True
+    moments: list[tuple[float, Floats]]
 
     @cached_property
     def seller_of(self) -> NDArray[np.int64]:
@@ -135,13 +135,12 @@ class Setting:
         posted = np.array([seller.price.lever for seller in self.market.sellers])
         return np.asarray(posted[self.seller_of])
 
-    @cached_property
-    def moments(self) -> list[tuple[float, Floats]]:
-        """Weights of the moments at which demand is taken and its rates then, tasks/s [K]."""
-        found = moments_of(self.market.tasks)
-        if self.pointwise or len(found) == 1:
-            return found
-        return [(1.0, np.sum([weight * rates for weight, rates in found], axis=0))]
+    def at_mean(self) -> Setting:
+        """Return the same market with demand at its mean rates."""
+        if len(self.moments) == 1:
+            return self
+        mean = np.sum([weight * rates for weight, rates in self.moments], axis=0)
+        return replace(self, moments=[(1.0, mean)])
 
     @property
     def keep(self) -> float:
@@ -159,7 +158,7 @@ class Setting:
         plain = Charges(
             ask=levers * self.unit + self.rest, slope=levers * self.unit_slope + self.rest_slope,
             right=self._quoted,
-            toll=np.zeros(self.serves.shape), refunds=True,
+            refunds=True,
             listed=np.ones(len(levers), dtype=bool),
             slots=np.array([seller.slots for seller in self.market.sellers], dtype=np.float64),
         )  # fmt: skip
@@ -267,7 +266,7 @@ def setting_of(market: Market) -> Setting:
         right=np.asarray(right).copy(), work=works["mean"] / speed,
         second=(works["variance"] + works["mean"] ** 2) / speed**2,
         cost=cells["cost"] * sellers["factor"][of], unit=unit, rest=cells["ask"] - levers * unit,
-        until=until, piece=np.searchsorted(until, patience),
+        until=until, piece=np.searchsorted(until, patience), moments=moments_of(market.tasks),
     )  # fmt: skip
 
 

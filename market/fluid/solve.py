@@ -85,7 +85,7 @@ class Selection:
         """The response of buyers and sellers at each moment."""
         found = []
         for moment in self.moments:
-            response = Response(self.setting, self.charges, moment.rates)
+            response = Response(self.setting, self.charges, moment.rates, moment.toll)
             response.faint = moment.faint
             found.append(response)
         return found
@@ -294,7 +294,7 @@ def solve(
     nearby = None if start is None else start.moments
     for i, (weight, rates) in enumerate(setting.moments):
         before = nearby[i] if nearby is not None else (found[-1] if found else None)
-        found.append(select(setting, charges, rates, before, tolerance))
+        found.append(select(setting, charges, rates, before, tolerance=tolerance))
         weights.append(weight)
     return Selection(setting, charges, np.array(weights), tuple(found))
 
