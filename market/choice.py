@@ -215,6 +215,16 @@ def note_odds(st: State, k: int, number: int) -> None:
 
 
 @spliced
+def before_tastes(st: State, k: int, i: int, number: int) -> None:
+    """Let a buyer who deviates score anew; note the chances of the choice if that is wanted."""
+    kind = st.classes[k]
+    if kind["strays"] == 1 and hash2(st.tasks[i]["id"], rng.ROW) <= kind["share"]:
+        stray(st, k, i, number)
+    if st.clock[0]["odds"] == 1 and kind["choice"] == LOGIT:
+        note_odds(st, k, number)
+
+
+@spliced
 def score_offers(st: State, k: int, i: int) -> int:
     """Fill `st.score` for the offers in `st.shown`; return how many are shown to task i of class k.
 
@@ -250,10 +260,7 @@ def score_offers(st: State, k: int, i: int) -> int:
     elif st.clock[0]["sealed"] == 1:
         for j in range(number):
             st.bids[j] = st.cells[k, shown[j]]["bid"]
-    if kind["strays"] == 1 and hash2(id_, rng.ROW) <= kind["share"]:
-        stray(st, k, i, number)
-    if logit and st.clock[0]["odds"] == 1:
-        note_odds(st, k, number)
+    before_tastes(st, k, i, number)
     if logit and nest == 1.0:
         for j in range(number):
             own = gumbel(hash2(id_, st.taste_keys[shown[j]]), gumbels)
