@@ -282,6 +282,7 @@ def build(
         block=np.zeros(block, DEMAND), users=np.zeros(max(users, 1), np.int64),
         stats=np.zeros((k_count, o_count + 1), STAT),
         latencies=np.zeros((k_count, o_count, LATENCY_BINS), np.int64),
+        odds=np.zeros((k_count, o_count + 1)), chances=np.zeros((3, o_count)),
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
         factors=factors, rivals=rivals_of(sealed(market.mechanism), market),

@@ -26,6 +26,7 @@ from .state import (
     GROW,
     K_DOUBLE,
     OVERFLOW,
+    POSTED_PRICE,
     REFILL,
     TRADE,
     State,
@@ -99,6 +100,26 @@ class Engine:
                     raise LedgerOverflowError("an account went beyond 4.6e9 USD")
                 else:
                     return reason
+
+    def note_odds(self) -> bool:
+        """Sum the chances of choices from now on, in `state.odds`; return whether that is possible.
+
+        Of logit classes (`choice.note_odds`), where it is scores alone that decide: not in an
+        auction, where looking costs, or under contracts. Outcomes stay what they are.
+        """
+        clock = self.state.clock[0]
+        free = clock["search_cost"] == 0.0 and clock["contracts"] == 0
+        clock["odds"] = int(clock["mechanism"] == POSTED_PRICE and free)
+        return bool(clock["odds"])
+
+    def let_stray(self, task: int, *, shuns: Sequence[int] = (), hurry: float = 1.0) -> None:
+        """Let those buyers of a class whose tasks leave a row (`share`) choose in their own way.
+
+        They pass over the offers numbered in `shuns` and weigh waiting `hurry` times what it
+        costs them (`choice.stray`). For posted prices.
+        """
+        self.state.classes[task]["strays"], self.state.classes[task]["hurry"] = 1, hurry
+        self.state.cells["shunned"][task, list(shuns)] = 1
 
     def close_epoch(self) -> None:
         """Bring every seller's time integrals to the present, before they are read."""

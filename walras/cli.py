@@ -223,6 +223,62 @@ def explain_command(
                     typer.echo(f"  {name:<8} {text}")
 
 
+@app.command("equilibrium")
+def equilibrium_command(
+    target: Target,
+    sets: Sets = None,
+    fixed: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Sellers whose prices stay as posted.")
+    ] = "",
+    joint: Annotated[
+        bool, typer.Option("--joint", help="Let all owners maximise the sum of their profits.")
+    ] = False,
+    posted: Annotated[
+        bool, typer.Option("--posted", help="Look at the posted prices instead of solving.")
+    ] = False,
+    certify: Annotated[
+        bool, typer.Option("--certify/--no-certify", help="Let simulation certify or refute it.")
+    ] = True,
+    tolerance: Annotated[
+        float, typer.Option(min=1e-9, max=10.0, help="Gain that does not matter, as a share.")
+    ] = 1e-3,
+    budget: Annotated[
+        int, typer.Option(min=1, max=10**15, help="Tasks that the certificate may simulate.")
+    ] = 20_000_000,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Solve a market's equilibrium in prices, and certify or refute it by simulation."""
+    loaded = _read(target, sets or [])
+    options: dict[str, Any] = {
+        "fixed": fixed, "tolerance": f"{tolerance:g}", "budget": budget, "seed": seed,
+    }  # fmt: skip
+    flags = {"joint": joint, "posted": posted, "no-certify": not certify}
+    words = ["walras", "equilibrium", target]
+    words += [word for change in sets or [] for word in ("--set", change)]
+    usual = {"fixed": "", "tolerance": "0.001", "budget": 20_000_000}
+    words += [f"--{name}" for name, on in flags.items() if on]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)] if value != usual.get(name) else []
+    command = shlex.join(words)
+    if not quiet:
+        terminal.warn(loaded.problems, target)
+    from . import running
+    from .analysis.equilibrium.solved import equilibrium
+
+    names = [name.strip() for name in fixed.split(",") if name.strip()]
+    with _answering(command), running.progress(quiet) as report:
+        found = equilibrium(
+            loaded.require(), fixed=names, joint=joint, prices="posted" if posted else "solved",
+            certificate=certify, tolerance=tolerance, budget=budget, seed=seed,
+            progress=None if report is None else lambda done, of: report(done, of, done),
+        )
+    from .equilibrium_card import as_data, card
+
+    _print(as_data, card, (found, "", command), json, quiet)
+
+
 # --- shared ------------------------------------------------------------------------------------
 
 
@@ -285,6 +341,21 @@ def _whole_or_nothing(folder: Path, command: str) -> Iterator[None]:
             f"error: {_reason(error, folder)}\n  --debug shows where; to repeat:\n  {command}"
         )
         raise typer.Exit(BAD_INPUT if isinstance(error, OSError) else FAILED) from None
+
+
+@contextmanager
+def _answering(command: str) -> Iterator[None]:
+    """Do work that leaves nothing behind; say how it ended if it did not end well."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.tell(f"interrupted; nothing was written. To repeat:\n  {command}")
+        raise typer.Exit(INTERRUPTED) from None
+    except (ArithmeticError, MemoryError, RuntimeError) as error:
+        if _State.debug:
+            raise
+        terminal.tell(f"error: it failed: {terminal.one_line(error)}\n  --debug shows where")
+        raise typer.Exit(FAILED) from None
 
 
 def _print(

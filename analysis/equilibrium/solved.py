@@ -18,7 +18,7 @@ import pandas as pd
 from ...market.fluid.solve import Selection
 from ...market.schema.market import Market
 from ...scenarios.load import market_of
-from ..certificate import Certificate, certify
+from ..certificate.certificate import Certificate, certify
 from .deviations import Deviation, best_deviation
 from .game import Game, game_of
 from .gap import Gap, decompose

@@ -1,0 +1,143 @@
+"""What players get in a run: an owner's profit, a class's surplus, per hour, with little noise.
+
+Three sources of noise are taken out without moving the mean:
+
+- tastes: of a logit class, the tasks that an offer gets are replaced by the sum of the chances
+  with which it gets them, given what each buyer sees; the difference is a martingale (control
+  variate, Lavenberg & Welch 1981);
+- the number of tasks that come: sums are divided by it and multiplied by the known rate;
+- right and wrong: buyers' gains are expectations over correctness, given when the answer came.
+
+Common random numbers do the rest: what is compared meets the same tasks, tastes and services.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ...market.rules import HALFLIFE, HARD
+from ...market.schema.arrivals import Closed
+from ...market.state import LOGIT, SERVED
+from .runs import Trace
+
+_HOUR = 3600.0
+_NANO = 1e-9
+_ENOUGH = 100.0  # tasks expected in a window from which on their number divides sums
+_ENDS = ("served", "reneged", "failed")
+_KEPT = ("paid", "fee")
+_GIVEN = ("refund", "penalty", "commission", "cost", "advertising")
+
+
+def profit(run: Trace, owner: str, begin: float, end: float) -> float:
+    """Return an owner's profit between two marks, USD/h: margins less rent and fixed costs.
+
+    Σ_k rate_k/N_k · Σ_o m_ko · E_ko with N_k the tasks that came, m_ko the mean margin of those
+    that offer o has done with and E_ko how many it got, in expectation over tastes.
+    """
+    sellers = [seller.owned_by == owner for seller in run.market.sellers]
+    mine = np.array(sellers)[run.state.seller_of]
+    margin = margins(run, begin, end)[:, mine]
+    got = _since(run, begin, end, "assigned")[:, :-1][:, mine]
+    if run.state.clock[0]["odds"] == 1:
+        noted = (run.tallies[end].odds - run.tallies[begin].odds)[:, :-1][:, mine]
+        got = np.where((run.state.classes["choice"] == LOGIT)[:, None], noted, got)
+    earned = float(per_second(run, begin, end) @ (margin * got).sum(axis=1)) * _HOUR
+    fixed = sum(
+        s.fixed_cost + (s.rent * s.slots if s.rent else 0.0)
+        for s, own in zip(run.market.sellers, sellers, strict=True) if own
+    )  # fmt: skip
+    return earned - fixed
+
+
+def margins(run: Trace, begin: float, end: float) -> NDArray[np.float64]:
+    """Return the mean margin of a task that a class gave to an offer, USD, shape [K, O].
+
+    Of those that ended between the marks, refunds, commission and what ran away included; where
+    none did, what a mean task would leave.
+    """
+    ended = _since(run, begin, end, *_ENDS)
+    left = _since(run, begin, end, *_KEPT) - _since(run, begin, end, *_GIVEN)
+    cells, clock = run.state.cells, run.state.clock[0]
+    factor = run.state.sellers["factor"][run.state.seller_of]
+    expected = cells["ask"] * (1.0 - clock["commission"]) - cells["cost"] * factor
+    none = ended[:, :-1] == 0
+    mean = left[:, :-1] * _NANO / np.where(none, 1, ended[:, :-1])
+    return np.asarray(np.where(none, expected, mean), dtype=np.float64)
+
+
+def takings(run: Trace, begin: float, end: float) -> float:
+    """Return what buyers paid all sellers between two marks, net of refunds, USD/h."""
+    net = _since(run, begin, end, *_KEPT) - _since(run, begin, end, "refund", "penalty")
+    return float(net.sum()) * _NANO * _HOUR / (end - begin)
+
+
+def surplus(run: Trace, task: str, begin: float, end: float) -> float:
+    """Return what the sample of a class gets between two marks, as if it were all of it, USD/h."""
+    k = [t.name for t in run.market.tasks].index(task)
+    rows = run.rows[run.tallies[begin].rows : run.tallies[end].rows]
+    rows = rows[rows["kind"] == k]
+    if not len(rows):
+        return 0.0
+    came = float(_since(run, begin, end, "assigned")[k].sum())
+    rate = float(per_second(run, begin, end)[k]) * came
+    return float(expected_surplus(run, rows).mean()) * rate * _HOUR
+
+
+def expected_surplus(run: Trace, rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return each row's surplus, tastes included, expected over right and wrong, USD.
+
+    A·V·δ − (1 − A)·loss·1{δ > 0} − c·T − paid + ε with A the accuracy at the task's own
+    difficulty, for those who were served; what the row says for all others.
+    """
+    st, kinds = run.state, run.state.classes[rows["kind"]]
+    served = rows["status"] == SERVED
+    cells = st.cells[rows["kind"], np.maximum(rows["offer"], 0)]
+    sellers = st.sellers[st.seller_of[np.maximum(rows["offer"], 0)]]
+    right = cells["floor"] + (cells["ceiling"] - cells["floor"]) * expit(
+        cells["skill"] - rows["difficulty"]
+    )
+    late = rows["late"] == 1
+    past = np.where(late, rows["sojourn"] - np.where(late, rows["deadline"], 0.0), 0.0)
+    delta = _lateness(kinds, past)
+    back = np.where(late, sellers["refund_late"], 0.0)
+    back = right * back + (1.0 - right) * np.maximum(back, sellers["refund_wrong"])
+    paid = (rows["price"] * (1.0 - back) - rows["penalty"]) * _NANO
+    worth = right * rows["value"] * delta - (1.0 - right) * kinds["loss"] * (delta > 0.0)
+    gained = worth - rows["delay_cost"] * rows["sojourn"] - paid + rows["taste"] - rows["search"]
+    return np.where(served, gained, rows["surplus"])
+
+
+def _lateness(kinds: NDArray[Any], past: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return δ of answers so many seconds late, by the rule of each one's class."""
+    rule, parameter = kinds["late_rule"], kinds["late_parameter"]
+    safe = np.where(parameter > 0.0, parameter, 1.0)
+    halved = np.exp2(-past / safe)
+    linear = np.maximum(0.0, 1.0 - past / safe)
+    soft = np.where(rule == HALFLIFE, halved, linear)
+    return np.where(past <= 0.0, 1.0, np.where(rule == HARD, 0.0, soft))
+
+
+def per_second(run: Trace, begin: float, end: float) -> NDArray[np.float64]:
+    """Return by what to multiply a class's sums between two marks to have them per second, [K].
+
+    rate/N where the rate is known and tasks are many, else one over the time.
+    """
+    came = _since(run, begin, end, "assigned").sum(axis=1)
+    seconds = end - begin
+    rates = np.array([run.market.arrival_rate(task) for task in run.market.tasks])
+    open_ = np.array([not isinstance(task.arrivals, Closed) for task in run.market.tasks])
+    known = open_ & (rates * seconds >= _ENOUGH) & (came > 0)
+    return np.where(known, rates / np.where(known, came, 1), 1.0 / seconds)
+
+
+def _since(run: Trace, begin: float, end: float, *names: str) -> NDArray[Any]:
+    """Return how much the sum of some counts of `stats` has risen between two marks, [K, O + 1]."""
+    before, after = run.tallies[begin].stats, run.tallies[end].stats
+    risen: NDArray[Any] = after[names[0]] - before[names[0]]
+    for name in names[1:]:
+        risen = risen + (after[name] - before[name])
+    return risen

@@ -1,0 +1,172 @@
+"""What a certificate runs: which markets, how long to warm up, how long to measure, from where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...market.rng import hashed, name_key
+from ...market.schema.market import Market
+from . import payoffs
+from .bounds import Floats
+from .deviations import Deviation, all_deviations
+from .race import Sample
+from .runs import Trace, at_rest, simulate
+from .settling import Pilot, pilot, warm_up, whole_periods
+
+FLOOR = 0.01
+"""Least scale of a gain, as a share of all payments in the market: who earns next to nothing could
+not be certified against a share of that."""
+_LEAST = 1e-9  # USD/h: a scale where nobody pays anything
+_TASKS, _OF_A_CLASS, _MOST = 4_000, 2_000, 40_000
+_WARMUPS = 4.0  # measured time per warm-up: four fifths of all tasks count
+
+
+@dataclass(slots=True)
+class Plan:
+    """The candidate point, its deviations, and when each is measured.
+
+    Attributes:
+        market: the candidate point at rest.
+        deviations: what is tested.
+        markets: the market under each deviation.
+        warmups: when the measurement of each begins, s.
+        window: how long it lasts, s.
+        floored: whether gains of a deviation's player are measured against the floor, not against
+            its own payoff; settled by the pilot run.
+        seed: of the certificate.
+        tasks: simulated so far, pilots included.
+    """
+
+    market: Market
+    deviations: list[Deviation]
+    markets: list[Market]
+    warmups: list[float]
+    window: float
+    floored: list[bool]
+    seed: int
+    tasks: int = 0
+    _rate: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rate = arrivals(self.market)
+
+    def cost(self, active: Iterable[int]) -> float:
+        """Return the tasks that one replication of some deviations takes, in expectation."""
+        spans = [self.warmups[d] + self.window for d in active]
+        return self._rate * (sum(spans) + max(spans, default=0.0))
+
+    def draw(self, first: int, last: int, active: NDArray[np.int64], threads: Executor) -> Sample:
+        """Run replications `first` to `last` − 1 of the candidate point and of some deviations."""
+        found = [
+            np.empty((last - first, len(active))), np.empty((last - first, len(active))),
+            np.empty((last - first, len(active))),
+        ]  # fmt: skip
+        jobs = [(rep, d) for rep in range(first, last) for d in (-1, *active.tolist())]
+        values = threads.map(lambda job: self._values(job[0], job[1], active), jobs)
+        for rep in range(last - first):
+            base = next(values)
+            for column, d in enumerate(active.tolist()):
+                gain = next(values)[0] - base[column]
+                own = base[column, 0]
+                found[0][rep, column] = gain[0]
+                found[1][rep, column] = max(base[column, 3], _LEAST) if self.floored[d] else own
+                found[2][rep, column] = gain[2] - gain[1]
+        return Sample(*found)
+
+    def _values(self, rep: int, d: int, active: NDArray[np.int64]) -> Floats:
+        """Run the candidate point (d = −1) or a deviation once.
+
+        Returns, for each active deviation or for this one, its player's payoff: of the whole
+        window, its first half, its second; and the floor.
+        """
+        wanted = active.tolist() if d < 0 else [d]
+        marks = sorted({mark for i in wanted for mark in self._marks(i)})
+        sampled = {self.deviations[i].player for i in wanted if self.deviations[i].side == "buyer"}
+        own = None if d < 0 else self.deviations[d]
+        run = simulate(
+            self.market if d < 0 else self.markets[d], seed_of(self.seed, rep), marks,
+            sampled=sorted(sampled), deviation=own,
+        )  # fmt: skip
+        self.tasks += run.tasks
+        return np.array([self._payoff(run, i) for i in wanted])
+
+    def _marks(self, d: int) -> tuple[float, float, float]:
+        begin = self.warmups[d]
+        return begin, begin + 0.5 * self.window, begin + self.window
+
+    def _payoff(self, run: Trace, d: int) -> list[float]:
+        deviation, (begin, half, end) = self.deviations[d], self._marks(d)
+        of = payoffs.profit if deviation.side == "seller" else payoffs.surplus
+        parts = [of(run, deviation.player, *part) for part in
+                 ((begin, end), (begin, half), (half, end))]  # fmt: skip
+        return [*parts, FLOOR * payoffs.takings(run, begin, end)]
+
+
+def seed_of(seed: int, rep: int) -> int:
+    """Return the seed of one replication of a certificate; −1 stands for the pilot."""
+    return int(hashed(seed, name_key("certificate"), rep + 1)) >> 1
+
+
+def arrivals(market: Market) -> float:
+    """Return the tasks that come per second, an upper bound where users come back."""
+    return sum(market.arrival_rate(task) for task in market.tasks)
+
+
+def plan_for(
+    market: Market, deviations: Sequence[Deviation] | None, seed: int, threads: Executor
+) -> Plan:
+    """Make a pilot run of the market and of each deviation, and plan by what they tell.
+
+    Raises:
+        ValueError: the market is none that can be certified, or there is nothing to deviate to.
+    """
+    market = at_rest(market)
+    own = pilot(market, seed_of(seed, -1))
+    counted = own.engine.state.stats["assigned"] - own.since["assigned"]
+    shares = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
+    tests = all_deviations(market, shares) if deviations is None else list(deviations)
+    if not tests:
+        raise ValueError("deviations is empty; nobody in this market has anything to deviate to")
+    markets = [at_rest(deviation.change(market)) for deviation in tests]
+    apart = [d for d, deviation in enumerate(tests) if deviation.side == "seller"]
+    pilots = threads.map(lambda d: pilot(markets[d], seed_of(seed, -1)), apart)
+    warmups, tasks, least = [0.0] * len(tests), own.tasks, warm_up(market, own.relaxation)
+    for d, found in zip(apart, pilots, strict=True):
+        warmups[d] = warm_up(markets[d], found.relaxation)
+        tasks += found.tasks
+    # Few different times keep the marks of the candidate point's own run few.
+    doubled = [least * 2.0 ** round(math.log2(max(w / least, 1.0))) for w in warmups]
+    floored = _below_floor(market, tests, own)
+    return Plan(market, tests, markets, doubled, window(market, least), floored, seed, tasks)
+
+
+def window(market: Market, warmup: float) -> float:
+    """Return how long to measure, s: four warm-ups, 4,000 tasks and 2,000 of each class at least.
+
+    Rare classes lengthen it to 40,000 tasks at most. Its halves are whole periods of the demand.
+    """
+    rates = [market.arrival_rate(task) for task in market.tasks]
+    rare = min(_OF_A_CLASS / min(rates), _MOST / sum(rates))
+    return 2.0 * whole_periods(market, 0.5 * max(_WARMUPS * warmup, _TASKS / sum(rates), rare))
+
+
+def _below_floor(market: Market, tests: Sequence[Deviation], own: Pilot) -> list[bool]:
+    """Return of which deviations' players the payoff is below the floor, by a run like the pilot's.
+
+    Its second half is measured, as the pilot's was.
+    """
+    half = own.seconds
+    sampled = sorted({d.player for d in tests if d.side == "buyer"})
+    run = simulate(market, own.seed, (half, 2.0 * half), sampled=sampled)
+    least = max(FLOOR * payoffs.takings(run, half, 2.0 * half), _LEAST)
+    of = {"seller": payoffs.profit, "buyer": payoffs.surplus}
+    known = {
+        (d.side, d.player): of[d.side](run, d.player, half, 2.0 * half) < least for d in tests
+    }  # fmt: skip
+    return [known[d.side, d.player] for d in tests]

@@ -1,0 +1,130 @@
+"""Runs of the event market that payoffs are read from: constant prices, marks, a sample of buyers.
+
+A candidate point is constant: strategies don't decide, nothing happens at set times (outages,
+price changes, entries are left out; whoever enters later is there from the start). What is left is
+a market with a steady state, cleared by the engine alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...market.engine import Engine
+from ...market.schema.arrivals import Replay
+from ...market.schema.market import Market, PostedPrice
+from ...market.state import TRADE, State
+from .deviations import Deviation
+
+COHORT = 0.02
+"""Share of a class's tasks whose buyers deviate together: few enough to move the market little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What has been counted up to a mark: `stats` and `odds` of the state, rows written."""
+
+    stats: NDArray[Any]
+    odds: NDArray[np.float64]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One run: tallies at its marks (s), trade rows of the sample, the state at the end."""
+
+    market: Market
+    tallies: dict[float, Tally]
+    rows: NDArray[Any]
+    state: State
+
+    @property
+    def tasks(self) -> int:
+        """Tasks that came."""
+        return int(self.state.clock[0]["tasks"])
+
+
+def at_rest(market: Market) -> Market:
+    """Return the market without strategies and events, all sellers open.
+
+    Raises:
+        ValueError: it is none that has a steady state, or no posted-price market of compiled rules.
+
+    Example:
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.supply import Seller
+        >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
+        >>> late = Seller("late", accuracy=1.0, enters="1 h", pricing="undercut")
+        >>> at_rest(Market(tasks=[ask], sellers=[late])).sellers[0].enters
+        0.0
+    """
+    if not isinstance(market.mechanism, PostedPrice):
+        raise ValueError("mechanism: a certificate is about posted prices; it must be posted_price")
+    if market.contracts:
+        raise ValueError(
+            f'sellers.contracts: "{market.contracts[0]}" is chosen anew every period, by what its '
+            "customers have learnt; a certificate needs a market without contracts"
+        )
+    for task in market.tasks:
+        if callable(task.choice):
+            raise ValueError(
+                f'tasks "{task.name}": choice is a Python function, which the engine alone cannot '
+                "ask; a certificate needs argmax or logit"
+            )
+        if isinstance(task.arrivals, Replay):
+            raise ValueError(
+                f'tasks "{task.name}": arrivals are replayed, and a recording has no steady state; '
+                "a certificate needs poisson, mmpp, diurnal, batch or closed arrivals"
+            )
+    still = {"pricing": None, "enters": 0.0}
+    sellers = tuple(seller.model_copy(update=still) for seller in market.sellers)
+    return market.model_copy(update={"sellers": sellers, "events": ()})
+
+
+def simulate(
+    market: Market, seed: int, marks: Sequence[float], *, sampled: Sequence[str] = (),
+    deviation: Deviation | None = None,
+) -> Trace:  # fmt: skip
+    """Run a market that is at rest, and take down what is counted at each mark.
+
+    Args:
+        market: with the deviation, if that is a seller's.
+        seed: of all draws; the same for all that are compared.
+        marks: times, s, rising.
+        sampled: classes of which a sample of tasks leaves rows.
+        deviation: of buyers: what those of the sample do.
+    """
+    rows: list[NDArray[Any]] = []
+    share = [COHORT if task.name in sampled else 0.0 for task in market.tasks]
+    engine = Engine(market, seed, share=share, keep=rows.append)
+    engine.note_odds()
+    if deviation is not None and deviation.side == "buyer":
+        offers, names = market.offers, [task.name for task in market.tasks]
+        shuns = [offers.index(offer) for offer in deviation.shuns]
+        engine.let_stray(names.index(deviation.player), shuns=shuns, hurry=deviation.hurry)
+    tallies = {}
+    for mark in marks:
+        _advance(engine, mark)
+        engine.flush()
+        tallies[mark] = Tally(
+            engine.state.stats.copy(), engine.state.odds.copy(), sum(map(len, rows))
+        )
+    written = np.concatenate(rows) if rows else np.zeros(0, TRADE)
+    return Trace(market, tallies, written, engine.state)
+
+
+def _advance(engine: Engine, until: float) -> None:
+    """Clear the market up to a time; the platform ranks by rating when it is due."""
+    platform = engine.market.platform
+    while platform.ranking == "rating":
+        due = (engine.now // platform.rerank_every + 1) * platform.rerank_every
+        if due > until:
+            break
+        engine.advance(due)
+        engine.rank()
+    engine.advance(until)
