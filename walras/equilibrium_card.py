@@ -65,7 +65,7 @@ def _solved(found: Equilibrium) -> list[str]:
 def _levers(found: Equilibrium, width: int) -> Text:
     rows: list[Row] = [
         (
-            plain(r.lever, 64), FORMS["usd"](r.posted), FORMS["usd"](r.price), r.unit,
+            plain(r.lever, 64), _price(r.posted), _price(r.price), r.unit,
             FORMS["share"](r.markup), FORMS["usd"](r.profit), FORMS["share"](r.load),
             FORMS["time"](r.wait),
         )
@@ -88,11 +88,16 @@ def _offers(found: Equilibrium, width: int) -> Text:
         for r in mine.loc[top].itertuples():
             rows.append((
                 f"  {plain(r.offer, 200)}", FORMS["share"](r.share), FORMS["share"](r.planner),
-                _told(r.price, "usd"), _told(r.markup, "share"), _told(r.sojourn, "time"),
+                _price(r.price), _told(r.markup, "share"), _told(r.sojourn, "time"),
                 _told(1.0 - r.on_time, "share"),
             ))  # fmt: skip
     header = ("task class, offer", "share", "planner", "price USD", "mark-up", "time", "late")
     return table(header, rows, width)
+
+
+def _price(x: float) -> str:
+    """Return a price to four digits: what certificates are about shows itself in the third."""
+    return f"{x:.4g}" if abs(x) < 1e4 else f"{x:,.0f}" if math.isfinite(x) else ""
 
 
 def _told(x: float, form: str) -> str:

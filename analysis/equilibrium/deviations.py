@@ -6,7 +6,7 @@ solved with delays that follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ WIDE, POINTS = 30.0, 41
 """A price is tried from a thirtieth to thirty times of where it is, at so many points."""
 NOISE = 1e-7
 """Share of the market's revenue below which a gain in the fluid market is rounding."""
-_TRIED = 3  # of the best prices of each lever are solved
+_TRIED = 3  # of the best prices of a lever are solved, and twice as many of all levers'
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,57 @@ class Deviation:
 
 
 def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviation:
-    """Return the deviation of one lever that gains its owner most, or loses it least."""
-    found = [best_of_lever(game, prices, selection, g) for g in range(len(prices))]
-    return max(found, key=lambda d: d.gain)
+    """Return the deviation of one lever that gains its owner most, or loses it least.
+
+    Every lever's best other price is looked for with delays held and demand at its mean rates; the
+    most promising of all are solved.
+    """
+    rough, near = at_mean(game, prices, selection)
+    found = [(g, price, hope) for g in range(len(prices))
+             for price, hope in _promising(rough, prices, g, near)]  # fmt: skip
+    found.sort(key=lambda one: -one[2])
+    tried = [_solved(game, prices, selection, g, price) for g, price, _ in found[: 2 * _TRIED]]
+    return max(tried, key=lambda d: d.gain)
 
 
 def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:
     """Return the best price of lever g that is not the one it has, delays having followed."""
-    w = game.player[g]
-    now, noise = float(selection.owner_profit[w]), NOISE * float(selection.revenue.sum())
+    tried = [
+        _solved(game, prices, selection, g, price)
+        for price, _ in _promising(game, prices, g, selection)
+    ]
+    return max(tried, key=lambda d: d.gain)
+
+
+def at_mean(game: Game, prices: Floats, selection: Selection) -> tuple[Game, Selection]:
+    """Return the game with demand at its mean rates, and its equilibrium at these prices."""
+    if len(game.setting.moments) == 1:
+        return game, selection
+    rough = replace(game, setting=game.setting.at_mean())
+    return rough, rough.solve(prices)
+
+
+def _promising(
+    game: Game, prices: Floats, g: int, selection: Selection
+) -> list[tuple[float, float]]:
+    """Return the best other prices of lever g with delays held, and what each would gain, USD/s."""
     grid = price_grid(game, prices, g)
     grid = grid[np.abs(np.log(grid / prices[g])) > 0.02]
-    curve = profit_curve(game, prices, g, grid, selection)
-    best = Deviation(game.names(g), "", prices, -np.inf, noise)
-    for price in grid[np.argsort(-curve)[:_TRIED]]:
-        moved = moved_to(prices, g, float(price))
-        after = game.solve(moved, selection)
-        gain = float(after.owner_profit[w]) - now if after.converged else -np.inf
-        label = f"{game.levers[g]} at {price:.4g} instead of {prices[g]:.4g}"
-        if gain > best.gain or not best.label:
-            best = Deviation(game.names(g), label, moved, gain, noise)
-    return best
+    hope = profit_curve(game, prices, g, grid, selection)
+    hope = hope - float(selection.owner_profit[game.player[g]])
+    return [(float(grid[i]), float(hope[i])) for i in np.argsort(-hope)[:_TRIED]]
+
+
+def _solved(
+    game: Game, prices: Floats, selection: Selection, g: int, price: float
+) -> Deviation:
+    """Return what another price of lever g gains once delays have followed."""
+    w, moved = game.player[g], moved_to(prices, g, price)
+    after = game.solve(moved, selection)
+    gain = float(after.owner_profit[w] - selection.owner_profit[w]) if after.converged else -np.inf
+    label = f"{game.levers[g]} at {price:.4g} instead of {prices[g]:.4g}"
+    noise = NOISE * float(selection.revenue.sum())
+    return Deviation(game.names(g), label, moved, gain, noise)
 
 
 def price_grid(game: Game, prices: Floats, g: int) -> Floats:
