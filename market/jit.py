@@ -33,7 +33,9 @@ def _layer_digest() -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{sys.version_info[:2]}{numba.__version__}".encode())
     layer = Path(__file__).resolve().parent
-    for source in sorted({*layer.rglob("*.py")} - {*layer.glob("schema/*.py"), *layer.glob("fluid/*.py")}):
+    for source in sorted(
+        {*layer.rglob("*.py")} - {*layer.glob("schema/*.py"), *layer.glob("fluid/*.py")}
+    ):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 

@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from ..jit import compiled
 
 
-
 @compiled
 def throughput(kappa: float, running: float) -> float:
     """Return φ(n), the work that n streams get done per second, in seconds of one stream alone.
