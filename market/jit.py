@@ -2,8 +2,8 @@
 
 Numba keys its cache by the file that holds a function, not by the files of the functions it
 calls, so an edited rule would go on living inside a cached kernel. The cache folder is therefore
-named after the text of the whole layer (less the schema, of which nothing is compiled): any edit
-starts a new folder.
+named after the text of the whole layer (less the schema and the fluid market, of which nothing is
+compiled): any edit starts a new folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def _layer_digest() -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{sys.version_info[:2]}{numba.__version__}".encode())
     layer = Path(__file__).resolve().parent
-    for source in sorted({*layer.rglob("*.py")} - {*layer.glob("schema/*.py")}):
+    for source in sorted(
+        {*layer.rglob("*.py")} - {*layer.glob("schema/*.py"), *layer.glob("fluid/*.py")}
+    ):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
