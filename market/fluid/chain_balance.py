@@ -1,9 +1,10 @@
 """The stationary law of queues that grow and shrink one task at a time, by sparse elimination.
 
 State n = (n₁, ..., n_S); seller s gains a task at rate up_s(n) and loses one at rate down_s(n_s).
-The balance equations π·Q = 0 are solved with one probability fixed and its own equation left out:
-what remains is an M-matrix, which is eliminated in an order of minimum degree without pivoting and
-loses no digits (Funderlic & Plemmons 1981).
+The balance equations π·Q = 0 are solved with one probability fixed and its own equation left out
+(Stewart 1994, chapter 2). What remains is a diagonally dominant M-matrix, eliminated in an order of
+minimum degree without pivoting. Its condition is that of coming to the fixed state from anywhere,
+which therefore must not be rare.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 Floats = NDArray[np.float64]
 _RARE = 1e-6
 """A state is no good to measure others by if it is so much rarer than the commonest."""
+_BALANCED = 1e-12
+_SHIFT = 1e-10
+"""Of an inverse iteration, over the largest rate."""
 
 
 def generator(up: list[Floats], down: list[Floats]) -> sparse.csc_array:
@@ -54,25 +58,49 @@ def stationary(up: list[Floats], down: list[Floats], start: int = 0) -> tuple[Fl
         ([0.571428571429, 0.285714285714, 0.142857142857], True)
     """
     flows = generator(up, down)
-    law = _relative(flows, start)
-    common = int(law.argmax())
-    if law[start] < _RARE * law[common]:
-        law = _relative(flows, common)
-    law /= law.sum()
-    fastest = float(np.abs(flows.diagonal()).max(initial=0.0)) or 1.0
-    return law.reshape(up[0].shape), float(np.abs(flows @ law).sum()) / fastest
+    law, residual = _relative(flows, start)
+    if not residual < _BALANCED or law[start] < _RARE * law.max():
+        law, residual = _relative(flows, _commonest(flows))
+    return law.reshape(up[0].shape), residual
 
 
-def _relative(flows: sparse.csc_array, start: int) -> Floats:
-    """Return the probabilities of all states over that of one."""
+def _relative(flows: sparse.csc_array, start: int) -> tuple[Floats, float]:
+    """Return probabilities by way of their ratios to one of them, and the residual.
+
+    Neither is of any use, and may be NaN, if that one is too rare.
+    """
     law = np.ones(flows.shape[0])
     if len(law) == 1:
-        return law
+        return law, 0.0
     others = np.delete(np.arange(len(law)), start)
     known = -flows[:, [start]].toarray().ravel()[others]
-    matrix = sparse.csc_array(flows[:, others][others])
-    factors = splu(
+    try:
+        factors = _factors(sparse.csc_array(flows[:, others][others]))
+    except RuntimeError:  # singular: nobody comes there, to the last digit
+        return law, np.nan
+    law[others] = np.maximum(factors.solve(known), 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        law /= law.sum()
+        fastest = float(np.abs(flows.diagonal()).max()) or 1.0
+        return law, float(np.abs(flows @ law).sum()) / fastest
+
+
+def _commonest(flows: sparse.csc_array) -> int:
+    """Return the state of the highest probability, by inverse iteration next to the eigenvalue 0.
+
+    Its numbers are bounded however far the probabilities are apart.
+    """
+    states = flows.shape[0]
+    shift = _SHIFT * float(np.abs(flows.diagonal()).max())
+    factors = _factors(sparse.csc_array(flows - shift * sparse.eye_array(states)))
+    law = np.full(states, 1.0 / states)
+    for _ in range(3):
+        law = np.maximum(factors.solve(-law), 0.0)
+        law /= law.sum()
+    return int(law.argmax())
+
+
+def _factors(matrix: sparse.csc_array) -> SuperLU:
+    return splu(
         matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )
-    law[others] = np.maximum(factors.solve(known), 0.0)
-    return law

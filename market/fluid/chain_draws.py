@@ -1,12 +1,14 @@
 """Values, delay costs and deadlines that are drawn, as nodes with weights, and as laws of a line.
 
-Smooth integrands (logit shares) are summed over nodes: Gauss and Legendre's on an interval, and the
-double-exponential rule in the probability for laws without an end (Takahasi & Mori 1974), which
-converges as fast and reaches far into both tails. Argmax shares jump; they need the law itself.
+Smooth integrands (logit shares) are summed over nodes: those of Gauss and Legendre in panels of an
+interval; for laws without an end those of the double-exponential rule in the probability (Takahasi
+& Mori 1974), which converges as fast and reaches far into both tails. Argmax shares jump; they
+need the law itself.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,15 @@ from ..schema.distributions import (
 )
 
 Floats = NDArray[np.float64]
+_PANEL = 16
 _REACH = 3.9
 """Where the double-exponential rule ends: at probabilities of 2e-34 and their complements."""
 
 
 def nodes_of(law: Any, count: int) -> tuple[Floats, Floats]:
-    """Return (points, weights) of about so many nodes of a law; one of a constant.
+    """Return (points, weights) of about so many nodes of a law, in order; one of a constant.
+
+    Ends of intervals are among them with weight 0, so that what happens next to them shows.
 
     Example:
         >>> x, weight = nodes_of(Exponential(mean=2.0), 48)
@@ -43,14 +48,22 @@ def nodes_of(law: Any, count: int) -> tuple[Floats, Floats]:
     if isinstance(law, (Uniform, Quantiles)):
         ends = [law.low, law.high] if isinstance(law, Uniform) else law.values
         shares = [1.0] if isinstance(law, Uniform) else np.diff(law.probabilities)
-        z, inside = np.polynomial.legendre.leggauss(max(count // len(shares), 2))
-        widths = np.diff(ends)[:, None]
-        points = np.asarray(ends)[:-1, None] + widths * (z + 1.0) / 2.0
-        return points.ravel(), np.outer(shares, inside / 2.0).ravel()
+        each = max(count // len(shares), 2)
+        z, inside = _on_unit_interval(max(each // _PANEL, 1), min(each, _PANEL))
+        points = np.asarray(ends)[:-1, None] + np.diff(ends)[:, None] * z
+        return points.ravel(), np.outer(shares, inside).ravel()
     t, step = np.linspace(-_REACH, _REACH, count, retstep=True)
     below, above = special.expit(np.pi * np.sinh(t)), special.expit(-np.pi * np.sinh(t))
     weights = below * above * np.pi * np.cosh(t) * step
     return _quantiles(law, below, above), weights / weights.sum()
+
+
+@cache
+def _on_unit_interval(panels: int, inside: int) -> tuple[Floats, Floats]:
+    """Return (points, weights) of Gauss and Legendre's rule on like panels, both ends added."""
+    z, weights = np.polynomial.legendre.leggauss(inside)
+    points = (np.arange(panels)[:, None] + (z + 1.0) / 2.0).ravel() / panels
+    return np.concatenate([[0.0], points, [1.0]]), np.pad(np.tile(weights, panels), 1) / 2 / panels
 
 
 def _quantiles(law: Any, below: Floats, above: Floats) -> Floats:
@@ -107,9 +120,9 @@ def drawn(task: TaskClass) -> list[str]:
 
 
 def draws_of(task: TaskClass, count: int) -> tuple[Floats, Floats]:
-    """Return (draws [J, 3], weights [J]): value (USD), delay cost (USD/s) and deadline (s).
+    """Return (draws [A, B, C, 3], weights [A, B, C]) of value, delay cost and deadline.
 
-    `count` nodes for each of them that is drawn.
+    About `count` nodes of each of them that is drawn; USD, USD/s, s.
     """
     share = isinstance(task.delay_cost, ShareOfValue)
     laws = [
@@ -119,8 +132,7 @@ def draws_of(task: TaskClass, count: int) -> tuple[Floats, Floats]:
     rules = [nodes_of(law, count) for law in laws]
     grids = np.meshgrid(*(points for points, _ in rules), indexing="ij")
     shares = np.meshgrid(*(weights for _, weights in rules), indexing="ij")
-    draws = np.stack([grid.ravel() for grid in grids], axis=1)
-    return _completed(task, draws), np.prod([x.ravel() for x in shares], axis=0)
+    return _completed(task, np.stack(grids, axis=-1)), np.prod(shares, axis=0)
 
 
 def ends_of_line(task: TaskClass, name: str) -> Floats:
@@ -139,7 +151,7 @@ def ends_of_line(task: TaskClass, name: str) -> Floats:
 def _completed(task: TaskClass, draws: Floats) -> Floats:
     """Fill in delay costs in proportion to value, and that there is no deadline."""
     if isinstance(task.delay_cost, ShareOfValue):
-        draws[:, 1] = task.delay_cost.per_second * draws[:, 0]
+        draws[..., 1] = task.delay_cost.per_second * draws[..., 0]
     if task.deadline is None:
-        draws[:, 2] = np.inf
+        draws[..., 2] = np.inf
     return draws

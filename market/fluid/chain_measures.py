@@ -23,6 +23,7 @@ from .chain_checks import shares_speed, visitors
 from .chain_choice import Buyers, Floats, Table, choices
 
 _ROOM = 16
+"""Levels beyond the tasks in service to begin with; half of it where there are many queues."""
 _HOUR = 3600.0
 _SUMS = ("share", "answers", "gained", "paid", "penalties")
 _MEANS = ("served", "sojourn", "wait", "timely")
@@ -52,10 +53,11 @@ class Queue:
 
     def completions(self, levels: int) -> Floats:
         """Return the answers per second with 0, 1, ... tasks there, shape [levels]."""
-        speed, kappa = self.seller.speed, self.seller.kappa
-        running = self.running(levels)
-        rates = np.array([service_rate(speed, kappa, int(m)) for m in running])
-        return np.asarray(running * rates / self.work) if self.seen else np.zeros(levels)
+        if not self.seen:
+            return np.zeros(levels)
+        speed, kappa, running = self.seller.speed, self.seller.kappa, self.running(levels)
+        rates = np.array([service_rate(speed, kappa, m) for m in range(int(running[-1]) + 1)])
+        return np.asarray(running * rates[running.astype(np.int64)] / self.work)
 
     def departures(self, levels: int) -> Floats:
         """Return the completions and those who leave the queue, tasks/s, shape [levels]."""
@@ -81,8 +83,13 @@ class Queue:
         return seller.slots * service_rate(seller.speed, seller.kappa, int(seller.slots))
 
 
-def queue_of(market: Market, st: State, s: int) -> Queue:
-    """Return how a seller of a market that `chain_checks.refuse` lets pass serves."""
+def queues_of(market: Market, st: State) -> list[Queue]:
+    """Return how the sellers of a market that `chain_checks.refuse` lets pass serve."""
+    room = _ROOM if len(market.sellers) < 3 else _ROOM // 2
+    return [_queue(market, st, s, room) for s in range(len(market.sellers))]
+
+
+def _queue(market: Market, st: State, s: int, room: int) -> Queue:
     seller, classes = market.sellers[s], visitors(s, market, st)
     if not classes:
         return Queue(seller, math.nan, 0.0, False, 1)
@@ -92,7 +99,7 @@ def queue_of(market: Market, st: State, s: int) -> Queue:
     leaving = 1.0 / patience.mean if isinstance(patience, Exponential) else 0.0
     seen = not (math.isinf(seller.slots) and math.isinf(seller.kappa))
     load = sum(market.tasks[k].arrivals.mean_rate for k in classes) * work / seller.speed
-    levels = _ROOM + int(min(seller.slots, load, 200.0)) if seen else 1
+    levels = room + int(min(seller.slots, load)) if seen else 1
     return Queue(seller, work, leaving, seen, levels)
 
 
