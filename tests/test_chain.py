@@ -255,6 +255,19 @@ def test_erlang_c() -> None:
     assert chain.sojourn[0, 0] == pytest.approx(1.745541, abs=1e-6)
 
 
+def test_a_thousand_servers() -> None:
+    """Erlang C by Erlang B's recursion, where an empty system is rarer than a double can say."""
+    servers, load = 1000, 950.0
+    blocked = 1.0
+    for n in range(1, servers + 1):
+        blocked = load * blocked / (n + load * blocked)
+    waits = blocked / (1 - load / servers * (1 - blocked))
+    chain = solve_chain(one(ask(load), slots=servers))
+    assert chain.marginals[0][servers:].sum() == pytest.approx(waits, rel=1e-9)
+    assert chain.wait[0, 0] == pytest.approx(waits / (servers - load), rel=1e-9)
+    assert chain.residual < 1e-13
+
+
 def test_sellers_that_share_their_speed_each_with_its_own_buyers() -> None:
     """Two independent birth-and-death chains, κ finite: down(n) = m·r(m), m = min(n, slots)."""
     sellers = [

@@ -22,8 +22,9 @@ from ..state import State
 from .chain_checks import shares_speed, visitors
 from .chain_choice import Buyers, Floats, Table, choices
 
-_ROOM = 16
-"""Levels beyond the tasks in service to begin with; half of it where there are many queues."""
+_ROOM, _MOST = 16, 200
+"""Levels beyond the tasks in service to begin with, half of it where there are many queues; and
+most of those in service."""
 _HOUR = 3600.0
 _SUMS = ("share", "answers", "gained", "paid", "penalties")
 _MEANS = ("served", "sojourn", "wait", "timely")
@@ -85,11 +86,10 @@ class Queue:
 
 def queues_of(market: Market, st: State) -> list[Queue]:
     """Return how the sellers of a market that `chain_checks.refuse` lets pass serve."""
-    room = _ROOM if len(market.sellers) < 3 else _ROOM // 2
-    return [_queue(market, st, s, room) for s in range(len(market.sellers))]
+    return [_queue(market, st, s) for s in range(len(market.sellers))]
 
 
-def _queue(market: Market, st: State, s: int, room: int) -> Queue:
+def _queue(market: Market, st: State, s: int) -> Queue:
     seller, classes = market.sellers[s], visitors(s, market, st)
     if not classes:
         return Queue(seller, math.nan, 0.0, False, 1)
@@ -99,7 +99,9 @@ def _queue(market: Market, st: State, s: int, room: int) -> Queue:
     leaving = 1.0 / patience.mean if isinstance(patience, Exponential) else 0.0
     seen = not (math.isinf(seller.slots) and math.isinf(seller.kappa))
     load = sum(market.tasks[k].arrivals.mean_rate for k in classes) * work / seller.speed
-    levels = room + int(min(seller.slots, load)) if seen else 1
+    others = len(market.sellers)
+    room = _ROOM if others < 3 else _ROOM // 2
+    levels = room + int(min(seller.slots, load / others, _MOST)) if seen else 1
     return Queue(seller, work, leaving, seen, levels)
 
 
