@@ -85,7 +85,7 @@ def _of_class(task: TaskClass, k: int, market: Market, st: State) -> Iterator[Pr
         yield problem(f"{place}.choice", "it is a Python function", "argmax, logit")
     several = drawn(task)
     if isinstance(task.choice, Argmax) and (len(several) > 1 or several == ["deadline"]):
-        told = f"{' and '.join(several)} are drawn, of argmax buyers"
+        told = f"argmax buyers differ in {' and '.join(several)}"
         yield problem(f"{place}.{several[-1]}", told, "drawn: value or delay_cost alone")
     elif isinstance(task.choice, Argmax) and several:
         law = getattr(task, several[0])
