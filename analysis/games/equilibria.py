@@ -72,7 +72,7 @@ class Equilibrium:
             its support.
         index: sign of det(−J), J the Jacobian of the replicator dynamics on the simplices: 1 at
             what is stable; 0 where it is not regular or the determinant is 0.
-        basin: share of the starts whose replicator paths end here.
+        basin: share of the starts whose replicator paths end here; nan without starts.
     """
 
     mixture: Floats
@@ -132,7 +132,8 @@ def equilibria(game: Game, *, starts: int = 200, seed: int = 0) -> Equilibria:
     Args:
         game: the game.
         starts: replicator paths, from mixed profiles drawn evenly from the simplices; basins are
-            shares of them, so that their standard error is at most ½/√starts.
+            shares of them, so that their standard error is at most ½/√starts. With 0 basins are
+            not looked at (nan).
         seed: of the drawn points.
 
     Raises:
@@ -144,7 +145,7 @@ def equilibria(game: Game, *, starts: int = 200, seed: int = 0) -> Equilibria:
         >>> [(e.mixture.round(6).tolist(), e.stability) for e in both.found]
         [([1.0, 0.0], 'stable'), ([0.0, 1.0], 'stable'), ([0.333333, 0.666667], 'unstable')]
     """
-    whole("starts", starts, 1, 100_000, "100,000")
+    whole("starts", starts, 0, 100_000, "100,000")
     rng = np.random.default_rng(seed)
     unit = normalised(game, each=True)
     exhaustive = count_supports(game) <= MOST_SUPPORTS
@@ -164,10 +165,14 @@ def equilibria(game: Game, *, starts: int = 200, seed: int = 0) -> Equilibria:
     counts = [places.count(i) for i in range(len(kept))]
     order = sorted(range(len(kept)), key=lambda i: (-counts[i], *-kept[i].mixture))
     return Equilibria(
-        game, tuple(replace(kept[i], basin=counts[i] / starts) for i in order),
-        unsettled=1.0 - sum(counts) / starts, starts=starts, exhaustive=exhaustive,
+        game, tuple(replace(kept[i], basin=_share(counts[i], starts)) for i in order),
+        unsettled=_share(starts - sum(counts), starts), starts=starts, exhaustive=exhaustive,
         index_sum=_index_sum(kept),
     )  # fmt: skip
+
+
+def _share(count: int, of: int) -> float:
+    return count / of if of else math.nan
 
 
 def eigenvalues(game: Game, mixture: Floats) -> NDArray[np.complex128]:
@@ -234,6 +239,8 @@ def _drawn(game: Game, count: int, rng: np.random.Generator) -> Floats:
 
 def _ends(game: Game, points: Floats) -> Floats:
     """Return where replicator paths end, [settled, S]: still, and with no gain left to follow."""
+    if not len(points):
+        return points
     common = normalised(game, each=False)
     for n, (_, x) in enumerate(replicator(common, points, rtol=1e-6)):
         v = deviation_payoffs(common, x)

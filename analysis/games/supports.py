@@ -121,15 +121,25 @@ def is_regular(game: Game, support: Support, mixture: Floats) -> bool:
 def starting_points(game: Game, support: Support, rng: np.random.Generator, count: int) -> Floats:
     """Return points of a support from which to start, [B, S]: its middle, then drawn ones.
 
-    The middle alone will do where equations are linear and fix a point, or nothing is mixed.
+    The middle alone will do where nothing is mixed, or linear equations have one solution or none.
     """
     drawn = rng.standard_exponential((count, len(support)))
     drawn[0] = 1.0
     x = np.where(support, drawn, 0.0)
     x /= role_means(game, x, np.ones_like(x))
-    pure = support.sum() == len(game.roles)
-    enough = pure or (is_linear(game) and is_regular(game, support, x[0]))
-    return x[:1] if enough else x
+    if support.sum() == len(game.roles) or (is_linear(game) and not _has_many(game, support, x[0])):
+        return x[:1]
+    return x
+
+
+def _has_many(game: Game, support: Support, x: Floats) -> bool:
+    """Whether linear equations have many solutions, and not one or none."""
+    if is_regular(game, support, x):
+        return False
+    slopes = system(game, support, x)
+    wrong = _errors(game, np.flatnonzero(support), x[None], _role_payoffs(game, x[None]))[0]
+    left = wrong - slopes @ (np.linalg.pinv(slopes, rcond=_SINGULAR) @ wrong)
+    return bool(np.abs(left).max() < _TOLERANCE)
 
 
 def is_linear(game: Game) -> bool:
