@@ -34,7 +34,7 @@ _TOLERANCE = 1e-11  # of the equations
 _CORRECTIONS = 8  # of Newton's method; if more are needed, a shorter step is made
 _EASY = 4  # corrections up to which the next step may be longer
 _FARTHEST = 5.0  # a correction changes no logarithm of a share by more
-_STEPS = 20_000
+_STEPS = 5_000
 
 
 @dataclass(frozen=True, eq=False)

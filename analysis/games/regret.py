@@ -110,8 +110,10 @@ def regret_interval(
     & Wolf 2005); the bounds are g_s ∓ c·e_s.
 
     They hold for a profile fixed beforehand and, as the number of replications grows, for one
-    solved from the same payoffs. Measured in `tests/test_games.py` with 20 normal replications at
-    level 0.95: a true equilibrium, one solved from the same payoffs, a profile with regret.
+    solved from the same payoffs. At level 0.95, 20 normal replications and 1,000 runs they held
+    the true regret in 94 to 95% at an equilibrium of two strategies or two roles and off it, in 97
+    to 98% with three strategies (a bound on a maximum has room), and in 94% of 400 with a
+    profile solved from 80 replications.
 
     Args:
         game: the game, of 5 replications or more.
