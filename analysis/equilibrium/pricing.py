@@ -42,11 +42,13 @@ class Step:
         selection: shares and delays at them.
         change: largest relative change of a lever that led here or, of Newton's method, that is
             still asked for.
+        slopes: derivatives of the steps asked for, of Newton's method, shape [G, G].
     """
 
     prices: Floats
     selection: Selection
     change: float
+    slopes: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -108,30 +110,42 @@ def responses(
         yield Step(prices.copy(), selection, float(np.abs(prices / before - 1.0).max()))
 
 
-def newton(game: Game, start: Floats) -> Iterator[Step]:
-    """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices."""
+def newton(game: Game, start: Floats, slopes: Floats | None = None) -> Iterator[Step]:
+    """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices.
+
+    Derivatives are worked out once, at mean rates of arrival, and then follow the steps taken
+    (Broyden 1965); anew where a step does not help.
+
+    Args:
+        game: owners and levers.
+        start: first prices, shape [G].
+        slopes: derivatives to begin with, shape [G, G], as an earlier `Step` has them.
+    """
     rough = replace(game, setting=game.setting.at_mean())
     prices, selection = start.copy(), game.solve(start)
     asked = _asked(game, selection, prices)
-    slopes = None
     while True:
         size = float(np.abs(asked).max(initial=0.0))
-        yield Step(prices.copy(), selection, size)
+        yield Step(prices.copy(), selection, size, slopes)
+        fresh = slopes is None
         if slopes is None:
             slopes = _slopes(rough, prices)
         step = np.linalg.lstsq(slopes, -asked, rcond=1e-10)[0]
-        part, most = 1.0, float(np.abs(step).max(initial=0.0))
+        step *= min(1.0, 0.7 / max(float(np.abs(step).max(initial=0.0)), 1e-300))
+        part = 1.0
         while True:
-            scale = part * min(1.0, 0.7 / max(most, 1e-300))
-            tried = prices * np.exp(scale * step)
+            tried = prices * np.exp(part * step)
             found = game.solve(tried, selection)
             then = _asked(game, found, tried)
             shrunk = float(np.abs(then).max(initial=0.0))
-            if (found.converged and shrunk < (1.0 - 0.2 * part) * size) or part < 0.05:
+            if (found.converged and shrunk < (1.0 - 0.2 * part) * size) or part < 0.2:
                 break
-            part *= 0.5
-        if shrunk > 0.5 * size:
+            part *= 0.4
+        if part < 0.2 and not fresh:
             slopes = None
+            continue
+        moved = part * step
+        slopes = slopes + np.outer(then - asked - slopes @ moved, moved) / float(moved @ moved + 1e-300)
         prices, selection, asked = tried, found, then
 
 
@@ -219,9 +233,11 @@ def _settle(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, bool
 def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
     """Return the stationary prices near a start, or the last ones looked at."""
     rough = replace(game, setting=game.setting.at_mean())
+    slopes = None
     if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
-        start = _run_newton(rough, start, 1e-4, path)[0].prices
-    step, taken = _run_newton(game, start, TOLERANCE, path)
+        before = _run_newton(rough, start, 1e-3, path)
+        start, slopes = before.prices, before.slopes
+    step = _run_newton(game, start, TOLERANCE, path, slopes)
     fine = step.change < TOLERANCE and step.selection.converged
     return PricePoint(
         game, step.prices, step.selection, fine, len(path), step.change,
@@ -230,19 +246,20 @@ def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
 
 
 def _run_newton(
-    game: Game, start: Floats, tolerance: float, path: list[Floats]
-) -> tuple[Step, int]:
-    best, before = None, np.inf
-    for number, step in enumerate(newton(game, start)):
+    game: Game, start: Floats, tolerance: float, path: list[Floats], slopes: Floats | None = None
+) -> Step:
+    """Return the best step of Newton's method until it has come to rest or goes on for too long."""
+    best: Step | None = None
+    for number, step in enumerate(newton(game, start, slopes)):
         path.append(step.prices)
         if best is None or step.change < best.change:
             best = step
-        # Rounding ends the descent a little above the tolerance where shares are all but zero.
-        ends = step.change < 100.0 * tolerance and step.change > 0.5 * before
-        before = step.change
-        if step.change < 0.01 * tolerance or ends or number >= _NEWTON:
-            return best, number
-    raise AssertionError("the iteration has no end of its own")
+        if step.change < 0.1 * tolerance or number >= _NEWTON:
+            break
+        if best.change < tolerance and step.change > 0.5 * best.change:
+            break
+    assert best is not None  # noqa: S101 - the iteration always yields
+    return best
 
 
 def _why(step: Step) -> str:
