@@ -16,19 +16,20 @@ concave and there is one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...market.fluid.queues import limit
-from ...market.fluid.selection import Flows, select
+from ...market.fluid.selection import Flows, lent, select
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection, slopes_of, solve
 from .anderson import fixed_point
 from .game import Floats
 
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 """Largest change of a toll, relative to the largest, that is left."""
 
 
@@ -149,16 +150,26 @@ def _tolled(
     setting: Setting, charges: Charges, rates: Floats, start: Flows | None
 ) -> tuple[Flows, float, int]:
     """Return the flows of one moment under tolls that are the harm they do."""
-    last = [select(setting, charges, rates, start)]
+    tastes: list[float | None] = [*lent(setting, charges, rates)] or [None]
+    if start is not None:
+        tastes = tastes[-1:]
+    flows = select(setting, charges, rates, start, faint=tastes[0])
+    toll = harm(setting, charges, flows) if start is None else start.toll
+    residual, taken = math.inf, 0
+    for faint in tastes:
+        last = [flows]
 
-    def levied(toll: Floats) -> Floats:
-        shaped = np.maximum(toll, 0.0).reshape(setting.serves.shape)
-        flows = select(setting, charges, rates, last[0], shaped)
-        if flows.converged:
-            last[0] = flows
-        return harm(setting, charges, flows).ravel()
+        def levied(toll: Floats, faint: float | None = faint, last: list[Flows] = last) -> Floats:
+            found = select(setting, charges, rates, last[0], _shaped(setting, toll), faint=faint)
+            if found.converged:
+                last[0] = found
+            return harm(setting, charges, found).ravel()
 
-    first = harm(setting, charges, last[0]) if start is None else start.toll
-    toll, residual, taken = fixed_point(levied, first.ravel(), tolerance=TOLERANCE)
-    shaped = np.maximum(toll, 0.0).reshape(setting.serves.shape)
-    return select(setting, charges, rates, last[0], shaped), residual, taken
+        found, residual, steps = fixed_point(levied, toll.ravel(), tolerance=TOLERANCE)
+        toll, taken = _shaped(setting, found), taken + steps
+        flows = select(setting, charges, rates, last[0], toll, faint=faint)
+    return flows, residual, taken
+
+
+def _shaped(setting: Setting, toll: Floats) -> Floats:
+    return np.maximum(toll, 0.0).reshape(setting.serves.shape)

@@ -14,6 +14,7 @@ buyers whose tastes fade.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -102,7 +103,7 @@ class Response:
             for s, c in zip(sellers, charges.slots, strict=True)
         ])  # fmt: skip
         self.faint, self.stake = 0.0, 1.0
-        """Tastes lent to argmax buyers who are all alike, and the most that they can gain, USD."""
+        """Tastes lent to argmax buyers who are all alike, and how far apart offers are, USD."""
         self.alike = _alike(setting, self.on_show)
         self._believed = _beliefs(setting) if setting.promised.any() and charges.trusting else None
         self._refund = _refunds(setting)
@@ -432,7 +433,7 @@ def slopes_at(
 
 def select(
     setting: Setting, charges: Charges, rates: Floats, start: Flows | None = None,
-    toll: Floats | None = None, tolerance: float = TOLERANCE,
+    toll: Floats | None = None, faint: float | None = None, tolerance: float = TOLERANCE,
 ) -> Flows:  # fmt: skip
     """Return the selection equilibrium at one moment.
 
@@ -442,28 +443,64 @@ def select(
         rates: arrivals of each class, tasks/s, shape [K].
         start: an equilibrium to start from.
         toll: charged beside prices, USD, shape [J, O]; none when absent.
+        faint: tastes lent to buyers who have none, USD; ever fainter ones when absent.
         tolerance: largest residual, as a share of all arrivals.
     """
     response = Response(setting, charges, rates, toll)
-    alike = [
-        k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along
-    ]
-    if not alike:
+    if not _alike_classes(setting):
         return _newton(response, _inside(response, start), tolerance)
-    quoted = response.quoted(response.alone)
-    spread = max(
-        float(np.abs(m.value.max() * quoted.gain - m.delay.max() * quoted.time - quoted.base)[
-            (setting.class_of == k)[:, None] & response.on_show
-        ].max(initial=0.0)) for k, m in enumerate(setting.money) if k in alike
-    )  # fmt: skip
-    response.stake = response.faint = max(spread, 1e-12)
+    most, response.stake = _stakes(response)
+    if faint is not None:
+        response.faint = faint
+        return _newton(response, _inside(response, start), tolerance)
     found, steps = start, 0
-    while True:
+    for response.faint in fading(most, max(_FAINT * response.stake, 1e-12 * most)):
         found = _newton(response, _inside(response, found), tolerance)
         steps += found.iterations
-        if response.faint <= _FAINT * response.stake:
-            return replace(found, iterations=steps)
-        response.faint = max(response.faint * _FADE, _FAINT * response.stake)
+    assert found is not None  # noqa: S101 - there is one fading at least
+    return replace(found, iterations=steps)
+
+
+def fading(most: float, least: float) -> Iterator[float]:
+    """Yield the tastes lent to buyers who have none, from most to least, USD."""
+    now = most
+    while now > least:
+        yield now
+        now *= _FADE
+    yield least
+
+
+def _alike_classes(setting: Setting) -> list[int]:
+    """Return the classes whose buyers have no tastes and differ in nothing that is continuous."""
+    return [
+        k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along
+    ]
+
+
+def lent(setting: Setting, charges: Charges, rates: Floats) -> list[float]:
+    """Return the fading tastes that a market without any is solved with; none where none are."""
+    if not _alike_classes(setting):
+        return []
+    most, apart = _stakes(Response(setting, charges, rates))
+    return list(fading(most, 1e-6 * apart))
+
+
+def _stakes(response: Response) -> tuple[float, float]:
+    """Return the most that buyers without tastes can gain, and how far apart their offers are, USD.
+
+    The second is the first where all offers are worth the same to them.
+    """
+    st, quoted = response.setting, response.quoted(response.alone)
+    most, apart = 1e-12, 0.0
+    for j in np.flatnonzero(np.isin(st.class_of, _alike_classes(st))):
+        money, on = st.money[st.class_of[j]], response.on_show[j]
+        if not on.any():
+            continue
+        v, c = money.value[:, None], money.delay[:, None]
+        worth = v * quoted.gain[j, on] - c * quoted.time[j, on] - quoted.base[j, on]
+        most = max(most, float(np.abs(worth).max()))
+        apart = max(apart, float(np.ptp(worth, axis=1).max()))
+    return most, apart if apart > 1e-9 * most else most
 
 
 def _inside(response: Response, start: Flows | None) -> Floats:
@@ -538,7 +575,7 @@ def _misses(response: Response, point: _Point) -> Floats:
     """Return by how much flows miss their choices, tasks/s, shape [J].
 
     Of buyers without tastes, who leave an offer for any gain, it is the gain that is left, as a
-    share of the largest stake (the relative gap of traffic assignment), times the flow.
+    share of how far apart offers are (the relative gap of traffic assignment), times the flow.
     """
     miss = np.abs(point.want - point.flow).max(axis=1, initial=0.0)
     if response.faint == 0.0:
@@ -609,6 +646,11 @@ def _kept_inside(response: Response, flow: Floats, step: Floats, wanted: Floats)
     grown = np.clip(step / np.maximum(flow, _TINY), -50.0, 0.0)
     after = np.where(grown < -0.9, 0.1 * flow * np.exp(grown + 0.9), flow + step)
     after = np.where(wanted > 0.0, after, 0.0)
+    # Nor do more come than come: at most nine tenths of those who did without are won at once.
+    total, left = after.sum(axis=1), response.arrivals - flow.sum(axis=1)
+    most = response.arrivals - 0.1 * np.maximum(left, 0.0)
+    scale = np.divide(most, total, out=np.ones_like(total), where=total > most)
+    after = after * scale[:, None]
     after = np.where(response.on_show, np.maximum(after, _TINY), 0.0)
     before = response.loads(flow)[0][:, :, -1].sum(axis=1)
     load = response.loads(after)[0][:, :, -1].sum(axis=1)
