@@ -6,15 +6,16 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from .fit import Ability, Fit, Scale, fit
+from .missing import estimates
 
-Kind = Literal["measured", "derived", "assumed"]
+Kind = Literal["measured", "derived", "assumed", "estimated"]
 Ids = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
 
 
@@ -114,6 +115,15 @@ class Catalogue(Record):
     models: dict[str, Model]
     fits: dict[str, dict[str, Fit]]
 
+    @cached_property
+    def estimates(self) -> dict[str, dict[str, Fit]]:
+        """What stands in for missing scores, by model and skill (see `missing`)."""
+        return estimates(self)
+
+    def scale(self, model: str, skill: str) -> Scale:
+        """What turns scores of a model in a skill into logits."""
+        return _scale(self.models[model], self.skills[skill], self.assumptions)
+
 
 UNITS = {
     "released": "", "price": "USD/Mtok", "cost": "USD/Mtok", "speed": "tokens/s",
@@ -188,16 +198,18 @@ def _abilities(
     model: Model, skills: Mapping[str, Skill], assumptions: Mapping[str, Assumption]
 ) -> dict[str, Fit]:
     """Fit every skill in which the model has a score."""
-    ceiling, sd = assumptions["ceiling"].value, assumptions["sd_skill"].value
     found = {}
     for name, facts in model.scores.items():
         if name not in skills or not facts.keys() <= model.effort.keys():
             raise ValueError(f"{model.name}: scores of {name} name no skill or effort of it")
-        skill = skills[name]
-        scale = Scale(skill.floor, ceiling, sd, model.e0.number, skill.slope.number)
         scores = {effort: fact.number for effort, fact in facts.items()}
-        found[name] = fit(scores, model.thinking, scale)
+        found[name] = fit(scores, model.thinking, _scale(model, skills[name], assumptions))
     return found
+
+
+def _scale(model: Model, skill: Skill, assumptions: Mapping[str, Assumption]) -> Scale:
+    ceiling, sd = assumptions["ceiling"].value, assumptions["sd_skill"].value
+    return Scale(skill.floor, ceiling, sd, model.e0.number, skill.slope.number)
 
 
 def _check(catalogue: Catalogue) -> None:
@@ -231,27 +243,44 @@ def no_such(what: str, name: str, known: Iterable[str], where: str) -> str:
 
 
 def sellers(
-    catalogue: Catalogue, models: Literal["all"] | Sequence[str] = "all"
+    catalogue: Catalogue,
+    models: Literal["all"] | Sequence[str] = "all",
+    missing: Literal["estimate", "omit"] = "estimate",
 ) -> list[dict[str, Any]]:
     """Sellers' specs as plain dicts, one per model, in the order asked for.
 
     Args:
         catalogue: where to look.
         models: names of models, or "all".
+        missing: whether a model without a score in a skill serves it by an estimate, or not at all.
 
     Returns:
         One dict per model; speed and prefill_rate in tokens/s, times in s, price and cost in USD
-        per million tokens, effort in thinking tokens, ability by skill in logits. Slots, kappa and
-        prefill_rate are inf where unlimited.
+        per million tokens, effort in thinking tokens, ability by skill in logits, with the
+        standard `error` of those that are estimates. Slots, kappa and prefill_rate are inf where
+        unlimited.
 
     Raises:
-        ValueError: a name is not in the catalogue.
+        ValueError: a name is not in the catalogue, or `missing` is neither word.
 
     Example:
         >>> [seller["owner"] for seller in sellers(load("march-2025"), ["o1", "nova-lite"])]
         ['OpenAI', 'Amazon']
     """
-    return [_seller(model, catalogue.fits[model.name]) for model in _pick(catalogue, models)]
+    if missing not in ("estimate", "omit"):
+        raise ValueError(f'missing is "{missing}"; it must be "estimate" or "omit"')
+    picked = _pick(catalogue, models)
+    fits = {model.name: dict(catalogue.fits[model.name]) for model in picked}
+    if missing == "estimate":
+        for name, found in fits.items():
+            found |= catalogue.estimates[name]
+    return [_seller(model, fits[model.name]) for model in picked]
+
+
+def _ability(found: Fit) -> dict[str, float]:
+    """An ability as a spec has it, marked where it is an estimate."""
+    of = {key: getattr(found.ability, key) for key in Ability.__dataclass_fields__}
+    return of | ({"error": found.error} if found.error else {})
 
 
 def _seller(model: Model, fits: Mapping[str, Fit]) -> dict[str, Any]:
@@ -270,9 +299,6 @@ def _seller(model: Model, fits: Mapping[str, Fit]) -> dict[str, Any]:
         "cost": {"input": model.cost.input, "output": model.cost.output},
         "effort": model.thinking,
         "e0": model.e0.number,
-        "ability": {
-            skill: {key: getattr(found.ability, key) for key in Ability.__dataclass_fields__}
-            for skill, found in fits.items()
-        },
+        "ability": {skill: _ability(found) for skill, found in fits.items()},
         "open": model.open,
     }

@@ -20,7 +20,7 @@ class _Figure(NamedTuple):
 
 
 def _figures(catalogue: Catalogue, model: Model) -> Iterator[_Figure]:
-    """Every figure of a model, as stated and as fitted."""
+    """Every figure of a model, as stated, as fitted and as estimated."""
     for field, unit in UNITS.items():
         fact = getattr(model, field)
         if isinstance(fact, Rate):
@@ -39,6 +39,15 @@ def _figures(catalogue: Catalogue, model: Model) -> Iterator[_Figure]:
         by = Sourced(kind="derived", source=tuple(dict.fromkeys(ids)), how=_fitted(found, skill))
         for key in ("theta", "beta"):
             yield _Figure(f"ability.{name}.{key}", getattr(found.ability, key), "logits", by)
+    for name, found in catalogue.estimates[model.name].items():
+        skill = catalogue.skills[name]
+        by = Sourced(
+            kind="estimated", source=skill.slope.source if found.uses_slope else (),
+            how=_fitted(found, skill),
+        )  # fmt: skip
+        for key in ("theta", "beta"):
+            yield _Figure(f"ability.{name}.{key}", getattr(found.ability, key), "logits", by)
+        yield _Figure(f"ability.{name}.error", found.error, "logits", by)
 
 
 def _fitted(found: Fit, skill: Skill) -> str:
@@ -46,7 +55,7 @@ def _fitted(found: Fit, skill: Skill) -> str:
     text = f"{skill.benchmark}: {found.how}"
     if found.uses_slope:
         text += f" ({skill.slope.number:g} per ln token; {skill.slope.how})"
-    worst = max(found.residuals.values(), key=abs)
+    worst = max(found.residuals.values(), key=abs, default=0.0)
     return text if abs(worst) < 5e-7 else f"{text}; largest residual {100 * worst:+.1f} points"
 
 
