@@ -269,12 +269,11 @@ def sellers(
     """
     if missing not in ("estimate", "omit"):
         raise ValueError(f'missing is "{missing}"; it must be "estimate" or "omit"')
-    picked = _pick(catalogue, models)
-    fits = {model.name: dict(catalogue.fits[model.name]) for model in picked}
-    if missing == "estimate":
-        for name, found in fits.items():
-            found |= catalogue.estimates[name]
-    return [_seller(model, fits[model.name]) for model in picked]
+    estimates = catalogue.estimates if missing == "estimate" else {}
+    return [
+        _seller(model, catalogue.fits[model.name] | estimates.get(model.name, {}))
+        for model in _pick(catalogue, models)
+    ]
 
 
 def _ability(found: Fit) -> dict[str, float]:

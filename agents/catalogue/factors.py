@@ -36,8 +36,8 @@ Array = NDArray[np.float64]
 
 _FLAT = 100.0  # variance of μ_s around the mean of its column, in squared units of the table
 _SHAPE = 2.0  # a₀: the columns' common noise weighs as much as four cells
-_CLOSE = 1e-6  # predictions and noise that move less than this have settled
-_MOST = 2000  # rounds; some hundred is usual
+_CLOSE = 1e-5  # predictions and noise that move less than this have settled
+_MOST = 500  # rounds; a hundred is usual, and after so many what still moves is small
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,10 @@ def _sums(weights: Array, matrices: Array) -> Array:
     return (weights @ flat).reshape(*weights.shape[:-1], *matrices.shape[-2:])
 
 
+def _inverse(matrices: Array) -> Array:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+
+
 def _solve(cov: Array, vectors: Array) -> Array:
     return (cov @ vectors[..., None])[..., 0]
 
@@ -112,7 +116,7 @@ def _rows(x: Array, known: Array, tau: Array, u: Array, u_cov: Array) -> tuple[A
     weight = known * tau[..., None, :]
     among = _sums(weight, _second(u, u_cov))
     cov = np.zeros_like(among)
-    cov[..., 1:, 1:] = np.linalg.inv(among[..., 1:, 1:] + np.eye(u.shape[-1] - 1))
+    cov[..., 1:, 1:] = _inverse(among[..., 1:, 1:] + np.eye(u.shape[-1] - 1))
     g = np.ones(among.shape[:-1])
     g[..., 1:] = _solve(cov[..., 1:, 1:], (weight * x) @ u[..., 1:] - among[..., 1:, 0])
     g[..., 1:] -= g[..., 1:].mean(-2, keepdims=True)  # μ takes it over at once: fewer rounds
@@ -126,7 +130,7 @@ def _columns(
     prior = np.repeat(1.0 / spread[..., None], g.shape[-1], -1)
     prior[..., 0] = 1.0 / _FLAT
     precision = tau[..., None, None] * _sums(_turned(known), _second(g, g_cov))
-    cov = np.linalg.inv(precision + prior[..., None, :, None] * np.eye(g.shape[-1]))
+    cov = _inverse(precision + prior[..., None, :, None] * np.eye(g.shape[-1]))
     return _solve(cov, tau[..., None] * (_turned(known * x) @ g)), cov
 
 
