@@ -245,7 +245,7 @@ def _shown(value: Any) -> str:
 
 
 def _estimated(ability: Mapping[str, Ability], field: str) -> bool:
-    """Whether a seller sells by the estimate that a figure `ability.SKILL.…` of the catalogue is."""
+    """Whether a seller sells by the estimate that a figure `ability.SKILL.…` is."""
     item = ability.get(field.split(".")[1])
     return item is not None and item.error > 0
 

@@ -364,7 +364,7 @@ def test_each_estimate_is_marked(march: Catalogue) -> None:
     text = explain(march, "claude-3.7-sonnet.ability.facts")
     assert text.count("(estimated)") == 3
     assert "SimpleQA: no score; drawn from coding_short, coding_long, science, tools" in text
-    assert "34% right at effort none, 24 to 46% within one error" in text
+    assert "34% right at effort none, 24% to 46% within one error (after widening)" in text
     assert "assumption factors = 2" in text
     assert "assumption widening = 1.092" in text
     assert "(estimated)" not in explain(march, "claude-3.7-sonnet.ability.science")

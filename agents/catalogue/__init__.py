@@ -6,10 +6,11 @@ argument). A model's scores become item-response abilities in `fit`; abilities w
 `estimated` in `missing`, each with its error.
 """
 
-from .data import Assumption, Catalogue, Fact, Model, Rate, Skill, catalogues, load, sellers
+from .data import catalogues, load, sellers
 from .fit import Ability, Fit, accuracy_at
 from .missing import errors_by_rank, leave_one_out_errors
 from .provenance import explain, sources_table
+from .records import Assumption, Catalogue, Fact, Model, Rate, Skill
 
 __all__ = [
     "Ability",

@@ -1,4 +1,4 @@
-"""What a catalogue file holds, and how it is read."""
+"""How a catalogue's files are read, and how its models become sellers."""
 
 from __future__ import annotations
 
@@ -6,130 +6,13 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from .fit import Ability, Fit, Scale, fit
+from .fit import Ability, Fit, fit
 from .missing import estimates
-
-Kind = Literal["measured", "derived", "assumed", "estimated"]
-Ids = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
-
-
-class Record(BaseModel):
-    """Data that nobody changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sourced(Record):
-    """Where a figure comes from: its kind, ids of its sources, arithmetic or argument."""
-
-    kind: Kind = "measured"
-    source: Ids = ()
-    how: str = ""
-
-
-class Fact(Sourced):
-    """One figure: its value, ids of its sources, and the arithmetic or argument behind it."""
-
-    value: float | str
-
-    @property
-    def number(self) -> float:
-        """The value as a number; inf means unlimited."""
-        return float(self.value)
-
-
-class Rate(Sourced):
-    """USD per million input and output tokens."""
-
-    input: float
-    output: float
-
-
-class Assumption(Record):
-    """A modelling assumption, stated once, with its argument."""
-
-    value: float
-    unit: str
-    source: Ids = ()
-    how: str
-
-
-class Skill(Record):
-    """The benchmark that measures a skill, its guessing rate and the slope of thinking in it."""
-
-    benchmark: str
-    source: Ids
-    why: str
-    floor: float
-    slope: Fact
-
-
-class Model(Record):
-    """A model (or a professional) on sale: terms, service, and what it can do."""
-
-    name: str
-    owner: str
-    maker: str = ""
-    service: str
-    open: bool
-    licence: str = ""
-    released: Fact | None = None
-    price: Rate
-    cost: Rate
-    speed: Fact
-    startup_time: Fact
-    slots: Fact
-    kappa: Fact
-    prefill_rate: Fact
-    network_time: Fact
-    verbosity: Fact
-    e0: Fact
-    effort: dict[str, Fact]
-    scores: dict[str, dict[str, Fact]]
-
-    @property
-    def thinking(self) -> dict[str, float]:
-        """Thinking tokens of each effort."""
-        return {name: fact.number for name, fact in self.effort.items()}
-
-
-class Catalogue(Record):
-    """Models on sale at a date, with the abilities fitted to their scores.
-
-    Attributes:
-        fits: ability, rule and residuals by model and skill.
-    """
-
-    name: str
-    date: str
-    version: str
-    sources: dict[str, str]
-    assumptions: dict[str, Assumption]
-    skills: dict[str, Skill]
-    models: dict[str, Model]
-    fits: dict[str, dict[str, Fit]]
-
-    @cached_property
-    def estimates(self) -> dict[str, dict[str, Fit]]:
-        """What stands in for missing scores, by model and skill (see `missing`)."""
-        return estimates(self)
-
-    def scale(self, model: str, skill: str) -> Scale:
-        """What turns scores of a model in a skill into logits."""
-        return _scale(self.models[model], self.skills[skill], self.assumptions)
-
-
-UNITS = {
-    "released": "", "price": "USD/Mtok", "cost": "USD/Mtok", "speed": "tokens/s",
-    "startup_time": "s", "slots": "slots", "kappa": "streams", "prefill_rate": "tokens/s",
-    "network_time": "s", "verbosity": "ratio", "e0": "tokens",
-}  # fmt: skip
+from .records import UNITS, Assumption, Catalogue, Model, Skill
 
 
 def catalogues() -> list[str]:
@@ -176,10 +59,10 @@ def load(name: str) -> Catalogue:
                 if key in models:
                     raise ValueError(f"{file}: model {key} is listed twice")
                 models[key] = _model(key, services[value["service"]] | value, assumptions)
-    fits = {key: _abilities(model, skills, assumptions) for key, model in models.items()}
-    catalogue = Catalogue(**raw, assumptions=assumptions, skills=skills, models=models, fits=fits)
-    _check(catalogue)
-    return catalogue
+    book = Catalogue(**raw, assumptions=assumptions, skills=skills, models=models)
+    _check(book)
+    book = book.model_copy(update={"fits": {key: _abilities(book, m) for key, m in models.items()}})
+    return book.model_copy(update={"estimates": estimates(book)})
 
 
 def _model(name: str, raw: Mapping[str, Any], assumptions: Mapping[str, Assumption]) -> Model:
@@ -194,22 +77,15 @@ def _model(name: str, raw: Mapping[str, Any], assumptions: Mapping[str, Assumpti
     return Model(name=name, **filled)
 
 
-def _abilities(
-    model: Model, skills: Mapping[str, Skill], assumptions: Mapping[str, Assumption]
-) -> dict[str, Fit]:
+def _abilities(catalogue: Catalogue, model: Model) -> dict[str, Fit]:
     """Fit every skill in which the model has a score."""
     found = {}
     for name, facts in model.scores.items():
-        if name not in skills or not facts.keys() <= model.effort.keys():
+        if name not in catalogue.skills or not facts.keys() <= model.effort.keys():
             raise ValueError(f"{model.name}: scores of {name} name no skill or effort of it")
         scores = {effort: fact.number for effort, fact in facts.items()}
-        found[name] = fit(scores, model.thinking, _scale(model, skills[name], assumptions))
+        found[name] = fit(scores, model.thinking, catalogue.scale(model.name, name))
     return found
-
-
-def _scale(model: Model, skill: Skill, assumptions: Mapping[str, Assumption]) -> Scale:
-    ceiling, sd = assumptions["ceiling"].value, assumptions["sd_skill"].value
-    return Scale(skill.floor, ceiling, sd, model.e0.number, skill.slope.number)
 
 
 def _check(catalogue: Catalogue) -> None:

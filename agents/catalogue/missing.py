@@ -21,7 +21,7 @@ Sources:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,7 @@ from ...market import rules
 from ...market.accuracy import class_accuracy
 from .factors import Array, infer, leave_one_out
 from .fit import Fit, Scale, through
-
-if TYPE_CHECKING:
-    from .data import Catalogue, Model
+from .records import Catalogue, Model
 
 RANKS = (0, 1, 2)
 """Numbers of factors among which the leave-one-out error chooses."""
@@ -91,14 +89,10 @@ def estimates(catalogue: Catalogue) -> dict[str, dict[str, Fit]]:
     for i, j in np.argwhere(np.isnan(have.x)):
         model, skill = catalogue.models[have.models[i]], have.skills[j]
         x, error = float(found.mean[i, j]), widening * float(found.error[i, j])
-        scale, effort = catalogue.scale(model.name, skill), lightest(model)
-        ability, rule, uses_slope = through(x, effort, model.thinking, scale)
-        right, low, high = (100 * _right(y, scale) for y in (x, x - error, x + error))
-        how = (
-            f"no score; drawn from {', '.join(model.scores)} by the common factors, with the "
-            f"widening: {right:.0f}% right at effort {effort}, {low:.0f} to {high:.0f}% within "
-            f"one error; {rule}"
+        ability, rule, uses_slope = through(
+            x, lightest(model), model.thinking, catalogue.scale(model.name, skill)
         )
+        how = f"no score; drawn from {', '.join(model.scores)} by the common factors; {rule}"
         out[model.name][skill] = Fit(ability, how, uses_slope, {}, error)
     return out
 
