@@ -14,8 +14,8 @@ tests a straight line.
 Sources:
     Birnbaum, A. (1968). Some latent trait models. In Lord and Novick, Statistical Theories of
     Mental Test Scores, chapters 17-20.
-    Bartholomew, D., Knott, M. and Moustaki, I. (2011). Latent Variable Models and Factor Analysis,
-    3rd edition, chapter 7 (factor scores), for what is predicted from what.
+    Spearman, C. (1904). "General intelligence", objectively determined and measured. American
+    Journal of Psychology 15, 201-292.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def estimates(catalogue: Catalogue) -> dict[str, dict[str, Fit]]:
     """Estimate the abilities that no score gives.
 
     Returns:
-        Fits by model and skill, with their errors; none of whom nothing can be said.
+        Fits by model and skill, with their errors; none for models outside the cloud.
 
     Example:
         >>> from walras.agents.catalogue import load
