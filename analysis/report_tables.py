@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..agents import catalogue as models
 from ..market.schema.market import Market
+from ..market.schema.supply import Ability
 from ..scenarios.estimates import Estimate
 from ..scenarios.schema import entry_at
 from .figures.frames import OUTSIDE_OFFER, short_names
@@ -243,13 +244,23 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
+def _estimated(ability: Mapping[str, Ability], field: str) -> bool:
+    """Whether a seller sells by the estimate that a figure `ability.SKILL.…` is."""
+    item = ability.get(field.split(".")[1])
+    return item is not None and item.error > 0
+
+
 def sources(market: Market) -> list[Table]:
     """Return the sources of the catalogue's figures; nothing without a known catalogue."""
     if market.catalogue not in models.catalogues():
         return []
     book = models.load(market.catalogue)
-    here = {s.name for s in market.sellers}
-    rows = [r for r in models.sources_table(book) if r["model"] in here]
+    abilities = {s.name: s.ability for s in market.sellers}
+    rows = [
+        r for r in models.sources_table(book)
+        if r["model"] in abilities
+        and (r["kind"] != "estimated" or _estimated(abilities[r["model"]], r["field"]))
+    ]  # fmt: skip
     used = {key for r in rows for key in str(r["source"]).split(", ") if key}
     figures = Table(
         ["model", "figure", "value", "unit", "kind", "source"],

@@ -1,4 +1,7 @@
-"""Sellers drawn from a catalogue: `catalogue = {name = "march-2025", models = "all"}`."""
+"""Sellers drawn from a catalogue: `catalogue = {name = "march-2025", models = "all"}`.
+
+`schema.Selection` describes the table.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from typing import Any
 from ..market.schema.entries import Path
 from ..market.schema.errors import Problem, did_you_mean, plain, shown
 from ..market.schema.faults import Source
-
-_KEYS = ("name", "models")
+from .schema import Selection, entry_at
 
 
 def expand(source: Source) -> list[Problem]:
@@ -35,7 +37,9 @@ def expand(source: Source) -> list[Problem]:
     from ..agents import catalogue  # reads files: only where it is asked for
 
     book = catalogue.load(wanted["name"])
-    drawn = catalogue.sellers(book, wanted.get("models", "all"))
+    drawn = catalogue.sellers(
+        book, wanted.get("models", "all"), wanted.get("missing", "estimate")
+    )  # fmt: skip
     source.data["catalogue"] = wanted["name"]
     source.data["sellers"] = _merge(drawn, given, source.lines)
     return []
@@ -56,16 +60,23 @@ def _named(name: str, source: Source) -> Problem:
 def _wrong(wanted: dict[str, Any], source: Source) -> Iterator[Problem]:
     """Yield what is wrong with the table `catalogue`."""
     for code, path, message, hint in _faults(wanted):
-        yield source.problem(code, ("catalogue", *path), message, hint=hint)
+        where = ("catalogue", *path)
+        yield source.problem(code, where, message, entry_at(where), hint)
 
 
 def _faults(wanted: dict[str, Any]) -> Iterator[tuple[str, Path, str, str]]:
     """Yield (code, place in the table, message, hint)."""
     from ..agents import catalogue
 
+    keys = list(Selection.model_fields)
     for key in wanted:
-        if key not in _KEYS:
-            yield "W101", (key,), f"unknown key `{plain(key)}`", "known keys: name, models"
+        if key not in keys:
+            hint = did_you_mean(key, keys) or f"known keys: {', '.join(keys)}"
+            yield "W101", (key,), f"unknown key `{plain(key)}`", hint
+    missing, entry = wanted.get("missing", "estimate"), entry_at(("catalogue", "missing"))
+    if entry is not None and missing not in entry.words:
+        hint = did_you_mean(missing, entry.words)
+        yield "W105", ("missing",), f"{shown(missing)} is not one of the choices", hint
     name, models = wanted.get("name"), wanted.get("models", "all")
     known = catalogue.catalogues()
     if name is None:

@@ -72,6 +72,7 @@ TWISTS = [
     'catalogue = {name = "march-2025", models = 3}', 'effort = {"a b" = 1}', "consideration = 99",
     'pricing = {name = "cost_plus", params = 3}', "value = 1e-9", "slots = 1", "speed = 0.1",
     'catalogue = {names = "march-2025"}', "price = {output = 0.01}", "rate = 50.0",
+    'catalogue = {name = "march-2025", missing = {a = 1}}',
     'price = {input = 0.1, output = 99}', "cost = {output = 500}", "accuracy = 0.01",
 ]  # fmt: skip
 """Lines that are fine somewhere and change what the rest means."""

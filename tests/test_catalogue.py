@@ -193,7 +193,7 @@ def test_every_figure_has_an_origin(march: Catalogue) -> None:
     used |= {key for skill in march.skills.values() for key in (*skill.source, *skill.slope.source)}
     assert used == set(march.sources)
     for row in rows:
-        assert row["kind"] in {"measured", "derived", "assumed"}
+        assert row["kind"] in {"measured", "derived", "assumed", "estimated"}
         if row["kind"] == "measured":
             assert row["source"], row
         else:
@@ -290,8 +290,9 @@ def test_sellers_are_valid_specs(march: Catalogue) -> None:
             "network_time", "verbosity", "price", "cost", "effort", "e0", "ability", "open",
         ]  # fmt: skip
         assert isinstance(spec["slots"], int) or math.isinf(spec["slots"])
-        for ability in spec["ability"].values():
-            assert set(ability) == {"theta", "beta", "tau", "floor", "ceiling"}
+        for skill, ability in spec["ability"].items():
+            marked = {"error"} if skill not in march.fits[spec["name"]] else set()
+            assert set(ability) == {"theta", "beta", "tau", "floor", "ceiling"} | marked
         seller = Seller(**spec)
         assert len(seller.offers) == len(march.models[seller.name].effort)
     assert [spec["name"] for spec in sellers(march, ["o1", "phi-4"])] == ["o1", "phi-4"]

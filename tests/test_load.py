@@ -138,12 +138,12 @@ def test_hostile_texts_do_not_reach_the_terminal() -> None:
 def test_everything_is_used_by_the_good_file() -> None:
     """All of it, by `everything.toml` and by files beside it for what needs another mechanism."""
     used: set[str] = set()
-    for good in sorted(CORPUS.glob("everything*.toml")):
+    for good in [*sorted(CORPUS.glob("everything*.toml")), CORPUS / "catalogue.toml"]:
         assert errors_in(read(good).problems) == []
         lines = find_lines(good.read_text("utf-8"))
         used |= {str(step) for path in lines for step in path}
     missing = {str(e.path[-1]) for _, e in every_entry()} - used - {"file", "columns", "get_from"}
-    assert missing <= {"catalogue", "start"}
+    assert missing <= {"start"}
 
 
 @pytest.mark.parametrize("target", ["no-such", "no/such.toml", ".", "a\0b", "x" * 5000, "\x1b[31m"])
@@ -237,6 +237,9 @@ def test_lines_of_sellers_beside_a_catalogue() -> None:
         ('{name = "march-2025", models = []}', "W102"),
         ('{name = "march-2025", models = ["o1", "o1"]}', "W109"),
         ('{name = "march-2025", models = [[1]]}', "W112"),
+        ('{name = "march-2025", missing = "guess"}', "W105"),
+        ('{name = "march-2025", missing = ["omit"]}', "W105"),
+        ('{name = "march-2025", missing = true}', "W105"),
     ],
 )
 def test_wrong_catalogues(catalogue: str, code: str) -> None:

@@ -33,6 +33,7 @@ from walras.market.schema.demand import Logit, TaskClass
 from walras.market.schema.distributions import Exponential, LogNormal
 from walras.market.schema.market import Market, PriceChange
 from walras.market.schema.supply import Rates, Seller
+from walras.scenarios.load import load
 from walras.scenarios.result import Result
 from walras.scenarios.run import run
 
@@ -210,6 +211,14 @@ def test_sources_come_with_the_catalogue(result: Result) -> None:
     assert sources(result.market) == []
     market = result.market.model_copy(update={"catalogue": "no-such"})
     assert sources(market) == []
+
+
+@pytest.mark.parametrize(("missing", "rows"), [("estimate", 3), ("omit", 0)])
+def test_sources_mark_the_estimates_that_are_sold(missing: str, rows: int) -> None:
+    """GPT-4.5 has no score in chat."""
+    changes = ['catalogue.models=["gpt-4.5"]', f"catalogue.missing={missing}"]
+    _, figures = sources(load(Path(__file__).parent / "corpus" / "catalogue.toml", changes))
+    assert sum(row[4] == "estimated" for row in figures.rows) == rows
 
 
 def test_a_figure_that_fails_costs_no_other(

@@ -42,12 +42,13 @@ EXPECTED_WARNINGS = {
     },
     # By its claim it does, and that is the lie of which the scenario is made.
     "listing": {("W201", "renowned/default"), ("W201", "careful/default")},
+    "marketplace": {("W201", "phi-4/none")},  # by gemini-2.0-flash, as far as estimates say
     "mm1_deadline": {("W205", "server-2")},
     # No class here needs a writer; in the others of the catalogue there is one.
     "put_up_for_bid": {
-        ("W201", "claude-3.5-haiku/none"), ("W201", "claude-3-opus/none"),
-        ("W201", "nova-pro/none"), ("W201", "deepseek-v3/none"), ("W201", "qwen2.5-72b/none"),
-        ("W201", "mistral-small/none"), ("W213", "human-writer"),
+        ("W201", "gpt-4o-mini/none"), ("W201", "o1/high"), ("W201", "claude-3.5-haiku/none"),
+        ("W201", "claude-3-opus/none"), ("W201", "nova-pro/none"), ("W201", "qwen2.5-72b/none"),
+        ("W213", "human-writer"),
     },
     "real_time_translation": {
         ("W201", "claude-3.5-haiku/none"), ("W201", "o1-mini/default"), ("W201", "o3-mini/low"),

@@ -1,4 +1,4 @@
-"""What a catalogue file holds, and how it is read."""
+"""How a catalogue's files are read, and how its models become sellers."""
 
 from __future__ import annotations
 
@@ -8,118 +8,11 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from .fit import Ability, Fit, Scale, fit
-
-Kind = Literal["measured", "derived", "assumed"]
-Ids = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
-
-
-class Record(BaseModel):
-    """Data that nobody changes after it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sourced(Record):
-    """Where a figure comes from: its kind, ids of its sources, arithmetic or argument."""
-
-    kind: Kind = "measured"
-    source: Ids = ()
-    how: str = ""
-
-
-class Fact(Sourced):
-    """One figure: its value, ids of its sources, and the arithmetic or argument behind it."""
-
-    value: float | str
-
-    @property
-    def number(self) -> float:
-        """The value as a number; inf means unlimited."""
-        return float(self.value)
-
-
-class Rate(Sourced):
-    """USD per million input and output tokens."""
-
-    input: float
-    output: float
-
-
-class Assumption(Record):
-    """A modelling assumption, stated once, with its argument."""
-
-    value: float
-    unit: str
-    source: Ids = ()
-    how: str
-
-
-class Skill(Record):
-    """The benchmark that measures a skill, its guessing rate and the slope of thinking in it."""
-
-    benchmark: str
-    source: Ids
-    why: str
-    floor: float
-    slope: Fact
-
-
-class Model(Record):
-    """A model (or a professional) on sale: terms, service, and what it can do."""
-
-    name: str
-    owner: str
-    maker: str = ""
-    service: str
-    open: bool
-    licence: str = ""
-    released: Fact | None = None
-    price: Rate
-    cost: Rate
-    speed: Fact
-    startup_time: Fact
-    slots: Fact
-    kappa: Fact
-    prefill_rate: Fact
-    network_time: Fact
-    verbosity: Fact
-    e0: Fact
-    effort: dict[str, Fact]
-    scores: dict[str, dict[str, Fact]]
-
-    @property
-    def thinking(self) -> dict[str, float]:
-        """Thinking tokens of each effort."""
-        return {name: fact.number for name, fact in self.effort.items()}
-
-
-class Catalogue(Record):
-    """Models on sale at a date, with the abilities fitted to their scores.
-
-    Attributes:
-        fits: ability, rule and residuals by model and skill.
-    """
-
-    name: str
-    date: str
-    version: str
-    sources: dict[str, str]
-    assumptions: dict[str, Assumption]
-    skills: dict[str, Skill]
-    models: dict[str, Model]
-    fits: dict[str, dict[str, Fit]]
-
-
-UNITS = {
-    "released": "", "price": "USD/Mtok", "cost": "USD/Mtok", "speed": "tokens/s",
-    "startup_time": "s", "slots": "slots", "kappa": "streams", "prefill_rate": "tokens/s",
-    "network_time": "s", "verbosity": "ratio", "e0": "tokens",
-}  # fmt: skip
+from .fit import Ability, Fit, fit
+from .missing import estimates
+from .records import UNITS, Assumption, Catalogue, Model, Skill
 
 
 def catalogues() -> list[str]:
@@ -166,10 +59,10 @@ def load(name: str) -> Catalogue:
                 if key in models:
                     raise ValueError(f"{file}: model {key} is listed twice")
                 models[key] = _model(key, services[value["service"]] | value, assumptions)
-    fits = {key: _abilities(model, skills, assumptions) for key, model in models.items()}
-    catalogue = Catalogue(**raw, assumptions=assumptions, skills=skills, models=models, fits=fits)
-    _check(catalogue)
-    return catalogue
+    book = Catalogue(**raw, assumptions=assumptions, skills=skills, models=models)
+    _check(book)
+    book = book.model_copy(update={"fits": {key: _abilities(book, m) for key, m in models.items()}})
+    return book.model_copy(update={"estimates": estimates(book)})
 
 
 def _model(name: str, raw: Mapping[str, Any], assumptions: Mapping[str, Assumption]) -> Model:
@@ -184,19 +77,14 @@ def _model(name: str, raw: Mapping[str, Any], assumptions: Mapping[str, Assumpti
     return Model(name=name, **filled)
 
 
-def _abilities(
-    model: Model, skills: Mapping[str, Skill], assumptions: Mapping[str, Assumption]
-) -> dict[str, Fit]:
+def _abilities(catalogue: Catalogue, model: Model) -> dict[str, Fit]:
     """Fit every skill in which the model has a score."""
-    ceiling, sd = assumptions["ceiling"].value, assumptions["sd_skill"].value
     found = {}
     for name, facts in model.scores.items():
-        if name not in skills or not facts.keys() <= model.effort.keys():
+        if name not in catalogue.skills or not facts.keys() <= model.effort.keys():
             raise ValueError(f"{model.name}: scores of {name} name no skill or effort of it")
-        skill = skills[name]
-        scale = Scale(skill.floor, ceiling, sd, model.e0.number, skill.slope.number)
         scores = {effort: fact.number for effort, fact in facts.items()}
-        found[name] = fit(scores, model.thinking, scale)
+        found[name] = fit(scores, model.thinking, catalogue.scale(model.name, name))
     return found
 
 
@@ -231,27 +119,43 @@ def no_such(what: str, name: str, known: Iterable[str], where: str) -> str:
 
 
 def sellers(
-    catalogue: Catalogue, models: Literal["all"] | Sequence[str] = "all"
+    catalogue: Catalogue,
+    models: Literal["all"] | Sequence[str] = "all",
+    missing: Literal["estimate", "omit"] = "estimate",
 ) -> list[dict[str, Any]]:
     """Sellers' specs as plain dicts, one per model, in the order asked for.
 
     Args:
         catalogue: where to look.
         models: names of models, or "all".
+        missing: whether a model without a score in a skill serves it by an estimate, or not at all.
 
     Returns:
         One dict per model; speed and prefill_rate in tokens/s, times in s, price and cost in USD
-        per million tokens, effort in thinking tokens, ability by skill in logits. Slots, kappa and
-        prefill_rate are inf where unlimited.
+        per million tokens, effort in thinking tokens, ability by skill in logits, with the
+        standard `error` of those that are estimates. Slots, kappa and prefill_rate are inf where
+        unlimited.
 
     Raises:
-        ValueError: a name is not in the catalogue.
+        ValueError: a name is not in the catalogue, or `missing` is neither word.
 
     Example:
         >>> [seller["owner"] for seller in sellers(load("march-2025"), ["o1", "nova-lite"])]
         ['OpenAI', 'Amazon']
     """
-    return [_seller(model, catalogue.fits[model.name]) for model in _pick(catalogue, models)]
+    if missing not in ("estimate", "omit"):
+        raise ValueError(f'missing is "{missing}"; it must be "estimate" or "omit"')
+    estimates = catalogue.estimates if missing == "estimate" else {}
+    return [
+        _seller(model, catalogue.fits[model.name] | estimates.get(model.name, {}))
+        for model in _pick(catalogue, models)
+    ]
+
+
+def _ability(found: Fit) -> dict[str, float]:
+    """An ability as a spec has it, marked where it is an estimate."""
+    of = {key: getattr(found.ability, key) for key in Ability.__dataclass_fields__}
+    return of | ({"error": found.error} if found.error else {})
 
 
 def _seller(model: Model, fits: Mapping[str, Fit]) -> dict[str, Any]:
@@ -270,9 +174,6 @@ def _seller(model: Model, fits: Mapping[str, Fit]) -> dict[str, Any]:
         "cost": {"input": model.cost.input, "output": model.cost.output},
         "effort": model.thinking,
         "e0": model.e0.number,
-        "ability": {
-            skill: {key: getattr(found.ability, key) for key in Ability.__dataclass_fields__}
-            for skill, found in fits.items()
-        },
+        "ability": {skill: _ability(found) for skill, found in fits.items()},
         "open": model.open,
     }

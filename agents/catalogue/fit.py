@@ -54,12 +54,15 @@ class Fit:
         how: which rule gave θ and β.
         uses_slope: whether β comes from the skill's measured slope, not from the model's scores.
         residuals: fitted less measured accuracy at each measured effort, probability.
+        error: standard error of θ, logits, of an estimate that stands in for a missing score; 0
+            where there is a score.
     """
 
     ability: Ability
     how: str
     uses_slope: bool
     residuals: dict[str, float]
+    error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,37 @@ def _beta_ahead(theta: float, tokens: float, scale: Scale) -> float:
     return (low + high) / 2
 
 
+def through(
+    x: float, effort: str, tokens: Mapping[str, float], scale: Scale
+) -> tuple[Ability, str, bool]:
+    """The ability that is x at one effort and whose β follows from the skill's slope.
+
+    Args:
+        x: what is known, logits.
+        effort: at which effort.
+        tokens: thinking tokens of every effort on the menu.
+        scale: floor, ceiling, spread, e₀ and slope of the skill.
+
+    Returns:
+        The ability, where β comes from in words, and whether that is the skill's slope.
+
+    Example:
+        >>> scale = Scale(floor=0.0, ceiling=1.0, sd=1.5, e0=1000.0, slope=0.2)
+        >>> through(0.5, "none", {"none": 0.0}, scale)[0].theta
+        0.5
+    """
+    thinking = [t for t in tokens.values() if t > 0]
+    beta, how = 0.0, "the model does not think"
+    if tokens[effort] > 0:
+        beta, how = _beta_from(x, tokens[effort], scale), "β from the skill's slope at that effort"
+    elif thinking:
+        middle = math.exp(math.fsum(map(math.log, thinking)) / len(thinking))
+        beta = _beta_ahead(x, middle, scale)
+        how = f"β from the skill's slope at {middle:.0f} thinking tokens"
+    theta = x - beta * scale.z(tokens[effort])
+    return Ability(theta, beta, 0.0, scale.floor, scale.ceiling), how, bool(thinking)
+
+
 def fit(scores: Mapping[str, float], tokens: Mapping[str, float], scale: Scale) -> Fit:
     """Fit θ and β to the scores of one model in one skill.
 
@@ -176,30 +210,18 @@ def fit(scores: Mapping[str, float], tokens: Mapping[str, float], scale: Scale) 
     points = [(scale.z(tokens[effort]), latent(score, scale)) for effort, score in scores.items()]
     if len({z for z, _ in points}) < len(points):
         raise ValueError("two scores at one number of thinking tokens")
-    thinking = [t for t in tokens.values() if t > 0]
-    uses_slope = False
     if len(points) > 1:
         z_mean = math.fsum(z for z, _ in points) / len(points)
         x_mean = math.fsum(x for _, x in points) / len(points)
         beta = math.fsum((z - z_mean) * (x - x_mean) for z, x in points) / math.fsum(
             (z - z_mean) ** 2 for z, _ in points
         )
-        theta = x_mean - beta * z_mean
+        ability = Ability(x_mean - beta * z_mean, beta, 0.0, scale.floor, scale.ceiling)
         how = "both scores reproduced" if len(points) == 2 else "least squares over the efforts"
-    elif not thinking:
-        beta, theta, how = 0.0, points[0][1], "the score reproduced; the model does not think"
+        uses_slope = False
     else:
-        (z, x), (effort,) = points[0], scores
-        uses_slope = True
-        if tokens[effort] > 0:
-            beta = _beta_from(x, tokens[effort], scale)
-            how = "the score reproduced; β from the skill's slope at that effort"
-        else:
-            middle = math.exp(math.fsum(map(math.log, thinking)) / len(thinking))
-            beta = _beta_ahead(x, middle, scale)
-            how = f"the score reproduced; β from the skill's slope at {middle:.0f} thinking tokens"
-        theta = x - beta * z
-    ability = Ability(theta, beta, 0.0, scale.floor, scale.ceiling)
+        ability, rule, uses_slope = through(points[0][1], next(iter(scores)), tokens, scale)
+        how = f"the score reproduced; {rule}"
     residuals = {
         effort: accuracy_at(ability, tokens[effort], scale.e0, sd=scale.sd) - score
         for effort, score in scores.items()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from .data import UNITS, Catalogue, Model, Rate, Skill, Sourced, no_such
-from .fit import Fit
+from .data import no_such
+from .fit import Fit, accuracy_at
+from .missing import lightest
+from .records import UNITS, Catalogue, Model, Rate, Skill, Sourced
 
 
 class _Figure(NamedTuple):
@@ -20,7 +23,7 @@ class _Figure(NamedTuple):
 
 
 def _figures(catalogue: Catalogue, model: Model) -> Iterator[_Figure]:
-    """Every figure of a model, as stated and as fitted."""
+    """Every figure of a model, as stated, as fitted and as estimated."""
     for field, unit in UNITS.items():
         fact = getattr(model, field)
         if isinstance(fact, Rate):
@@ -39,6 +42,14 @@ def _figures(catalogue: Catalogue, model: Model) -> Iterator[_Figure]:
         by = Sourced(kind="derived", source=tuple(dict.fromkeys(ids)), how=_fitted(found, skill))
         for key in ("theta", "beta"):
             yield _Figure(f"ability.{name}.{key}", getattr(found.ability, key), "logits", by)
+    for name, found in catalogue.estimates[model.name].items():
+        skill = catalogue.skills[name]
+        how = f"{_fitted(found, skill)}; {_within(catalogue, model, found)}"
+        slope = skill.slope.source if found.uses_slope else ()
+        by = Sourced(kind="estimated", source=slope, how=how)
+        for key in ("theta", "beta"):
+            yield _Figure(f"ability.{name}.{key}", getattr(found.ability, key), "logits", by)
+        yield _Figure(f"ability.{name}.error", found.error, "logits", by)
 
 
 def _fitted(found: Fit, skill: Skill) -> str:
@@ -46,8 +57,24 @@ def _fitted(found: Fit, skill: Skill) -> str:
     text = f"{skill.benchmark}: {found.how}"
     if found.uses_slope:
         text += f" ({skill.slope.number:g} per ln token; {skill.slope.how})"
-    worst = max(found.residuals.values(), key=abs)
+    worst = max(found.residuals.values(), key=abs, default=0.0)
     return text if abs(worst) < 5e-7 else f"{text}; largest residual {100 * worst:+.1f} points"
+
+
+def _within(catalogue: Catalogue, model: Model, found: Fit) -> str:
+    """How accurate an estimate says a model is, in words."""
+    effort, sd = lightest(model), catalogue.assumptions["sd_skill"].value
+    right, low, high = (
+        accuracy_at(
+            replace(found.ability, theta=found.ability.theta + by), model.thinking[effort],
+            model.e0.number, sd=sd,
+        )
+        for by in (0.0, -found.error, found.error)
+    )  # fmt: skip
+    return (
+        f"{right:.0%} right at effort {effort}, {low:.0%} to {high:.0%} within one error (after "
+        "widening)"
+    )
 
 
 def sources_table(catalogue: Catalogue) -> list[dict[str, Any]]:

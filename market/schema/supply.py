@@ -57,6 +57,10 @@ class Ability(Spec):
     ceiling: Number = field(
         1.0, doc="accuracy that no ability exceeds", unit="probability", ge=0, le=1
     )
+    error: Number = field(
+        0.0, doc="standard error of theta where it is an estimate that stands in for a missing "
+        "score; 0 where there is one (information only)", unit="logits", ge=0, le=50,
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
