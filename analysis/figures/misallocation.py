@@ -119,15 +119,18 @@ def _view(name: str, seen: FluidMap, kind: NDArray[np.int64]) -> View:
 
 def finding(found: Equilibrium) -> str:
     """Say in one sentence how far the planner agrees, and what differs most."""
+    sel, planned = found.selection, found.planner.selection
+    moved = np.abs(sel.share - planned.share).sum(axis=1) / 2.0
+    share = float(moved @ sel.arrivals / max(float(sel.arrivals.sum()), 1e-300))
+    would = f"The planner would place {percent(share)} of tasks otherwise"
     table = data(found)
-    agree = float((table["kind"] == KINDS[0]).mean())
-    if agree == 1.0:
-        return "Market and planner choose the same offer at every deadline and stakes"
-    worst = table[table["kind"] != KINDS[0]].groupby(["task", "kind"]).size()
+    wrong = table[table["kind"] != KINDS[0]]
+    if wrong.empty:
+        return f"{would}, though the same offer leads at every deadline and stakes"
+    worst = wrong.groupby(["task", "kind"]).size()
     task, kind = worst.idxmax()
-    share = float(worst.max()) / float((table["task"] == task).sum())
-    there = f"most of all {kind} ({percent(share)} of the plane of {task})"
-    return f"The planner would choose otherwise on {percent(1.0 - agree)} of the plane, {there}"
+    area = percent(float(worst.max()) / float((table["task"] == task).sum()))
+    return f"{would}; on the map, most differs in {task}: {kind} on {area} of it"
 
 
 def caption(found: Equilibrium) -> str:

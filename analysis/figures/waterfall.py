@@ -41,7 +41,7 @@ def build(found: Equilibrium) -> go.Figure:
     figure = go.Figure(go.Bar(
         x=table["part"], y=table["high"] - base, base=base,
         marker={"color": colours, "pattern": {"shape": shapes, "fgcolor": "white", "solidity": 0.3}},
-        text=[number(c) if end else f"{'+' if c > 0 else ''}{number(c)}"
+        text=[_level(c) if end else f"{'+' if c > 0 else ''}{number(c)}"
               for c, end in zip(table["change"], ends, strict=True)],
         textposition="outside", textfont={"color": INK}, cliponaxis=False, showlegend=False,
         hovertemplate="%{x}: %{text} USD/h<extra></extra>",
@@ -55,7 +55,8 @@ def build(found: Equilibrium) -> go.Figure:
     figure = titled(figure, finding(found), height=HEIGHT - 60)
     about = " (axis does not begin at 0)" if zoomed else ""
     return figure.update_layout(
-        xaxis_type="category", yaxis={"title_text": f"welfare (USD/h){about}", "range": [low, high]},
+        xaxis_type="category", yaxis={"title_text": f"welfare (USD/h){about}", "range": [low, high],
+                              "tickformat": ",.7~g"},
         bargap=0.35, margin_b=70,
     )  # fmt: skip
 
@@ -86,6 +87,11 @@ def finding(found: Equilibrium) -> str:
     return (
         f"The market loses {percent(lost)} of the planner's welfare, most of it by {_said(name)}{also}"
     )
+
+
+def _level(amount: float) -> str:
+    """Return a level to the dollar where it is many: parts are small beside it."""
+    return f"{amount:,.0f}".replace("-", "−") if abs(amount) >= 1000.0 else number(amount)
 
 
 def _said(name: str) -> str:
