@@ -15,7 +15,7 @@ from .fluid_plane import FluidMap, deadlines_of, selection_map, stakes_of
 from .frames import OUTSIDE_OFFER, short_names
 from .map_labels import MARGIN, region_labels
 from .notation import duration, number, percent, time_ticks
-from .solved_frames import View, drawn, offer_labels, sellers_by_revenue, solved_colours
+from .solved_frames import View, drawn, offer_labels, once, sellers_by_revenue, solved_colours
 from .template import HEIGHT, INK, label, rgba, titled
 
 _HOVER = (24, 20)
@@ -28,6 +28,10 @@ def data(found: Equilibrium) -> pd.DataFrame:
 
     Columns: task, deadline (s), stakes (USD), offer (the most chosen), share, on_time.
     """
+    return once(found, "fluid_map", lambda: _data(found))
+
+
+def _data(found: Equilibrium) -> pd.DataFrame:
     sel, names = found.selection, _names(found)
     frames = []
     for k, task in enumerate(found.market.tasks):

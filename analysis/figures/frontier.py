@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..equilibrium.solved import Equilibrium
 from .frames import effort_ranks, symbol
 from .notation import duration, number, percent
-from .solved_frames import View, drawn, offer_colours, offer_labels, sellers_by_revenue
+from .solved_frames import View, drawn, offer_colours, offer_labels, once, sellers_by_revenue
 from .template import HEIGHT, INK, MUTED, label, plain, titled
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,10 @@ def data(found: Equilibrium) -> pd.DataFrame:
     Columns: task, offer, price and cost (USD per mean task), accuracy, latency (s), share,
     frontier (whether no mixture of other offers is as accurate for less).
     """
+    return once(found, "frontier", lambda: _data(found))
+
+
+def _data(found: Equilibrium) -> pd.DataFrame:
     sel, st = found.selection, found.selection.setting
     frames = []
     for k, task in enumerate(found.market.tasks):

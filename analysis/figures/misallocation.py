@@ -16,7 +16,7 @@ from .fluid_plane import FluidMap, deadlines_of, selection_map, stakes_of
 from .frames import OUTSIDE_OFFER
 from .map_labels import MARGIN, region_labels
 from .notation import percent
-from .solved_frames import View, drawn
+from .solved_frames import View, drawn, once
 from .template import HEIGHT, label, titled
 
 KINDS = (
@@ -67,6 +67,10 @@ def data(found: Equilibrium) -> pd.DataFrame:
 
     Columns: task, deadline (s), stakes (USD), market, planner (offers), kind (of `KINDS`).
     """
+    return once(found, "misallocation", lambda: _data(found))
+
+
+def _data(found: Equilibrium) -> pd.DataFrame:
     names = np.array([*found.selection.setting.market.offers, OUTSIDE_OFFER], dtype=object)
     frames = []
     for k, task in enumerate(found.market.tasks):

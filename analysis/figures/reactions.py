@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from scipy.optimize import minimize_scalar
 
-from ..equilibrium.deviations import moved_to
+from ..equilibrium.deviations import moved_to, profit_curve
 from ..equilibrium.game import Floats, Game
 from ..equilibrium.held import best_held
 from ..equilibrium.solved import Equilibrium
 from .notation import number
-from .solved_frames import solved_colours
+from .solved_frames import once, solved_colours
 from .template import HEIGHT, INK, MUTED, OUTSIDE, escape, label, titled, undrawn
 
 _CURVE, _FIELD = 9, 6
-_WIDE = 1.8
-"""Rivals' prices are tried from the point's over this to the point's times this."""
+_WIDE, _NEAR = 1.8, 0.1
+"""Rivals' prices are tried from the point's over this to the point's times this; answers are refined so far about
+the best with delays held, in logarithms."""
 
 
 def pair_of(found: Equilibrium) -> tuple[int, int] | None:
@@ -36,6 +38,10 @@ def data(found: Equilibrium) -> pd.DataFrame:
     Columns: responder, rival (levers), rival_price, price (the best answer), both in the units of
     their levers. Others stay at the point; delays follow.
     """
+    return once(found, "reactions", lambda: _data(found))
+
+
+def _data(found: Equilibrium) -> pd.DataFrame:
     pair = pair_of(found)
     if pair is None:
         return pd.DataFrame()
@@ -56,14 +62,16 @@ def _about(price: float, count: int) -> Floats:
 
 
 def _answer(game: Game, prices: Floats, g: int) -> float:
-    """Return lever g's best price once delays have followed: held and solved for in turn."""
-    tried = prices
-    for _ in range(6):
-        best, _ = best_held(game, tried, g, game.solve(tried))
-        before, tried = float(tried[g]), moved_to(tried, g, best)
-        if abs(best / before - 1.0) < 1e-4:
-            break
-    return float(tried[g])
+    """Return lever g's best price: found with delays held, then near it with delays that follow."""
+    here = game.solve(prices)
+    near = np.log(best_held(game, prices, g, here)[0])
+
+    def loss(x: float) -> float:
+        return -float(profit_curve(game, prices, g, np.exp([x]), here, held=False)[0])
+
+    ends = (near - _NEAR, near + _NEAR)
+    found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 3e-4})
+    return float(np.exp(found.x))
 
 
 def build(found: Equilibrium) -> go.Figure:
@@ -153,7 +161,7 @@ def finding(found: Equilibrium) -> str:
     said = "follow" if min(slopes.values()) > 0 else "do not both follow"
     return (
         f"{one} and {other} {said} each other and meet at {prices}; for each 1% of the other, "
-        f"{one} moves {slopes[one]:.2f}% and {other} {slopes[other]:.2f}%".replace("-", "−")
+        f"{one} moves {number(slopes[one])}% and {other} {number(slopes[other])}%"
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +13,17 @@ from ...market.schema.market import Market
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .template import MUTED, OUTSIDE, label, palette
+
+
+T = TypeVar("T")
+
+
+def once(found: Equilibrium, what: str, make: Callable[[], T]) -> T:
+    """Return what several parts of a figure need, worked out once for each equilibrium."""
+    kept: dict[str, Any] = found.__dict__.setdefault("_drawn", {})
+    if what not in kept:
+        kept[what] = make()
+    return kept[what]  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
