@@ -171,8 +171,8 @@ def caption(found: Equilibrium) -> str:
     return (
         "The two sellers of different owners with the most revenue: for each price of one the best "
         "price of the other, all others at the point, once delays have followed. Where the lines "
-        "cross, neither gains by another price. Grey lines start at other prices and lead, dots "
-        f"first, a quarter of the way to where both would move at once.{unmet}"
+        "cross, neither gains by another price. Grey lines start at other prices and end in dots, a "
+        f"quarter of the way to where both would move at once.{unmet}"
     )
 
 
