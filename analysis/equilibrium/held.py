@@ -42,8 +42,10 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
         >>> from walras.market.schema.market import Market
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
-        ...        for n in "ab"]
+        >>> two = [
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... ]
         >>> game = game_of(Market(tasks=[ask], sellers=two))
         >>> exploitability(game, game.posted, game.solve(game.posted)).round(5).tolist()
         [0.00066, 0.00066]

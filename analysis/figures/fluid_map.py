@@ -146,7 +146,10 @@ def _shading(found: Equilibrium, seen: FluidMap) -> go.Heatmap:
     top = 1000.0 * len(won)
     for i, w in enumerate(won):
         colour = colours[order[int(w)]]
-        scale += [[1000.0 * i / top, rgba(colour, 0.06)], [(1000.0 * i + 999.0) / top, rgba(colour, 0.8)]]
+        scale += [
+            [1000.0 * i / top, rgba(colour, 0.06)],
+            [(1000.0 * i + 999.0) / top, rgba(colour, 0.8)],
+        ]
     scale.append([1.0, scale[-1][1]])
     return go.Heatmap(
         x=seen.deadlines.astype(np.float32), y=seen.stakes.astype(np.float32), z=z.T, zmin=0,
@@ -203,5 +206,3 @@ def plane_axes(seen: FluidMap) -> dict[str, Any]:
                   "ticktext": [number(d) for d in decades],
                   "title_text": "stakes: value of a right answer in time (USD)"},
     }  # fmt: skip
-
-

@@ -220,6 +220,8 @@ def stakes_of(selection: Selection, k: int, count: int = SIDE) -> Floats:
 
 
 def _about(seen: Floats, count: int) -> Floats:
-    low, high = (math.log10(float(x)) for x in (seen.min(), seen.max())) if len(seen) else (0.0, 0.0)
+    low, high = (
+        (math.log10(float(x)) for x in (seen.min(), seen.max())) if len(seen) else (0.0, 0.0)
+    )
     pad = max(_PAD, 0.5 * (_WIDE - (high - low)))
     return np.logspace(low - pad, high + pad, count)

@@ -62,7 +62,11 @@ def _baselines(found: Equilibrium, k: int, on: NDArray[np.int64]) -> pd.DataFram
     price, right, times = sel.charges.ask[k], st.right[k], sel.sojourn[k]
     worth, weight = _utilities(found, k, on)
     best = worth.argmax(axis=1)
-    gains = worth.max(axis=1) > 0.0 if found.market.tasks[k].outside_option else worth.max(axis=1) > -np.inf
+    gains = (
+        worth.max(axis=1) > 0.0
+        if found.market.tasks[k].outside_option
+        else worth.max(axis=1) > -np.inf
+    )
     each = np.bincount(best[gains], weight[gains], len(on))
     single = np.eye(len(on))[int((weight @ worth).argmax())]
     rows = []
@@ -105,7 +109,9 @@ def hull(price: Floats, right: Floats) -> list[int]:
             continue
         while len(kept) > 1:
             a, b = kept[-2], kept[-1]
-            if (right[b] - right[a]) * (price[i] - price[a]) > (right[i] - right[a]) * (price[b] - price[a]):
+            if (right[b] - right[a]) * (price[i] - price[a]) > (right[i] - right[a]) * (
+                price[b] - price[a]
+            ):
                 break
             kept.pop()
         kept.append(int(i))
@@ -127,12 +133,20 @@ def _view(found: Equilibrium, k: int, table: pd.DataFrame) -> View:
     base = table["offer"].str.startswith("(")
     offers, baselines = table[~base], table[base]
     money = found.selection.setting.money[k]
-    value = float(np.median(np.repeat(money.value, np.maximum(1, (1000 * money.weights).astype(int)))))
+    value = float(
+        np.median(np.repeat(money.value, np.maximum(1, (1000 * money.weights).astype(int))))
+    )
     loss = float(found.market.tasks[k].loss)
     free = offers["price"].to_numpy()[offers["price"].to_numpy() > 0]
     low = float(free.min()) if len(free) else 1e-6
     shown = offers.assign(x=offers["price"].clip(lower=low / 3.0))
-    xs = pd.concat([shown["x"], offers.loc[offers["cost"] > 0, "cost"], baselines.loc[baselines["price"] > 0, "price"]])
+    xs = pd.concat(
+        [
+            shown["x"],
+            offers.loc[offers["cost"] > 0, "cost"],
+            baselines.loc[baselines["price"] > 0, "price"],
+        ]
+    )
     x = [float(np.log10(xs.min())) - 0.15, float(np.log10(xs.max())) + 0.25]
     a = offers["accuracy"]
     span = max(float(a.max() - a.min()), 0.02)
@@ -153,7 +167,10 @@ def _view(found: Equilibrium, k: int, table: pd.DataFrame) -> View:
 def _bubbles(found: Equilibrium, shown: pd.DataFrame) -> list[go.Scatter]:
     """Return bubbles by seller: colour the seller, shape the effort, size the latency."""
     market = found.selection.setting.market
-    ranks, names = effort_ranks(market), dict(zip(market.offers, offer_labels(market), strict=False))
+    ranks, names = (
+        effort_ranks(market),
+        dict(zip(market.offers, offer_labels(market), strict=False)),
+    )
     colours = dict(zip(market.offers, offer_colours(found), strict=False))
     size = _size(shown["latency"].to_numpy())
     order = {name: i for i, name in enumerate(sellers_by_revenue(found))}
@@ -238,7 +255,9 @@ def _names(
     market = found.selection.setting.market
     names = dict(zip(market.offers, offer_labels(market), strict=False))
     order = shown.sort_values(["share"], ascending=False)
-    order = pd.concat([order.head(5), order[order["frontier"]]]).drop_duplicates("offer").head(_NAMED)
+    order = (
+        pd.concat([order.head(5), order[order["frontier"]]]).drop_duplicates("offer").head(_NAMED)
+    )
     order = pd.concat([baselines.assign(x=baselines["price"]), order])
     names |= {o: f"<i>{o.strip('()')}</i>" for o in baselines["offer"]}
     placed: list[tuple[float, float, float]] = []
@@ -246,7 +265,7 @@ def _names(
     for row in order.itertuples():
         px = 535.0 * (np.log10(row.x) - x[0]) / (x[1] - x[0])
         py = 480.0 * (row.accuracy - y[0]) / (y[1] - y[0])
-        wide = 6.4 * len(plain(names[row.offer]).replace('<i>', '').replace('</i>', ''))
+        wide = 6.4 * len(plain(names[row.offer]).replace("<i>", "").replace("</i>", ""))
         for dy in (20.0, -20.0, 34.0, -34.0, 48.0, -48.0):
             clear = all(abs(py + dy - b) > 13 or abs(px - a) > (wide + w) / 2 for a, b, w in placed)
             if clear and 0 < py + dy < 480:
@@ -265,7 +284,9 @@ def finding(found: Equilibrium) -> str:
     """Say in one sentence whether what is chosen lies on the frontier."""
     table = data(found)
     offers = table[~table["offer"].str.startswith("(")]
-    arrivals = dict(zip([t.name for t in found.market.tasks], found.selection.arrivals, strict=True))
+    arrivals = dict(
+        zip([t.name for t in found.market.tasks], found.selection.arrivals, strict=True)
+    )
     weight = offers["share"] * offers["task"].map(arrivals)
     on = float(weight[offers["frontier"]].sum() / max(weight.sum(), 1e-300))
     first = found.market.tasks[0].name

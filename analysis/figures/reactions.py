@@ -24,7 +24,10 @@ the best with delays held, in logarithms."""
 def pair_of(found: Equilibrium) -> tuple[int, int] | None:
     """Return the two levers of different owners with the most revenue, or None if one owns all."""
     game, sel = found.point.game, found.selection
-    of = [int(game.setting.seller_of[np.flatnonzero(game.group == g)[0]]) for g in range(len(game.levers))]
+    of = [
+        int(game.setting.seller_of[np.flatnonzero(game.group == g)[0]])
+        for g in range(len(game.levers))
+    ]
     order = sorted(range(len(of)), key=lambda g: -float(sel.revenue[of[g]]))
     for g in order[1:]:
         if game.player[g] != game.player[order[0]]:
@@ -53,7 +56,10 @@ def _data(found: Equilibrium) -> pd.DataFrame:
             rows.append((game.levers[g], game.levers[h], float(price), answer))
     out = pd.DataFrame(rows, columns=["responder", "rival", "rival_price", "price"])
     units = dict(zip(found.levers["lever"], found.levers["unit"], strict=True))
-    out.attrs["units"] = {"price": units[game.levers[pair[0]]], "rival_price": units[game.levers[pair[1]]]}
+    out.attrs["units"] = {
+        "price": units[game.levers[pair[0]]],
+        "rival_price": units[game.levers[pair[1]]],
+    }
     return out
 
 
@@ -167,12 +173,12 @@ def finding(found: Equilibrium) -> str:
 
 def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
-    unmet = "" if found.point.converged else " The solver did not converge: curves may not meet there."
+    unmet = (
+        "" if found.point.converged else " The solver did not converge: curves may not meet there."
+    )
     return (
         "The two sellers of different owners with the most revenue: for each price of one the best "
         "price of the other, all others at the point, once delays have followed. Where the lines "
         "cross, neither gains by another price. Grey lines start at other prices and end in dots, a "
         f"quarter of the way to where both would move at once.{unmet}"
     )
-
-

@@ -69,7 +69,10 @@ def offer_labels(market: Market) -> list[str]:
 def offer_colours(found: Equilibrium) -> list[str]:
     """Return the colour of each offer's seller in the market's order and, last, of no offer."""
     colours = solved_colours(found)
-    return [*(colours[o.rpartition("/")[0]] for o in found.selection.setting.market.offers), OUTSIDE]
+    return [
+        *(colours[o.rpartition("/")[0]] for o in found.selection.setting.market.offers),
+        OUTSIDE,
+    ]
 
 
 def drawn(views: Sequence[View], **menu: Any) -> go.Figure:
@@ -91,7 +94,9 @@ def drawn(views: Sequence[View], **menu: Any) -> go.Figure:
     for view in views:
         shown = [other is view for other in views for _ in other.traces]
         change = {"annotations": view.notes, **view.layout}
-        buttons.append({"label": view.label, "method": "update", "args": [{"visible": shown}, change]})
+        buttons.append(
+            {"label": view.label, "method": "update", "args": [{"visible": shown}, change]}
+        )
     place = {"x": 1.01, "xanchor": "left", "y": 0.0, "yanchor": "bottom", **menu}
     figure.update_layout(updatemenus=[{
         "buttons": buttons, "direction": "down", "bgcolor": "white", "bordercolor": MUTED,

@@ -42,14 +42,20 @@ def _data(found: Equilibrium) -> pd.DataFrame:
         if row.offer not in offers or not np.isfinite(row.value):
             continue
         k, o = tasks.index(row.task), offers.index(row.offer)
-        if row.metric == "sojourn" and (o == len(offers) - 1 or served.get((row.task, row.offer), 0) < _FEW):
+        if row.metric == "sojourn" and (
+            o == len(offers) - 1 or served.get((row.task, row.offer), 0) < _FEW
+        ):
             continue
         n = 0 if pd.isna(row.n) else int(row.n)
         low, high = Estimate(float(row.value), float(row.se), n, n - 1).interval()
-        rows.append((row.metric, row.task, row.offer, float(fluid[row.metric][k, o]), row.value, low, high))
+        rows.append(
+            (row.metric, row.task, row.offer, float(fluid[row.metric][k, o]), row.value, low, high)
+        )
     columns = ["measure", "task", "offer", "fluid", "events", "low", "high"]
     out = pd.DataFrame(rows, columns=columns).assign(exact=not found.approximate)
-    out.attrs["units"] = dict.fromkeys(("fluid", "events", "low", "high"), "ratio for shares, s for times")
+    out.attrs["units"] = dict.fromkeys(
+        ("fluid", "events", "low", "high"), "ratio for shares, s for times"
+    )
     return out
 
 
@@ -69,16 +75,23 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
         names: labels of offers.
     """
     if "low" not in table:
-        table = table.assign(low=table["events"] - 1.96 * table["se"], high=table["events"] + 1.96 * table["se"])
+        table = table.assign(
+            low=table["events"] - 1.96 * table["se"], high=table["events"] + 1.96 * table["se"]
+        )
     measures = list(dict.fromkeys(table["measure"]))
     titles = [dict(_MEASURES).get(m, m) for m in measures]
-    figure = go.Figure().set_subplots(1, len(measures), horizontal_spacing=0.12, subplot_titles=[escape(t) for t in titles])
+    figure = go.Figure().set_subplots(
+        1, len(measures), horizontal_spacing=0.12, subplot_titles=[escape(t) for t in titles]
+    )
     for i, measure in enumerate(measures, start=1):
         rows = table[table["measure"] == measure]
         rows = rows[(rows["fluid"] > 0) & (rows["events"] > 0)]
         if rows.empty:
             continue
-        ends = [float(rows[["fluid", "events"]].min().min()) / 1.4, float(rows[["fluid", "events"]].max().max()) * 1.4]
+        ends = [
+            float(rows[["fluid", "events"]].min().min()) / 1.4,
+            float(rows[["fluid", "events"]].max().max()) * 1.4,
+        ]
         figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": INK, "width": 1, "dash": "dot"},
                            showlegend=False, hoverinfo="skip", row=1, col=i)  # fmt: skip
         inside = (rows["low"] <= rows["fluid"]) & (rows["fluid"] <= rows["high"])
@@ -96,8 +109,24 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
                 hovertemplate="%{text}<br>fluid %{x:.4g}, events %{y:.4g}<extra></extra>",
             )  # fmt: skip
         log = [float(v) for v in np.log10(ends)]
-        figure.update_xaxes(type="log", range=log, dtick=1, title_text="fluid market", row=1, col=i)
-        figure.update_yaxes(type="log", range=log, dtick=1, title_text="event market", row=1, col=i)
+        figure.update_xaxes(
+            type="log",
+            range=log,
+            dtick=1,
+            exponentformat="power",
+            title_text="fluid market",
+            row=1,
+            col=i,
+        )
+        figure.update_yaxes(
+            type="log",
+            range=log,
+            dtick=1,
+            exponentformat="power",
+            title_text="event market",
+            row=1,
+            col=i,
+        )
     return figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0.0}, margin_b=90)
 
 

@@ -63,7 +63,9 @@ def build(found: Equilibrium) -> go.Figure:
 
 def _range(table: pd.DataFrame) -> tuple[float, float, bool]:
     """Return the axis and whether it is zoomed in on the parts."""
-    levels = pd.concat([table["low"].iloc[1:-1], table["high"].iloc[1:-1], table["high"].iloc[[0, -1]]])
+    levels = pd.concat(
+        [table["low"].iloc[1:-1], table["high"].iloc[1:-1], table["high"].iloc[[0, -1]]]
+    )
     low, high = float(levels.min()), float(levels.max())
     wide = high - low
     if low <= 0.0 or wide > _FULL * high or wide == 0.0:
@@ -84,9 +86,7 @@ def finding(found: Equilibrium) -> str:
     name = max(gap.parts, key=lambda n: gap.parts[n])
     gains = [n for n, part in gap.parts.items() if part < -1e-3 * abs(gap.planner - gap.market)]
     also = f"; {gains[0]} makes up for some of it" if gains else ""
-    return (
-        f"The market loses {percent(lost)} of the planner's welfare, most of it by {_said(name)}{also}"
-    )
+    return f"The market loses {percent(lost)} of the planner's welfare, most of it by {_said(name)}{also}"
 
 
 def _level(amount: float) -> str:
@@ -95,12 +95,18 @@ def _level(amount: float) -> str:
 
 
 def _said(name: str) -> str:
-    return {"mark-up": "mark-ups", "search": "search", "information": "poor information"}.get(name, name)
+    return {"mark-up": "mark-ups", "search": "search", "information": "poor information"}.get(
+        name, name
+    )
 
 
 def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
-    rough = "" if found.gap.converged else " Not all markets behind the parts were solved: they are rough."
+    rough = (
+        ""
+        if found.gap.converged
+        else " Not all markets behind the parts were solved: they are rough."
+    )
     return (
         "Welfare is buyers' surplus, profits and the platform's revenue. Each part is what one "
         "friction costs, averaged over all orders in which frictions may come (Shapley 1953): parts "
