@@ -20,9 +20,15 @@ from walras import listing
 from walras.analysis.equilibrium.held import along, best_held, exploitability
 from walras.analysis.equilibrium.solved import HOUR, Equilibrium, equilibrium
 from walras.analysis.equilibrium_report import banner, render, save_tables
-from walras.analysis.figures import EQUILIBRIA
+from walras.analysis.figures import (
+    EQUILIBRIA,
+    frontier,
+    misallocation,
+    reactions,
+    theory,
+    waterfall,
+)
 from walras.analysis.figures import exploitability as f5
-from walras.analysis.figures import frontier, misallocation, reactions, waterfall
 from walras.analysis.figures.fluid_plane import deadlines_of, selection_map, stakes_of
 from walras.analysis.figures.solved_frames import solved_colours
 from walras.market.schema.market import Market
@@ -240,16 +246,16 @@ def test_a_seller_has_one_colour(found: Equilibrium) -> None:
                 assert trace.marker.color == colours[trace.name]
 
 
-def test_names_are_never_markup() -> None:
-    plain = duo()
-    odd = plain.sellers[1].model_copy(update={"name": HOSTILE})  # a spec would not take it
-    market = plain.model_copy(update={"sellers": (plain.sellers[0], odd)})
-    found = equilibrium(market, certificate=False, prices="posted")
-    for figure in EQUILIBRIA.values():
-        texts = list(strings(figure.builder(found).to_plotly_json()))
-        assert not [text for text in texts if "<b>&x" in text]
-    page = render(found)
+def test_text_is_never_markup(found: Equilibrium) -> None:
+    """Names of a spec cannot be markup; what a run or a file says of itself can."""
+    market = found.market.model_copy(update={"question": HOSTILE})
+    page = render(replace(found, market=market, manifest={"command": HOSTILE}))
     assert "<b>&x" not in page
+    assert "&lt;b&gt;&amp;x" in page
+    drawn = theory.draw(pd.DataFrame({
+        "measure": HOSTILE, "task": HOSTILE, "offer": HOSTILE, "fluid": [0.5], "events": 0.4, "se": 0.1,
+    }))  # fmt: skip
+    assert not [text for text in strings(drawn.to_plotly_json()) if "<b>&x" in text]
 
 
 def test_one_owner_and_one_class_are_drawn_too() -> None:

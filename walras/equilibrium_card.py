@@ -29,10 +29,7 @@ def card(found: Equilibrium, folder: str, command: str, width: int = 80) -> Rend
     """
     verdict = found.certificate.verdict if found.certificate else "undecided"
     title = f"{plain(found.market.name)}  equilibrium in prices"
-    parts: list[RenderableType] = [
-        Text(title, style="bold"),
-        Text(found.text, style=STYLES[verdict]),
-    ]
+    parts: list[RenderableType] = [Text(title, style="bold"), Text(found.text, style=STYLES[verdict])]
     parts += [Text(line) for line in _solved(found)]
     parts += ["", _levers(found, width), "", _offers(found, width), ""]
     parts += [Text(line) for line in _welfare(found)]
@@ -76,11 +73,7 @@ def _levers(found: Equilibrium, width: int) -> Text:
     ]  # fmt: skip
     header = ("seller", "posted", "price", "unit", "mark-up", "profit USD/h", "load", "wait")
     text = table(header, rows[:_LEVERS], width)
-    return (
-        text.append(f"\n{len(rows) - _LEVERS} more are in the report")
-        if len(rows) > _LEVERS
-        else text
-    )
+    return text.append(f"\n{len(rows) - _LEVERS} more are in the report") if len(rows) > _LEVERS else text
 
 
 def _offers(found: Equilibrium, width: int) -> Text:

@@ -84,7 +84,9 @@ def _promising(
     return [(float(grid[i]), float(hope[i])) for i in np.argsort(-hope)[:_TRIED]]
 
 
-def _solved(game: Game, prices: Floats, selection: Selection, g: int, price: float) -> Deviation:
+def _solved(
+    game: Game, prices: Floats, selection: Selection, g: int, price: float
+) -> Deviation:
     """Return what another price of lever g gains once delays have followed."""
     w, moved = game.player[g], moved_to(prices, g, price)
     after = game.solve(moved, selection)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...market.fluid.solve import Selection
 from .deviations import price_grid, profit_curve
 from .game import Floats, Game
-from ...market.fluid.solve import Selection
 
 _ROUNDS, _FINE = 4, 9
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...market.fluid.population import strata
 from ...market.fluid.expectations import TIMELY
+from ...market.fluid.population import strata
 from ...market.fluid.selection import CHANCE, Response
 from ...market.fluid.solve import Selection
 from ...market.schema.demand import TaskClass

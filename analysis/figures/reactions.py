@@ -13,7 +13,7 @@ from ..equilibrium.held import best_held
 from ..equilibrium.solved import Equilibrium
 from .notation import number
 from .solved_frames import once, solved_colours
-from .template import HEIGHT, INK, MUTED, OUTSIDE, escape, label, titled, undrawn
+from .template import INK, MUTED, OUTSIDE, escape, label, titled, undrawn
 
 _CURVE, _FIELD = 9, 6
 _WIDE, _NEAR = 1.8, 0.1

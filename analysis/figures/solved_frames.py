@@ -14,7 +14,6 @@ from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .template import MUTED, OUTSIDE, label, palette
 
-
 T = TypeVar("T")
 
 
