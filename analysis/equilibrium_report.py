@@ -14,6 +14,7 @@ from .equilibrium.solved import HOUR, Equilibrium
 from .figures import EQUILIBRIA
 from .figures.frames import short_names
 from .figures.notation import duration, number, percent
+from .figures.solved_frames import rows_of
 from .page import fill, flat, panels_of
 from .report_tables import Table, parameters
 
@@ -104,8 +105,8 @@ def answer(found: Equilibrium) -> list[str]:
         kind = "certified" if found.certified else "not certified"
         solved = "Prices are solved" if point.converged else "Prices did not settle"
         first = (
-            f"{solved} and {kind}: the median price is {number(float(ratio))} times the posted one, "
-            f"with a mark-up of {percent(float(levers['markup'].median()))} of the price."
+            f"{solved} and {kind}: the median price is {number(float(ratio))} times the "
+            f"posted one, with a mark-up of {percent(float(levers['markup'].median()))} of it."
         )
     else:
         gain = found.posted_deviation
@@ -116,7 +117,7 @@ def answer(found: Equilibrium) -> list[str]:
     for task in found.market.tasks:
         mine = offers[offers["task"] == task.name]
         if len(mine):
-            top = mine.loc[mine["share"].idxmax()]
+            top = mine.iloc[int(mine["share"].argmax())]
             lead.append(f"{names.get(top['offer'], top['offer'])} leads {task.name} "
                         f"({percent(float(top['share']))})")  # fmt: skip
     second = (
@@ -126,8 +127,8 @@ def answer(found: Equilibrium) -> list[str]:
     most = max(parts, key=lambda n: parts[n]) if parts else ""
     loss = f"; most of what is missing is due to {most}" if most else ""
     third = (
-        f"The market makes {number(m['welfare'])} USD/h of welfare, {m['welfare_share']:.2%} of what "
-        f"the planner would{loss}."
+        f"The market makes {number(m['welfare'])} USD/h of welfare, {m['welfare_share']:.2%} of "
+        f"what the planner would{loss}."
     )
     return [first, second, third]
 
@@ -170,9 +171,10 @@ def _levers(found: Equilibrium) -> Table:
         "wait",
     ]
     rows = [
-        [r.lever, r.owner, number(r.posted), f"{r.price:.4g}", r.unit, number(r.unit_cost), _share(r.markup),
-         number(r.profit), _share(r.load), duration(r.wait) if r.wait > 1e-9 else "0"]
-        for r in found.levers.itertuples()
+        [r.lever, r.owner, number(r.posted), f"{r.price:.4g}", r.unit, number(r.unit_cost),
+         _share(r.markup), number(r.profit), _share(r.load),
+         duration(r.wait) if r.wait > 1e-9 else "0"]
+        for r in rows_of(found.levers)
     ]  # fmt: skip
     return Table(head, rows)
 
@@ -190,9 +192,10 @@ def _offers(found: Equilibrium) -> Table:
         "late",
     ]
     rows = [
-        [r.task, r.offer, _share(r.share), _share(r.planner), number(r.price), number(r.cost), _share(r.markup),
-         duration(r.sojourn) if math.isfinite(r.sojourn) else "–", _share(1.0 - r.on_time)]
-        for r in found.offers.itertuples()
+        [r.task, r.offer, _share(r.share), _share(r.planner), number(r.price), number(r.cost),
+         _share(r.markup), duration(r.sojourn) if math.isfinite(r.sojourn) else "–",
+         _share(1.0 - r.on_time)]
+        for r in rows_of(found.offers)
     ]  # fmt: skip
     return Table(head, rows)
 
@@ -215,9 +218,10 @@ def _deviations(found: Equilibrium) -> Table:
     )
     head = ["player", "deviation", "gain", "95% bounds", "USD/h", "replications", "state"]
     rows = [
-        [str(r.player), str(r.deviation), _signed(r.gain), f"{_signed(r.lower)} to {_signed(r.upper)}",
-         number(r.gain_usd), number(r.replications), str(r.state)]
-        for r in table.itertuples()
+        [str(r.player), str(r.deviation), _signed(r.gain),
+         f"{_signed(r.lower)} to {_signed(r.upper)}", number(r.gain_usd),
+         number(r.replications), str(r.state)]
+        for r in rows_of(table)
     ]  # fmt: skip
     return Table(head, rows)
 

@@ -253,7 +253,8 @@ def test_text_is_never_markup(found: Equilibrium) -> None:
     assert "<b>&x" not in page
     assert "&lt;b&gt;&amp;x" in page
     drawn = theory.draw(pd.DataFrame({
-        "measure": HOSTILE, "task": HOSTILE, "offer": HOSTILE, "fluid": [0.5], "events": 0.4, "se": 0.1,
+        "measure": HOSTILE, "task": HOSTILE, "offer": HOSTILE, "fluid": [0.5],
+        "events": 0.4, "se": 0.1,
     }))  # fmt: skip
     assert not [text for text in strings(drawn.to_plotly_json()) if "<b>&x" in text]
 
@@ -276,7 +277,8 @@ def test_the_report_says_the_answer_first_and_opens_offline(found: Equilibrium) 
     assert html.count("* plotly.js v") == 1
     body = html[html.index("<body>") :]
     places = [body.index(t) for t in (
-        'role="alert"', 'class="answer"', 'id="F1"', "<h2>Key numbers", "<h2>Prices", "<h2>Who serves",
+        'role="alert"', 'class="answer"', 'id="F1"', "<h2>Key numbers", "<h2>Prices",
+        "<h2>Who serves",
         "<h2>Welfare", "<h2>Certificate", "<h2>Approximations", "<h2>Parameters", "<h2>Provenance",
     )]  # fmt: skip
     assert places == sorted(places)

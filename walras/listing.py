@@ -35,7 +35,8 @@ def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
     from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
 
-    rows = [{"name": f.id, "about": f.question} for f in (*FIGURES.values(), *COMPARISONS.values())]
+    rows = [{"name": f.id, "about": f.question} for f in FIGURES.values()]
+    rows += [{"name": f.id, "about": f.question} for f in COMPARISONS.values()]
     return rows + [
         {"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()
     ]

@@ -90,6 +90,6 @@ def along(game: Game, path: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _common(game: Game, path: Floats, g: int) -> Floats:
-    """Return prices of lever g that stand for all constant ones: about the last, and those played."""
+    """Return prices of lever g that stand for all constant ones: those played, and others."""
     grid = np.concatenate([path[:, g], price_grid(game, path[-1], g)])
     return np.asarray(np.unique(grid))

@@ -46,7 +46,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result, a comparison or an equilibrium; the title says what this run answers.
+        builder: draws it from a result, a comparison or an equilibrium; the title says what that
+            answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.

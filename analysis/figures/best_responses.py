@@ -84,8 +84,8 @@ def build(found: Equilibrium) -> go.Figure:
         figure.update_yaxes(type="log", range=ends, row=row, col=1, dtick=1,
                             title_text=f"price ({unit})")  # fmt: skip
         end_labels(figure, labels, row, ends, HEIGHT / len(units) - 90)
-    figure.update_xaxes(range=[-0.3, last + 1.3], title_text="round of best responses (0: posted; the "
-                        "last: solved)", row=len(units), col=1)  # fmt: skip
+    rounds = "round of best responses (0: posted; the last: solved)"
+    figure.update_xaxes(range=[-0.3, last + 1.3], title_text=rounds, row=len(units), col=1)
     figure = titled(figure, finding(found))
     return figure.update_layout(
         margin_r=24 + room_for(map(label, shown)),
@@ -127,7 +127,8 @@ def finding(found: Equilibrium) -> str:
     shown = [game.levers.index(name) for name in _shown(found)]
     moved = prices[shown] / game.posted[shown]
     where = "rise" if (moved > 1).all() else "fall" if (moved < 1).all() else "move"
-    said = f"Of those who serve most, prices {where} to {number(float(np.median(moved)))} times the posted"
+    times = number(float(np.median(moved)))
+    said = f"Of those who serve most, prices {where} to {times} times the posted"
     if found.joint is not None:
         more = found.joint.prices[shown] / prices[shown]
         said += f"; together owners would ask {number(float(np.median(more)))} times as much again"
@@ -139,7 +140,8 @@ def caption(found: Equilibrium) -> str:
     joint = "" if found.joint is not None else " Joint-profit prices were not solved for."
     return (
         "From the posted prices, sellers answer each other one after the other with the best price "
-        f"to some per cent, delays held in each round; the last point is the solved one. The {MAIN_SELLERS} "
-        "sellers who serve most; the data have all. Dashed: the solved (Nash) price; dash-dotted: "
-        f"the price if all owners maximised the sum of their profits; dotted: marginal cost.{joint}"
+        "to some per cent, delays held in each round; the last point is the solved one. The "
+        f"{MAIN_SELLERS} sellers who serve most; the data have all. Dashed: the solved (Nash) price; "
+        f"dash-dotted: the price if all owners maximised the sum of their profits; "
+        f"dotted: marginal cost.{joint}"
     )

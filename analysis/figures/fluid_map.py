@@ -1,4 +1,4 @@
-"""F1 of an equilibrium: who is chosen for which deadline and which stakes, from the fluid market."""
+"""F1 of an equilibrium: who is chosen for which deadline and stakes, from the fluid market."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def finding(found: Equilibrium) -> str:
     k = int(sel.share[np.arange(len(tops)), tops].argmax())
     share = percent(float(sel.share[k, tops[k]]))
     if len(set(lead)) == 1:
-        return f"{lead[k]} leads in all {len(tasks)} task classes, most clearly in {tasks[k]} ({share})"
+        all_ = f"{lead[k]} leads in all {len(tasks)} task classes"
+        return f"{all_}, most clearly in {tasks[k]} ({share})"
     sure = f"the surest win is {lead[k]} in {tasks[k]} ({share})"
     return f"{len(set(lead))} different offers lead in the {len(tasks)} task classes; {sure}"
 

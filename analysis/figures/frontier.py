@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from ..equilibrium.solved import Equilibrium
 from .frames import effort_ranks, symbol
 from .notation import duration, number, percent
-from .solved_frames import View, drawn, offer_colours, offer_labels, once, sellers_by_revenue
-from .template import HEIGHT, INK, MUTED, label, plain, titled
+from .solved_frames import (
+    View, drawn, offer_colours, offer_labels, once, rows_of, sellers_by_revenue,
+)from .template import HEIGHT, INK, MUTED, label, plain, titled
 
 Floats = NDArray[np.float64]
 _BUBBLE = (7.0, 34.0)
@@ -184,7 +186,7 @@ def _bubbles(found: Equilibrium, shown: pd.DataFrame) -> list[go.Scatter]:
                     "opacity": 0.85, "line": {"width": 1, "color": "white"},
                     "symbol": [symbol(ranks[o]) for o in rows["offer"]]},
             text=[f"{names[r.offer]}: {percent(r.accuracy)} right, {number(r.price)} USD, "
-                  f"{duration(r.latency)}, chosen by {percent(r.share)}" for r in rows.itertuples()],
+                  f"{duration(r.latency)}, chosen by {percent(r.share)}" for r in rows_of(rows)],
             hovertemplate="%{text}<extra></extra>",
         ))  # fmt: skip
     return traces
@@ -200,8 +202,7 @@ def _edge(offers: pd.DataFrame, x: list[float]) -> go.Scatter:
     """Return the frontier: mixtures of two offers are lines in price, curves on this axis."""
     edge = offers[offers["frontier"]].sort_values("price")
     price, right = edge["price"].to_numpy(), edge["accuracy"].to_numpy()
-    inner = np.concatenate([np.linspace(a, b, 40) for a, b in zip(price[:-1], price[1:], strict=True)]
-                           or [price])  # fmt: skip
+    inner = np.concatenate([np.linspace(a, b, 40) for a, b in pairwise(price)] or [price])
     at = np.maximum(inner, 10.0 ** x[0])
     return go.Scatter(
         x=at, y=np.interp(inner, price, right), mode="lines", name="frontier of mixtures",
@@ -228,11 +229,11 @@ def _indifference(
     best = (value + loss) * shown["accuracy"] - shown["price"]
     step = (value + loss) * (y[1] - y[0]) / _LEVELS
     top, at = float(best.max()), np.linspace(x[0], x[1], 120)
-    parts = []
+    parts: list[Floats] = []
     for i in range(-1, _LEVELS):
         right = (10.0**at + top - i * step) / (value + loss) if value + loss > 0 else at * np.nan
-        parts += [np.vstack([10.0**at, right]), [[np.nan], [np.nan]]]
-    line = np.hstack(parts)
+        parts += [np.vstack([10.0**at, right]), np.full((2, 1), np.nan)]
+    line = np.concatenate(parts, axis=1)
     return go.Scatter(
         x=line[0], y=line[1], mode="lines", line={"color": MUTED, "width": 1, "dash": "dot"},
         name="median buyer as well off", hoverinfo="skip",
@@ -262,7 +263,7 @@ def _names(
     names |= {o: f"<i>{o.strip('()')}</i>" for o in baselines["offer"]}
     placed: list[tuple[float, float, float]] = []
     notes: list[dict[str, Any]] = []
-    for row in order.itertuples():
+    for row in rows_of(order):
         px = 535.0 * (np.log10(row.x) - x[0]) / (x[1] - x[0])
         py = 480.0 * (row.accuracy - y[0]) / (y[1] - y[0])
         wide = 6.4 * len(plain(names[row.offer]).replace("<i>", "").replace("</i>", ""))
@@ -305,7 +306,7 @@ def caption(found: Equilibrium) -> str:
         "longer the answer takes (logarithmic, from the quickest to the slowest of the class); the "
         "shape tells the effort. The thin line leads to what serving costs. The black line is the "
         "convex hull: what mixtures of two offers reach. Along a dotted line the median buyer is "
-        "as well off, delays and tastes apart. Oracle: the best offer for each task's own deadline, "
-        "value and delay cost; best single: one offer for all; random: any. An offer for nothing "
-        "stands at the left edge."
+        "as well off, delays and tastes apart. Oracle: the best offer for each task's own "
+        "deadline, value and delay cost; best single: one offer for all; random: any. An offer for "
+        "nothing stands at the left edge."
     )

@@ -132,7 +132,7 @@ def finding(found: Equilibrium) -> str:
     if wrong.empty:
         return f"{would}, though the same offer leads at every deadline and stakes"
     worst = wrong.groupby(["task", "kind"]).size()
-    task, kind = worst.idxmax()
+    task, kind = worst.index[int(worst.argmax())]
     area = percent(float(worst.max()) / float((table["task"] == task).sum()))
     return f"{would}; on the map, most differs in {task}: {kind} on {area} of it"
 

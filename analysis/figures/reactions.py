@@ -17,8 +17,8 @@ from .template import INK, MUTED, OUTSIDE, escape, label, titled, undrawn
 
 _CURVE, _FIELD = 9, 6
 _WIDE, _NEAR = 1.8, 0.1
-"""Rivals' prices are tried from the point's over this to the point's times this; answers are refined so far about
-the best with delays held, in logarithms."""
+"""Rivals' prices are tried from the point's over this to the point's times this; answers are
+refined so far about the best with delays held, in logarithms."""
 
 
 def pair_of(found: Equilibrium) -> tuple[int, int] | None:
@@ -90,11 +90,13 @@ def build(found: Equilibrium) -> go.Figure:
     names = game.levers[g], game.levers[h]
     figure = go.Figure()
     x, y = _arrows(game, at, g, h)
-    figure.add_scatter(x=x, y=y, mode="lines", line={"color": OUTSIDE, "width": 1}, name="both answer",
-                       hoverinfo="skip")  # fmt: skip
     figure.add_scatter(
-        x=x[1::3], y=y[1::3], mode="markers", marker={"color": OUTSIDE, "size": 5}, showlegend=False,
+        x=x, y=y, mode="lines", line={"color": OUTSIDE, "width": 1}, name="both answer",
         hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=x[1::3], y=y[1::3], mode="markers", marker={"color": OUTSIDE, "size": 5},
+        showlegend=False, hoverinfo="skip",
     )  # fmt: skip
     for me, dash in zip(names, ("solid", "dash"), strict=True):
         rows = table[table["responder"] == me]
@@ -179,6 +181,6 @@ def caption(found: Equilibrium) -> str:
     return (
         "The two sellers of different owners with the most revenue: for each price of one the best "
         "price of the other, all others at the point, once delays have followed. Where the lines "
-        "cross, neither gains by another price. Grey lines start at other prices and end in dots, a "
-        f"quarter of the way to where both would move at once.{unmet}"
+        "cross, neither gains by another price. Grey lines start at other prices and end in dots, "
+        f"a quarter of the way to where both would move at once.{unmet}"
     )

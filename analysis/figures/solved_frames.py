@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from ...market.schema.market import Market
@@ -40,6 +41,11 @@ class View:
     traces: list[go.BaseTraceType]
     notes: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """Return the rows of a table as tuples with names."""
+    return list(table.itertuples())
 
 
 def sellers_by_revenue(found: Equilibrium) -> list[str]:

@@ -10,10 +10,14 @@ from ...scenarios.estimates import Estimate
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .notation import percent
-from .solved_frames import once
+from .solved_frames import once, rows_of
 from .template import HEIGHT, INK, OKABE_ITO, escape, titled, undrawn
 
 _MEASURES = (("share", "share of its class"), ("sojourn", "time to the answer (s)"))
+_LOOKS = (
+    (True, OKABE_ITO[0], "circle", "in the 95% interval"),
+    (False, OKABE_ITO[5], "diamond-open", "outside it"),
+)
 _FEW = 30
 """Tasks served in the run below which an offer's time is not compared."""
 
@@ -35,10 +39,10 @@ def _data(found: Equilibrium) -> pd.DataFrame:
     tasks = [task.name for task in found.market.tasks]
     offers = [*found.selection.setting.market.offers, OUTSIDE_OFFER]
     fluid = {"share": found.selection.share, "sojourn": found.selection.sojourn}
-    served = found.simulated.summary()
-    served = served[served["metric"] == "served"].set_index(["task", "offer"])["value"]
+    counts = found.simulated.summary().query("metric == 'served'")
+    served = counts.set_index(["task", "offer"])["value"]
     rows = []
-    for row in summary.itertuples():
+    for row in rows_of(summary):
         if row.offer not in offers or not np.isfinite(row.value):
             continue
         k, o = tasks.index(row.task), offers.index(row.offer)
@@ -92,20 +96,21 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
             float(rows[["fluid", "events"]].min().min()) / 1.4,
             float(rows[["fluid", "events"]].max().max()) * 1.4,
         ]
-        figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": INK, "width": 1, "dash": "dot"},
-                           showlegend=False, hoverinfo="skip", row=1, col=i)  # fmt: skip
+        figure.add_scatter(x=ends, y=ends, mode="lines", row=1, col=i,
+                           line={"color": INK, "width": 1, "dash": "dot"},
+                           showlegend=False, hoverinfo="skip")  # fmt: skip
         inside = (rows["low"] <= rows["fluid"]) & (rows["fluid"] <= rows["high"])
-        for held, colour, shape, name in ((True, OKABE_ITO[0], "circle", "in the 95% interval"),
-                                          (False, OKABE_ITO[5], "diamond-open", "outside it")):  # fmt: skip
+        for held, colour, shape, name in _LOOKS:
             some = rows[inside == held]
             figure.add_scatter(
                 x=some["fluid"], y=some["events"], mode="markers", name=name, showlegend=i == 1,
-                legendgroup=name, row=1, col=i, marker={"color": colour, "symbol": shape, "size": 8},
+                legendgroup=name, row=1, col=i,
+                marker={"color": colour, "symbol": shape, "size": 8},
                 error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
                          "array": (some["high"] - some["events"]).fillna(0.0),
                          "arrayminus": (some["events"] - some["low"]).clip(lower=0.0).fillna(0.0)},
                 text=[f"{escape(r.task)}: {escape((names or {}).get(r.offer, r.offer))}"
-                      for r in some.itertuples()] if "offer" in some else None,
+                      for r in rows_of(some)] if "offer" in some else None,
                 hovertemplate="%{text}<br>fluid %{x:.4g}, events %{y:.4g}<extra></extra>",
             )  # fmt: skip
         log = [float(v) for v in np.log10(ends)]
@@ -147,12 +152,12 @@ def finding(found: Equilibrium) -> str:
 
 def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
-    why = f" The fluid market is approximate here: {'; '.join(found.approximate)}." if found.approximate else (
-        " The fluid market claims to be exact here."
-    )  # fmt: skip
+    why = " The fluid market claims to be exact here."
+    if found.approximate:
+        why = f" The fluid market is approximate here: {'; '.join(found.approximate)}."
     return (
         "Each mark is an offer in a task class: what the fluid market says across, what a run of "
         "the event market at the same prices gave upwards, with its 95% interval; on the diagonal "
-        "they agree. One in twenty intervals misses by chance. Not drawn: what one of the two never "
-        f"chooses, and times of offers that served under {_FEW} tasks.{why}"
+        "they agree. One in twenty intervals misses by chance. Not drawn: what one of the two "
+        f"never chooses, and times of offers that served under {_FEW} tasks.{why}"
     )

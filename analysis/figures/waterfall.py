@@ -10,7 +10,7 @@ from .notation import number, percent
 from .template import HEIGHT, INK, MUTED, OKABE_ITO, titled
 
 _FULL = 0.15
-"""Parts that come to less of the planner's welfare are drawn on an axis that does not begin at 0."""
+"""Parts that come to less of the planner's welfare are drawn on an axis that begins above 0."""
 
 
 def data(found: Equilibrium) -> pd.DataFrame:
@@ -40,7 +40,8 @@ def build(found: Equilibrium) -> go.Figure:
     base = table["low"].where(~ends | ~pd.Series(low > 0, index=table.index), low)
     figure = go.Figure(go.Bar(
         x=table["part"], y=table["high"] - base, base=base,
-        marker={"color": colours, "pattern": {"shape": shapes, "fgcolor": "white", "solidity": 0.3}},
+        marker={"color": colours,
+                "pattern": {"shape": shapes, "fgcolor": "white", "solidity": 0.3}},
         text=[_level(c) if end else f"{'+' if c > 0 else ''}{number(c)}"
               for c, end in zip(table["change"], ends, strict=True)],
         textposition="outside", textfont={"color": INK}, cliponaxis=False, showlegend=False,
@@ -86,7 +87,8 @@ def finding(found: Equilibrium) -> str:
     name = max(gap.parts, key=lambda n: gap.parts[n])
     gains = [n for n, part in gap.parts.items() if part < -1e-3 * abs(gap.planner - gap.market)]
     also = f"; {gains[0]} makes up for some of it" if gains else ""
-    return f"The market loses {percent(lost)} of the planner's welfare, most of it by {_said(name)}{also}"
+    loss = f"The market loses {percent(lost)} of the planner's welfare"
+    return f"{loss}, most of it by {_said(name)}{also}"
 
 
 def _level(amount: float) -> str:
@@ -109,8 +111,8 @@ def caption(found: Equilibrium) -> str:
     )
     return (
         "Welfare is buyers' surplus, profits and the platform's revenue. Each part is what one "
-        "friction costs, averaged over all orders in which frictions may come (Shapley 1953): parts "
-        "add up to the gap and may be negative, where one friction makes up for another. Mark-up: "
-        "prices above cost; mis-selection: mark-ups that differ between offers; congestion: nobody "
+        "friction costs, averaged over all orders in which frictions may come (Shapley 1953): "
+        "parts add up to the gap and may be negative, where one friction makes up for another. "
+        "Mark-up: prices above cost; mis-selection: mark-ups that differ between offers; congestion: nobody "
         f"pays for the delay he causes.{rough}"
     )
