@@ -141,7 +141,7 @@ def caption(found: Equilibrium) -> str:
     return (
         "From the posted prices, sellers answer each other one after the other with the best price "
         "to some per cent, delays held in each round; the last point is the solved one. The "
-        f"{MAIN_SELLERS} sellers who serve most; the data have all. Dashed: the solved (Nash) price; "
-        f"dash-dotted: the price if all owners maximised the sum of their profits; "
+        f"{MAIN_SELLERS} sellers who serve most; the data have all. Dashed: the solved (Nash) "
+        f"price; dash-dotted: the price if all owners maximised the sum of their profits; "
         f"dotted: marginal cost.{joint}"
     )

@@ -14,8 +14,15 @@ from ..equilibrium.solved import Equilibrium
 from .frames import effort_ranks, symbol
 from .notation import duration, number, percent
 from .solved_frames import (
-    View, drawn, offer_colours, offer_labels, once, rows_of, sellers_by_revenue,
-)from .template import HEIGHT, INK, MUTED, label, plain, titled
+    View,
+    drawn,
+    offer_colours,
+    offer_labels,
+    once,
+    rows_of,
+    sellers_by_revenue,
+)
+from .template import HEIGHT, INK, MUTED, label, plain, titled
 
 Floats = NDArray[np.float64]
 _BUBBLE = (7.0, 34.0)
