@@ -113,6 +113,6 @@ def caption(found: Equilibrium) -> str:
         "Welfare is buyers' surplus, profits and the platform's revenue. Each part is what one "
         "friction costs, averaged over all orders in which frictions may come (Shapley 1953): "
         "parts add up to the gap and may be negative, where one friction makes up for another. "
-        "Mark-up: prices above cost; mis-selection: mark-ups that differ between offers; congestion: "
-        f"nobody pays for the delay he causes.{rough}"
+        "Mark-up: prices above cost; mis-selection: mark-ups that differ between offers; "
+        f"congestion: nobody pays for the delay he causes.{rough}"
     )
