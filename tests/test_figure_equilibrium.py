@@ -17,6 +17,7 @@ import pytest
 
 import walras as w
 from walras import listing
+from walras.analysis.certificate.certificate import Certificate
 from walras.analysis.equilibrium.held import along, best_held, exploitability
 from walras.analysis.equilibrium.solved import HOUR, Equilibrium, equilibrium
 from walras.analysis.equilibrium_report import banner, render, save_tables
@@ -31,6 +32,7 @@ from walras.analysis.figures import (
 from walras.analysis.figures import exploitability as f5
 from walras.analysis.figures.fluid_plane import deadlines_of, selection_map, stakes_of
 from walras.analysis.figures.solved_frames import solved_colours
+from walras.cli import main
 from walras.market.schema.market import Market
 
 from .test_figures import strings
@@ -302,3 +304,47 @@ def test_tables_are_saved_with_units_and_digests(found: Equilibrium, tmp_path: P
     told = json.loads((tmp_path / "equilibrium.json").read_text("utf-8"))
     assert told["converged"] is True
     assert re.fullmatch(r"[0-9a-f]{32}", manifest["files"]["levers.parquet"])
+
+
+def test_a_certificate_decides_the_banner_and_fills_a_table(found: Equilibrium) -> None:
+    row = {"side": "seller", "player": "deep", "kind": "price", "deviation": "deep at 9",
+           "gain": 0.05, "error": 0.01, "lower": 0.03, "upper": 0.07, "scale": 10.0,
+           "gain_usd": 0.5, "warmup": 1.0, "replications": 8, "drift": 0.0, "state": "above"}  # fmt: skip
+    given: dict[str, Any] = {
+        "epsilon": 0.05, "lower": 0.03, "upper": 0.07, "worst": "deep at 9", "tolerance": 1e-3,
+        "alpha": 0.05, "deviations": pd.DataFrame([row]), "replications": 8, "looks": 1, "tasks": 9,
+        "seconds": 1.0,
+    }  # fmt: skip
+    refuted = replace(found, certificate=Certificate("refuted", **given))
+    assert "refuted by deviation: deep at 9" in banner(refuted)
+    assert banner(replace(found, certificate=Certificate("certified", **given))) == ""
+    words = read(render(refuted)).words
+    assert {"deep at 9", "5%", "3% to 7%", "above"} <= set(words)
+
+
+def test_the_command_writes_a_whole_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    market = duo().model_copy(update={"run": w.Run(until=900.0, warmup=100.0)})
+    (tmp_path / "duo.toml").write_text(w.to_toml(market), encoding="utf-8")
+    words = [
+        "equilibrium",
+        str(tmp_path / "duo.toml"),
+        "--no-certify",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    assert main([*words, "--json", "-q"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    folder = Path(told["folder"])
+    assert re.fullmatch(r"duo-equilibrium-[0-9a-f]{8}", folder.name)
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+    names = {"equilibrium.json", "levers.parquet", "manifest.json", "offers.parquet", "report.html",
+             "scenario.toml"}  # fmt: skip
+    assert {p.name for p in folder.iterdir()} == names
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    assert manifest["versions"]["walras"]
+    assert "--no-certify" in manifest["command"]
+    page = (folder / "report.html").read_text("utf-8")
+    assert 'id="F13"' in page
+    assert "joint-profit prices were not" not in page

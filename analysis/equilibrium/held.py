@@ -48,7 +48,7 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
         ... ]
         >>> game = game_of(Market(tasks=[ask], sellers=two))
         >>> exploitability(game, game.posted, game.solve(game.posted)).round(5).tolist()
-        [0.00066, 0.00066]
+        [0.00023, 0.00023]
     """
     now, out = selection.owner_profit, np.zeros(len(game.setting.owners))
     for g in range(len(prices)):

@@ -80,7 +80,7 @@ def selection_map(
         >>> one = Seller("one", accuracy=0.5, slots="unlimited")
         >>> found = solve(setting_of(Market(tasks=[ask], sellers=[one])))
         >>> seen = selection_map(found, 0, np.array([9.0]), np.array([1.0]))
-        >>> seen.share.round(4).tolist()
+        >>> seen.share.astype(float).round(4).tolist()  # 1/(1 + exp(-0.5/0.5))
         [[[0.7311, 0.2689]]]
     """
     slope, start, timely, offers = _lines(selection, k, np.asarray(deadlines, dtype=np.float64))
