@@ -307,9 +307,11 @@ def test_tables_are_saved_with_units_and_digests(found: Equilibrium, tmp_path: P
 
 
 def test_a_certificate_decides_the_banner_and_fills_a_table(found: Equilibrium) -> None:
-    row = {"side": "seller", "player": "deep", "kind": "price", "deviation": "deep at 9",
-           "gain": 0.05, "error": 0.01, "lower": 0.03, "upper": 0.07, "scale": 10.0,
-           "gain_usd": 0.5, "warmup": 1.0, "replications": 8, "drift": 0.0, "state": "above"}  # fmt: skip
+    row = {
+        "side": "seller", "player": "deep", "kind": "price", "deviation": "deep at 9", "gain": 0.05,
+        "error": 0.01, "lower": 0.03, "upper": 0.07, "scale": 10.0, "gain_usd": 0.5, "warmup": 1.0,
+        "replications": 8, "drift": 0.0, "state": "above",
+    }  # fmt: skip
     given: dict[str, Any] = {
         "epsilon": 0.05, "lower": 0.03, "upper": 0.07, "worst": "deep at 9", "tolerance": 1e-3,
         "alpha": 0.05, "deviations": pd.DataFrame([row]), "replications": 8, "looks": 1, "tasks": 9,

@@ -142,7 +142,9 @@ def _shading(found: Equilibrium, seen: FluidMap) -> go.Heatmap:
     of = [*(o.rpartition("/")[0] for o in found.selection.setting.market.offers), ""]
     winner = np.array([order.index(of[o]) for o in seen.offers])[seen.best]
     won = np.unique(winner)
-    z = (np.searchsorted(won, winner) * 1000 + np.round(999 * seen.top)).astype(np.int32)
+    z = (np.searchsorted(won, winner) * 1000 + np.round(999 * seen.top)).astype(
+        np.int16 if len(won) <= 32 else np.int32  # a page holds a map for every class
+    )
     scale: list[list[Any]] = []
     top = 1000.0 * len(won)
     for i, w in enumerate(won):
