@@ -81,7 +81,7 @@ def build(found: Equilibrium) -> go.Figure:
         seen = np.log10(seen[np.isfinite(seen) & (seen > 0)])
         pad = 0.06 * (seen.max() - seen.min()) + 0.05
         ends = (float(seen.min() - pad), float(seen.max() + pad))
-        figure.update_yaxes(type="log", range=ends, row=row, col=1, dtick=1,
+        figure.update_yaxes(type="log", range=ends, row=row, col=1, dtick=1, exponentformat="power",
                             title_text=f"price ({unit})")  # fmt: skip
         end_labels(figure, labels, row, ends, HEIGHT / len(units) - 90)
     rounds = "round of best responses (0: posted; the last: solved)"

@@ -165,7 +165,7 @@ def _view(found: Equilibrium, k: int, table: pd.DataFrame) -> View:
         *_bubbles(found, shown), _marks(baselines),
     ]  # fmt: skip
     layout: dict[str, Any] = {
-        "xaxis": {"type": "log", "range": x, "dtick": 1,
+        "xaxis": {"type": "log", "range": x, "dtick": 1, "exponentformat": "power",
                   "title_text": "per mean task: price (filled), cost of serving (dash), USD"},
         "yaxis": {"range": y, "tickformat": ".0%", "title_text": "accuracy"},
     }  # fmt: skip
