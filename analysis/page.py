@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from ..scenarios.compare import Comparison
 from ..scenarios.result import Result
+from .equilibrium.solved import Equilibrium
 from .figures import Figure
 from .figures.notation import duration, number
 from .figures.template import CONFIG, HEAD, WIDTH, plain, printable
@@ -24,7 +25,7 @@ from .report_tables import Table
 _LARGE = 100_000  # bytes from which on data are packed
 _SHOWN = 30  # rows of a figure's data that are printed; all are in its download
 
-T = TypeVar("T", Result, Comparison)
+T = TypeVar("T", Result, Comparison, Equilibrium)
 
 
 @dataclass(frozen=True)

@@ -134,9 +134,7 @@ def run(
     manifest = {
         "scenario": market.name, "seed": seed, "reps": reps, "record": record, "tasks": tasks,
         "seconds": round(time.monotonic() - started, 3), "memory_mb": _memory(),
-        "python": platform.python_version(), "platform": platform.platform(),
-        "versions": {"walras": version("walras"), **{name: version(name) for name in _LIBRARIES}},
-        "command": "", "digest": digest.hexdigest(),
+        **made_with(), "command": "", "digest": digest.hexdigest(),
     }  # fmt: skip
     return Result(market=market, seed=seed, reps=reps, record=record, manifest=manifest, **frames)
 
@@ -246,6 +244,14 @@ def _note_prices(economy: Economy, starts: NDArray[np.float64], once: _Once) -> 
         yield economy.clock.at(float(start), _LAST)
         once.asks.append(economy.engine.state.cells["ask"].copy())
         once.levers.append([p for seller in economy.sellers for p in seller.prices.values()])
+
+
+def made_with() -> dict[str, Any]:
+    """Return what a manifest says of the machine and of the versions of what it used."""
+    return {
+        "python": platform.python_version(), "platform": platform.platform(),
+        "versions": {"walras": version("walras"), **{name: version(name) for name in _LIBRARIES}},
+    }  # fmt: skip
 
 
 def _memory() -> float:

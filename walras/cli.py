@@ -130,12 +130,7 @@ def run_command(
         from .card import as_data, card
 
         _print(as_data, card, (result, str(folder), command), json, quiet)
-    if wrong is not None:
-        if _State.debug:
-            raise wrong
-        why = terminal.one_line(wrong)
-        terminal.tell(f"error: the report could not be made: {why}; the tables are in {folder}")
-        raise typer.Exit(FAILED)
+    _no_report(wrong, folder)
 
 
 @app.command("list")
@@ -246,18 +241,20 @@ def equilibrium_command(
         int, typer.Option(min=1, max=10**15, help="Tasks that the certificate may simulate.")
     ] = 20_000_000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where folders go.")] = Path("runs"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Solve a market's equilibrium in prices, and certify or refute it by simulation."""
+    """Solve a market's equilibrium in prices, certify or refute it, write a report."""
     loaded = _read(target, sets or [])
     options: dict[str, Any] = {
         "fixed": fixed, "tolerance": f"{tolerance:g}", "budget": budget, "seed": seed,
+        "out": str(out),
     }  # fmt: skip
     flags = {"joint": joint, "posted": posted, "no-certify": not certify}
     words = ["walras", "equilibrium", target]
     words += [word for change in sets or [] for word in ("--set", change)]
-    usual = {"fixed": "", "tolerance": "0.001", "budget": 20_000_000}
+    usual = {"fixed": "", "tolerance": "0.001", "budget": 20_000_000, "out": "runs"}
     words += [f"--{name}" for name, on in flags.items() if on]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value != usual.get(name) else []
@@ -265,24 +262,32 @@ def equilibrium_command(
     if not quiet:
         terminal.warn(loaded.problems, target)
     from . import running
+    from .analysis.equilibrium.companions import accompanied
     from .analysis.equilibrium.solved import equilibrium
 
     names = [name.strip() for name in fixed.split(",") if name.strip()]
-    with _answering(command), running.progress(quiet) as report:
-        found = equilibrium(
-            loaded.require(),
-            fixed=names,
-            joint=joint,
-            prices="posted" if posted else "solved",
-            certificate=certify,
-            tolerance=tolerance,
-            budget=budget,
-            seed=seed,
-            progress=None if report is None else lambda done, of: report(done, of, done),
-        )
+    told = [fixed, f"{tolerance:g}", str(budget), *(name for name, on in flags.items() if on)]
+    name = running.folder_name(loaded, seed, 1, "equilibrium", *told)
+    folder = out / "-equilibrium-".join(name.rsplit("-", 1))
+    with _whole_or_nothing(folder, command), _answering(command):
+        with running.progress(quiet) as report:
+            found = equilibrium(
+                loaded.require(),
+                fixed=names,
+                joint=joint,
+                prices="posted" if posted else "solved",
+                certificate=certify,
+                tolerance=tolerance,
+                budget=budget,
+                seed=seed,
+                progress=None if report is None else lambda done, of: report(done, of, done),
+            )
+        found = accompanied(found, command=command, seed=seed)
+        wrong = running.save_equilibrium(found, loaded, folder)
     from .equilibrium_card import as_data, card
 
-    _print(as_data, card, (found, "", command), json, quiet)
+    _print(as_data, card, (found, str(folder), command), json, quiet)
+    _no_report(wrong, folder)
 
 
 # --- shared ------------------------------------------------------------------------------------
@@ -323,6 +328,17 @@ def _new_warnings(loaded: Loaded, each: dict[str, Loaded]) -> list[Problem]:
         for problem in lint(under.require())
         if (problem.code, problem.field) not in known
     ]
+
+
+def _no_report(wrong: Exception | None, folder: Path) -> None:
+    """Say what was wrong with the report of a folder that is whole otherwise, if anything was."""
+    if wrong is None:
+        return
+    if _State.debug:
+        raise wrong
+    why = terminal.one_line(wrong)
+    terminal.tell(f"error: the report could not be made: {why}; the tables are in {folder}")
+    raise typer.Exit(FAILED)
 
 
 @contextmanager

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .card import duration
 from .market.schema.errors import plain
 from .scenarios import library
+
+if TYPE_CHECKING:
+    from .analysis.figures import Figure
 
 Rows = list[dict[str, str]]
 
@@ -28,26 +33,33 @@ def scenarios() -> Rows:
 
 def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
-    from .analysis.figures import COMPARISONS, FIGURES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
 
-    rows = [{"name": figure.id, "about": figure.question} for figure in FIGURES.values()]
-    return rows + [{"name": figure.id, "about": figure.question} for figure in COMPARISONS.values()]
+    rows = [{"name": f.id, "about": f.question} for f in FIGURES.values()]
+    rows += [{"name": f.id, "about": f.question} for f in COMPARISONS.values()]
+    return rows + [
+        {"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()
+    ]
 
 
 def figure(name: str) -> str:
     """Say what a figure of a report, such as F1, is about; empty if there is none."""
-    if not re.fullmatch(r"[FfMm][0-9]{1,3}", name):
+    if not re.fullmatch(r"[FfMm][0-9]{1,3}b?", name):
         return ""  # without importing what draws them
-    from .analysis.figures import COMPARISONS, FIGURES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
 
-    of_run, of_several = FIGURES.get(name.upper()), COMPARISONS.get(name.upper())
-    found = of_run or of_several
-    if found is None:
-        return ""
-    function = found.builder.__module__.rpartition(".")[2]
-    folder, given = ("a run folder", "result") if of_run else ("a comparison", "comparison")
-    return (f"{found.id}: {found.question}\n  in       report.html of {folder}\n"
-            f"  Python   walras.plot.{function}({given})")  # fmt: skip
+    id = name[0].upper() + name[1:]
+    homes: tuple[tuple[Mapping[str, Figure[Any]], str, str], ...] = (
+        (FIGURES, "a run folder", "result"), (COMPARISONS, "a comparison", "comparison"),
+        (EQUILIBRIA, "an equilibrium", "equilibrium"),
+    )  # fmt: skip
+    told = []
+    for figures, folder, given in homes:
+        if id in figures:
+            function = figures[id].builder.__module__.rpartition(".")[2]
+            told.append(f"{id}: {figures[id].question}\n  in       report.html of {folder}\n"
+                        f"  Python   walras.plot.{function}({given})")  # fmt: skip
+    return "\n".join(told)
 
 
 def runs(folder: Path) -> Rows:

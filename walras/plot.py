@@ -1,10 +1,22 @@
 """The figures as functions of a result: `w.plot.selection_map(result).show()`."""
 
+from .analysis.figures.best_responses import build as best_responses
 from .analysis.figures.deadlines import build as deadlines
+from .analysis.figures.exploitability import build as exploitability
+from .analysis.figures.fluid_map import build as fluid_map
+from .analysis.figures.frontier import build as frontier
 from .analysis.figures.mechanisms import build as mechanisms
+from .analysis.figures.misallocation import build as misallocation
 from .analysis.figures.price_paths import build as price_paths
+from .analysis.figures.reactions import build as reactions
 from .analysis.figures.selection_map import build as selection_map
 from .analysis.figures.structure import build as structure
+from .analysis.figures.theory import build as theory
+from .analysis.figures.waterfall import build as waterfall
 from .analysis.figures.who_serves import build as who_serves
 
-__all__ = ["deadlines", "mechanisms", "price_paths", "selection_map", "structure", "who_serves"]
+__all__ = [
+    "best_responses", "deadlines", "exploitability", "fluid_map", "frontier", "mechanisms",
+    "misallocation", "price_paths", "reactions", "selection_map", "structure", "theory",
+    "waterfall", "who_serves",
+]  # fmt: skip

@@ -21,6 +21,7 @@ from .scenarios.load import Loaded
 from .scenarios.toml import to_toml
 
 if TYPE_CHECKING:
+    from .analysis.equilibrium.solved import Equilibrium
     from .scenarios.compare import Comparison
     from .scenarios.result import Result
 
@@ -256,6 +257,16 @@ def save_each(
     return next((error for error in wrong if error is not None), None)
 
 
+def save_equilibrium(found: Equilibrium, loaded: Loaded, folder: Path) -> Exception | None:
+    """Write the folder of an equilibrium: its tables, the scenario and a report; see `save`."""
+    from .analysis.equilibrium_report import save_tables
+
+    with whole(folder) as unfinished:
+        save_tables(found, unfinished)
+        (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
+        return _report(found, unfinished / "report.html")
+
+
 def _fill(result: Result, loaded: Loaded, folder: Path, command: str) -> Exception | None:
     """Write all that a run folder holds; return what was wrong with the report, if anything."""
     # As given: where this machine keeps a trace is nobody else's business.
@@ -281,19 +292,24 @@ def whole(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _report(result: Result | Comparison, path: Path) -> Exception | None:
+def _report(result: Result | Comparison | Equilibrium, path: Path) -> Exception | None:
     """Write the report; return why there is none. A finished run is not lost for its report."""
     try:
         from .scenarios.compare import Comparison
+        from .scenarios.result import Result
 
         if isinstance(result, Comparison):
             from .analysis.comparison import write_comparison
 
             write_comparison(result, path)
-        else:
+        elif isinstance(result, Result):
             from .analysis.report import write_report
 
             write_report(result, path)
+        else:
+            from .analysis.equilibrium_report import write_equilibrium
+
+            write_equilibrium(result, path)
     except Exception as error:  # noqa: BLE001 - whatever it is, the tables are worth keeping
         path.unlink(missing_ok=True)
         return error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ import pandas as pd
 from ...market.fluid.solve import Selection
 from ...market.schema.market import Market
 from ...scenarios.load import market_of
+from ...scenarios.result import Result
 from ..certificate.certificate import Certificate, certify
 from .deviations import Deviation, best_deviation
 from .game import Game, game_of
@@ -43,6 +44,9 @@ class Equilibrium:
         planner: the planner's market.
         gap: the planner's welfare less the point's, and its parts.
         certificate: what paired runs of the event market say; None if none were asked for.
+        joint: prices at which the sum of all profits is largest; None if they were not looked for.
+        simulated: one run of the event market at the point; None if there is none.
+        manifest: what it came from: command and seed, as far as known.
     """
 
     market: Market
@@ -52,6 +56,9 @@ class Equilibrium:
     planner: Plan
     gap: Gap
     certificate: Certificate | None
+    joint: PricePoint | None = None
+    simulated: Result | None = None
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def selection(self) -> Selection:

@@ -1,7 +1,8 @@
 """The figures: each answers one question of a run and yields a drawing, its data, its command.
 
 To add one, write a module with `build`, `data` and `caption` (functions of a result, or of a
-comparison of mechanisms) and list it in `FIGURES` or in `COMPARISONS`.
+comparison of mechanisms, or of an equilibrium) and list it in `FIGURES`, `COMPARISONS` or
+`EQUILIBRIA`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,27 @@ import plotly.graph_objects as go
 
 from ...scenarios.compare import Comparison
 from ...scenarios.result import Result
-from . import compared, deadlines, mechanisms, price_paths, selection_map, structure, who_serves
+from ..equilibrium.solved import Equilibrium
+from . import (
+    best_responses,
+    compared,
+    deadlines,
+    exploitability,
+    fluid_map,
+    frontier,
+    mechanisms,
+    misallocation,
+    price_paths,
+    reactions,
+    selection_map,
+    structure,
+    theory,
+    waterfall,
+    who_serves,
+)
 from .template import CONFIG
 
-T = TypeVar("T", Result, Comparison)
+T = TypeVar("T", Result, Comparison, Equilibrium)
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result or a comparison; the title says what this run answers.
+        builder: draws it from a result, a comparison or an equilibrium; the title says what that
+            answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.
@@ -82,5 +101,38 @@ COMPARISONS: dict[str, Figure[Comparison]] = {
     ),
 }  # fmt: skip
 """The figures of a comparison by their id."""
+_SOLVED = (
+    Figure(
+        "F1", "Who is chosen for which deadline and which stakes?",
+        fluid_map.build, fluid_map.data, fluid_map.caption,
+    ),
+    Figure(
+        "F1b", "Where would the planner choose otherwise?",
+        misallocation.build, misallocation.data, misallocation.caption,
+    ),
+    Figure(
+        "F2", "What do accuracy and speed cost?", frontier.build, frontier.data, frontier.caption,
+    ),
+    Figure(
+        "F3", "Where do best responses lead prices?",
+        best_responses.build, best_responses.data, best_responses.caption,
+    ),
+    Figure(
+        "F5", "Are we at equilibrium?",
+        exploitability.build, exploitability.data, exploitability.caption,
+    ),
+    Figure(
+        "F8", "What costs the market welfare?", waterfall.build, waterfall.data, waterfall.caption,
+    ),
+    Figure(
+        "F12", "How do two sellers answer each other?",
+        reactions.build, reactions.data, reactions.caption,
+    ),
+    Figure(
+        "F13", "Does simulation say the same?", theory.build, theory.data, theory.caption,
+    ),
+)  # fmt: skip
+EQUILIBRIA: dict[str, Figure[Equilibrium]] = {figure.id: figure for figure in _SOLVED}
+"""The figures of an equilibrium by their id."""
 
-__all__ = ["COMPARISONS", "FIGURES", "Figure"]
+__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "Figure"]
