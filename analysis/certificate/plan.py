@@ -23,7 +23,7 @@ FLOOR = 0.01
 """Least scale of a gain, as a share of all payments in the market: who earns next to nothing could
 not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
-_TASKS, _OF_A_CLASS, _MOST = 4_000, 2_000, 40_000
+_TASKS, _OF_A_CLASS, _MOST = 8_000, 2_000, 40_000
 _WARMUPS = 4.0  # measured time per warm-up: four fifths of all tasks count
 
 
@@ -147,7 +147,7 @@ def plan_for(
 
 
 def window(market: Market, warmup: float) -> float:
-    """Return how long to measure, s: four warm-ups, 4,000 tasks and 2,000 of each class at least.
+    """Return how long to measure, s: four warm-ups, 8,000 tasks and 2,000 of each class at least.
 
     Rare classes lengthen it to 40,000 tasks at most. Its halves are whole periods of the demand.
     """
