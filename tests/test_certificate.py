@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 import walras as w
 from walras.analysis.certificate import bounds, deviations, payoffs, plan, race, runs, settling
 from walras.analysis.certificate.certificate import Certificate, certify
 from walras.analysis.certificate.deviations import Deviation, price_deviations
 from walras.analysis.certificate.race import Look, Sample
+from walras.market import reuse
 from walras.market.engine import Engine
 from walras.scenarios.estimates import batch_means, paired_batches
 
@@ -215,6 +217,46 @@ def test_who_weighs_waiting_more_waits_less() -> None:
     assert sojourn[4.0] < 0.8 * sojourn[1.0]
 
 
+# --- engines used again ---
+
+
+def test_an_engine_used_again_is_as_one_built_anew() -> None:
+    """Other seed, prices, menu by price, time of the day: the same rows, counts and ledger."""
+    market = crowded()
+    day = market.tasks[2].model_copy(update={"arrivals": w.Diurnal(0.5, period=100.0)})
+    market = market.model_copy(
+        update={"tasks": (*market.tasks[:2], day), "platform": w.Platform(ranking="price")}
+    )
+    dear = deviations.with_sellers(market, {"s0": deviations.at_price(market.sellers[0], 3.0)})
+    assert reuse.same_but_prices(market, dear)
+    later = runs.at_time(dear, 0.12345)
+    first = Engine(market, 0)
+    told = []
+    for build in (first.again, Engine):
+        rows: list[Any] = []
+        engine = build(later, 7, share=0.5, keep=rows.append)
+        engine.advance(1500.0)
+        engine.flush()
+        told.append(
+            (np.concatenate(rows).tobytes(), engine.state.stats.tobytes(), engine.state.ledger[:])
+        )
+    assert told[0][:2] == told[1][:2]
+    assert (told[0][2] == told[1][2]).all()
+    with pytest.raises(ValueError, match="begun"):
+        engine.again(market, 1)
+
+
+def test_only_what_a_seed_alone_changes_is_used_again() -> None:
+    slower = duopoly(A7).model_copy(
+        update={"sellers": tuple(s.model_copy(update={"speed": 2.0}) for s in duopoly(A7).sellers)}
+    )
+    assert not reuse.same_but_prices(duopoly(A7), slower)
+    users = w.TaskClass("k", w.Closed(users=3, think_time=1.0), value=1.0)
+    closed = duopoly(A7).model_copy(update={"tasks": (users,)})
+    assert not reuse.reusable(closed)
+    assert certify(closed, list(price_deviations(closed, [2.0]))).looks > 0
+
+
 # --- deviations ----------------------------------------------------------------------------------
 
 
@@ -268,12 +310,12 @@ def test_efforts_and_slots() -> None:
 
 
 def test_choices_of_buyers() -> None:
-    """Six offers: all are tried alone, those with a share are passed over, nobody is captive."""
+    """Six offers: five are tried alone, those with a share passed over; captives must take one."""
     market = menu()
     shares = np.array([[0.3, 0.3, 0.2, 0.1, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
     tests = list(deviations.choice_deviations(market, shares))
     chat = [d for d in tests if d.player == "chat"]
-    assert len(chat) == 6 + 5 + 1 + 2
+    assert len(chat) == 5 + 5 + 1 + 2
     assert chat[0].shuns == ("deep/mid", "deep/high", "fast/default", "free/low", "free/high")
     captive = [d.label for d in tests if d.player == "captive"]
     assert captive[0] == "captive: take fast/default alone"
@@ -360,7 +402,10 @@ def test_expected_surplus_has_the_mean_of_the_realised_with_less_noise() -> None
 
 
 def test_tastes_taken_out_leave_the_mean_and_less_noise() -> None:
-    """Of a ratio of 20 runs of the delay game: same profit within errors, with less spread."""
+    """60 runs of the delay game: the same profit within 4.5 errors (7e-6), with less spread.
+
+    The spread that is left is that of waits. Where nobody queues none is left (A7).
+    """
     with_odds, without = [], []
     for seed in range(60):
         run = runs.simulate(queues(DELAY), seed, (500.0, 4500.0))
@@ -369,7 +414,7 @@ def test_tastes_taken_out_leave_the_mean_and_less_noise() -> None:
         without.append(payoffs.profit(run, "one", 500.0, 4500.0))
     apart = np.array(with_odds) - np.array(without)
     assert abs(apart.mean()) < 4.5 * apart.std() / math.sqrt(len(apart))
-    assert np.std(with_odds) < 0.7 * np.std(without)
+    assert np.std(with_odds) < 0.9 * np.std(without)  # what is left is the queues'
     assert np.mean(with_odds) == pytest.approx(3600 * DELAY_PROFIT, rel=0.005)
 
 
@@ -405,23 +450,42 @@ def test_warm_ups_and_windows_follow_the_demand() -> None:
         return w.Market(tasks=[task], sellers=[w.Seller("s", accuracy=1.0)], **more)
 
     plain = market(w.Poisson(1.0))
-    assert settling.warm_up(plain, 7.0) == 70.0
-    assert plan.window(plain, 70.0) == 8000.0
-    assert plan.window(plain, 7000.0) == 28_000.0
+    assert settling.warm_up(plain, 7.0) == 35.0
+    assert plan.window(plain, 35.0) == 8000.0
+    assert plan.window(plain, 7000.0) == 14_000.0
     average = market(w.Poisson(1.0), quotes=w.Quotes(latency="average", memory=30.0))
-    assert settling.warm_up(average, 7.0) == 70.0 + 150.0
+    assert settling.warm_up(average, 7.0) == 35.0 + 150.0
     assert settling.warm_up(market(w.MMPP(rates=[1, 9], dwell=[50, 50])), 7.0) == 500.0
     assert settling.warm_up(market(w.Closed(users=3, think_time=90.0)), 7.0) == 450.0
-    day = market(w.Diurnal(1.0, period=3000.0))
-    assert settling.warm_up(day, 7.0) == 3000.0
-    assert plan.window(day, 3000.0) == 12_000.0
+    day = settling.at_peak(market(w.Diurnal(2.0, amplitude=0.5, period=3000.0)))
+    assert day.tasks[0].arrivals == w.Poisson(3.0)
 
 
-def test_periods_without_a_common_multiple_are_refused() -> None:
-    tasks = [w.TaskClass(f"k{p}", w.Diurnal(1.0, period=p), value=1.0) for p in (100.0, 141.42135)]
-    market = w.Market(tasks=tasks, sellers=[w.Seller("s", accuracy=1.0)])
-    with pytest.raises(ValueError, match="period"):
-        settling.whole_periods(market, 10.0)
+def test_replications_see_all_times_of_the_day() -> None:
+    """Two classes with periods of 1,000 and 700 s; 200 replications of a tenth of a period.
+
+    The profit of a seller that all can afford is its mean rate times its margin; phases of a cosine
+    average out. Begun at one time of the day, all see a peak: the mutant. 4.5 errors: 7e-6.
+    """
+    tasks = [
+        w.TaskClass(
+            f"k{p}", w.Diurnal(1.0, amplitude=0.9, period=p), value=1.0, outside_option=False
+        )
+        for p in (1000.0, 700.0)
+    ]
+    seller = w.Seller("s", accuracy=1.0, slots="unlimited", price=w.per_task(0.5))
+    market = w.Market(tasks=tasks, sellers=[seller])
+    engine = Engine(market, 0)
+    for spread in (True, False):
+        got = []
+        for rep in range(200):
+            seed = plan.seed_of(0, rep)
+            later = runs.at_time(market, plan.share_of(seed) if spread else 0.0)
+            run = runs.simulate(later, seed, (10.0, 110.0), like=engine)
+            got.append(payoffs.profit(run, "s", 10.0, 110.0) / 3600)
+        error = float(np.std(got, ddof=1)) / math.sqrt(200)
+        assert bool(abs(np.mean(got) - 1.0) < 4.5 * error) == spread
+        assert error < 0.05
 
 
 # --- bounds --------------------------------------------------------------------------------------
@@ -445,10 +509,10 @@ def test_critical_values_are_those_of_printed_tables(
 
 def test_independent_means_need_what_sidak_says_and_copies_what_student_says() -> None:
     """t(7) beyond 1 − .95^(1/20), and the plain t(7); unknown others count as independent."""
-    sidak = bounds.critical(np.zeros((0, 0)), 7, 0.05, others=20)
-    assert sidak == pytest.approx(4.46, abs=0.05)
+    sidak = float(student.isf(0.5 * (1.0 - 0.95 ** (1 / 20)), 7))
+    assert bounds.critical(np.zeros((0, 0)), 7, 0.05, others=20) == pytest.approx(sidak)
     assert bounds.critical(np.eye(20), 7, 0.05) == pytest.approx(sidak, abs=0.15)
-    assert bounds.critical(np.eye(20), 7, 0.05) <= sidak
+    assert bounds.critical(np.eye(20), 7, 0.05) <= sidak * (1 + 1e-12)
     assert bounds.critical(np.ones((20, 20)), 7, 0.05) == pytest.approx(2.365, abs=0.02)
     mixed = bounds.critical(np.ones((10, 10)), 7, 0.05, others=10)
     assert 2.365 < mixed < sidak
@@ -457,7 +521,11 @@ def test_independent_means_need_what_sidak_says_and_copies_what_student_says() -
 def test_correlations_of_few_replications_are_mostly_noise() -> None:
     """Forty independent columns of eight shrink to independence, two copies do not."""
     rng = np.random.default_rng(0)
-    assert np.abs(bounds.correlation(rng.normal(size=(8, 40))) - np.eye(40)).max() < 0.15
+    data = rng.normal(size=(8, 40))
+    raw, shrunk = (np.abs(r - np.eye(40)).mean() for r in (np.corrcoef(data.T),
+                                                           bounds.correlation(data)))  # fmt: skip
+    assert raw > 0.25
+    assert shrunk < 0.1
     x = rng.normal(size=(8, 1))
     assert bounds.correlation(np.hstack([x, -x]))[0, 1] == pytest.approx(-1.0)
 
@@ -515,14 +583,10 @@ def sampler(truth: Array, root: Array, seed: int, drift: float = 0.0) -> race.Dr
     return draw
 
 
-def misses(structure: str, count: int, looks: int, repetitions: int) -> tuple[float, float]:
-    """Return how often some bound misses its truth at some look, and how often ε's do.
-
-    Truths lie around the tolerance, some far below it, so that some deviations leave the race.
-    """
-    truth = np.linspace(-0.012, 0.0015, count)
-    truth[-2:] = 0.001
-    root, epsilon = roots(structure, count), float(truth.max())
+def misses(structure: str, truth: Array, looks: int, repetitions: int) -> tuple[float, float]:
+    """Return how often some bound misses its truth at some look, and how often ε's do."""
+    count, epsilon = len(truth), float(truth.max())
+    root = roots(structure, count)
     any_, epsilons = 0, 0
     for seed in range(repetitions):
         missed = off = False
@@ -536,21 +600,42 @@ def misses(structure: str, count: int, looks: int, repetitions: int) -> tuple[fl
     return any_ / repetitions, epsilons / repetitions
 
 
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Critical values from 2,000 draws, which err by a fifth of α at most."""
+    monkeypatch.setattr(bounds, "_DRAWS", 2000)
+    bounds._normals.cache_clear()
+    yield
+    bounds._normals.cache_clear()
+
+
+@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("structure", STRUCTURES)
-def test_bounds_hold_together_at_any_time(structure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bounds_hold_together_at_any_time(structure: str) -> None:
     """Six deviations, looks at 8, 16 and 32 replications, stopped whenever a bound is wrong.
 
-    Looks 1 to 3 may spend 3.4%; of 1,000 races at most 7% may miss (false alarms 1e-8; the limit of
-    93% for ε holds with it). The mutant spends the full 5% at each look, and misses more.
+    Some truths are far below the tolerance, and leave the race. Three looks may spend 3.4%: of
+    1,000 races at most 7% may miss (false alarms 1e-8), so those on ε hold in 93% or more.
     """
-    monkeypatch.setattr(bounds, "_DRAWS", 4000)
-    bounds._normals.cache_clear()
-    all_, epsilon = misses(structure, 6, looks=3, repetitions=1000)
-    assert all_ <= 0.07
-    assert epsilon <= all_
-    monkeypatch.setattr(race, "spend", lambda alpha, look: alpha)
-    assert misses(structure, 6, looks=3, repetitions=400)[0] > 0.07
-    bounds._normals.cache_clear()
+    truth = np.array([-0.012, -0.006, -0.002, 0.0005, 0.001, 0.0011])
+    all_, epsilon = misses(structure, truth, looks=3, repetitions=1000)
+    assert epsilon <= all_ <= 0.07
+
+
+@pytest.mark.usefixtures("few_draws")
+@pytest.mark.parametrize("mutant", ["nothing spent", "one at a time"])
+def test_bounds_that_ignore_looks_or_number_are_found_out(
+    mutant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The full 5% at each of four looks, or Student's own point for each of six, misses more."""
+    truth = np.full(6, 0.001)
+    assert misses("equal", truth, looks=4, repetitions=200)[0] <= 0.07
+    if mutant == "nothing spent":
+        monkeypatch.setattr(race, "spend", lambda alpha, look: alpha)
+    else:
+        monkeypatch.setattr(race, "critical", lambda corr, df, alpha, others: student.isf(
+            0.5 * alpha, df))  # fmt: skip
+    assert misses("equal", truth, looks=4, repetitions=200)[0] > 0.07
 
 
 def test_who_is_settled_is_drawn_no_more_and_keeps_its_bounds() -> None:
@@ -609,12 +694,12 @@ def test_what_is_known_exactly_is_certified_at_once() -> None:
 
 @pytest.mark.parametrize(("factor", "best"), [(1.03, "× 0.98"), (0.97, "× 1.02")])
 def test_prices_three_percent_off_are_refuted_exactly(factor: float, best: str) -> None:
-    """A7: ±2% gains .22 to .26% of profit, known without noise."""
-    for found in verdicts("A7", factor, 3, CLOSE):
+    """A7: 1 or 2% back gains .22 to .30% of profit, known without noise."""
+    for found in verdicts("A7", factor, 1, CLOSE):
         assert found.verdict == "refuted"
-        assert 0.0021 < found.lower == found.upper < 0.0027
+        assert 0.0021 < found.lower == found.upper < 0.0031
         assert found.worst.endswith(best) or found.worst.endswith("× 1.01")
-        assert found.text.startswith(f"refuted by deviation: {found.worst} gains 0.2")
+        assert found.text.startswith(f"refuted by deviation: {found.worst} gains 0.")
 
 
 @pytest.mark.parametrize(
@@ -764,7 +849,8 @@ def test_error_rates_over_200_repetitions() -> None:
 @pytest.mark.parametrize("structure", STRUCTURES)
 def test_bounds_of_forty_deviations_hold_together(structure: str) -> None:
     """Forty deviations, six looks, 1,000 races: 4.7% may miss, at most 7% may be seen to."""
-    all_, epsilon = misses(structure, 40, looks=6, repetitions=1000)
+    truth = np.concatenate([np.linspace(-0.012, 0.0005, 30), np.full(10, 0.001)])
+    all_, epsilon = misses(structure, truth, looks=6, repetitions=1000)
     sys.stderr.write(f"\n{structure}: any bound {all_:.1%}, ε {epsilon:.1%}")
     assert all_ <= 0.07
     assert epsilon <= 0.07

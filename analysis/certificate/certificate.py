@@ -74,7 +74,9 @@ class Certificate:
         said = {
             CERTIFIED: f"certified at ε = {self.upper:.3%}",
             REFUTED: f"refuted by deviation: {self.worst} gains {self.epsilon:.3%}, {gain}",
-            UNDECIDED: f"undecided: the largest gain is {gain} ({self.reason})",
+            UNDECIDED: f"undecided: the largest gain is {gain} ({self.reason})"
+            if self.looks
+            else f"undecided: {self.reason}",
         }[self.verdict]
         return (
             f"{said}; tolerance {self.tolerance:.3%} of the player's payoff or of {FLOOR:.0%} of "

@@ -30,7 +30,7 @@ COST_FACTORS = (1.01, 1.1, 1.5, 2.0, 5.0)
 """What a seller that gives its answers away might ask instead, in units of its marginal cost."""
 HURRIES = (0.5, 2.0)
 """What buyers may multiply the cost of waiting by when they choose."""
-MOST_OFFERS = 8
+MOST_OFFERS = 5
 LEAST_SHARE = 0.02
 
 Change = Callable[[Market], Market]
