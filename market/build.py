@@ -181,7 +181,8 @@ def _sellers(market: Market) -> Any:
     return sellers
 
 
-def _set_rates(offer: Any, side: str, rates: Rates) -> None:
+def set_rates(offer: Any, side: str, rates: Rates) -> None:
+    """Give an offer its posted price or its cost (`side`), per token and per task."""
     offer[f"{side}_in"], offer[f"{side}_out"] = rates.input / _MTOK, rates.output / _MTOK
     offer[f"{side}_task"] = rates.task
 
@@ -199,8 +200,8 @@ def _offers(market: Market) -> Any:
             offer[f"{use}_key"] = name_key(use, seller.name, effort)
         offer["thinking"], offer["verbosity"] = seller.effort[effort], seller.verbosity
         offer["listed"] = 1
-        _set_rates(offer, "price", seller.price)
-        _set_rates(offer, "cost", seller.cost)
+        set_rates(offer, "price", seller.price)
+        set_rates(offer, "cost", seller.cost)
     return offers
 
 
@@ -232,6 +233,12 @@ def _clock(market: Market, warmup: float, seed: int) -> Any:
     return clock
 
 
+def set_shares(classes: Any, share: float | Sequence[float]) -> None:
+    """Set the share of tasks that leave a trade row, of each class or of all."""
+    shares = np.broadcast_to(share, len(classes))
+    classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
+
+
 def build(
     market: Market, seed: int, *, warmup: float = 0.0, share: float | Sequence[float] = 1.0,
     base: Path = Path(), block: int = BLOCK, rows: int = TRADE_ROWS, places: int = 1024,
@@ -254,8 +261,7 @@ def build(
     factors = np.zeros(len(market.sellers), LAW)
     for s, seller in enumerate(market.sellers):
         factors[s] = law_row(seller.cost_factor, quantile_laws)
-    shares = np.broadcast_to(share, len(classes))
-    classes["share"] = [np.uint64(min(int(x * 2.0**64), 2**64 - 1)) for x in shares]
+    set_shares(classes, share)
     sellers, offers = _sellers(market), _offers(market)
     contracts, customers, met = parts_of(market, classes)
     cells, works, nodes, work_rows = cells_of(market, offers, sellers, parts)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import acts, bidders, build, exchange, kernel, workload
+from . import acts, bidders, build, exchange, kernel, reuse, workload
 from .jit import plain
 from .menu import set_asks, set_calls, set_menu
 from .outlook import note_change
@@ -308,6 +308,26 @@ class Engine:
         twin.state = State._make(array.copy() for array in self.state)
         twin._sources, twin._held = self._sources.copy(), self._held.copy()
         twin._keep = None
+        return twin
+
+    def again(
+        self, market: Market, seed: int, *, share: float | Sequence[float] = 1.0,
+        keep: Callable[[Any], None] | None = None,
+    ) -> Engine:  # fmt: skip
+        """Return an engine as if built anew, far sooner, with another seed.
+
+        The market may differ from this one's in posted prices and in when tasks come.
+
+        Raises:
+            ValueError: this engine has begun, or its market cannot be used again (`reuse`).
+        """
+        if self.now > 0.0 or self.state.clock[0]["tasks"] or not reuse.reusable(self.market):
+            raise ValueError("an engine can be used again before it has begun, at posted prices "
+                             "without contracts, recordings and users who come back")  # fmt: skip
+        twin = self.copy()
+        twin._sources = reuse.sow(twin.state, self.market, market, seed)
+        build.set_shares(twin.state.classes, share)
+        twin.market, twin._keep = market, keep
         return twin
 
     def in_system(self) -> int:

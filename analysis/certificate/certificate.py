@@ -74,7 +74,9 @@ class Certificate:
         said = {
             CERTIFIED: f"certified at ε = {self.upper:.3%}",
             REFUTED: f"refuted by deviation: {self.worst} gains {self.epsilon:.3%}, {gain}",
-            UNDECIDED: f"undecided: the largest gain is {gain} ({self.reason})",
+            UNDECIDED: f"undecided: the largest gain is {gain} ({self.reason})"
+            if self.looks
+            else f"undecided: {self.reason}",
         }[self.verdict]
         return (
             f"{said}; tolerance {self.tolerance:.3%} of the player's payoff or of {FLOOR:.0%} of "
@@ -110,11 +112,14 @@ def certify(
         >>> from walras.market.schema.arrivals import Poisson
         >>> from walras.market.schema.demand import Logit, TaskClass
         >>> from walras.market.schema.supply import Seller
+        >>> from walras.analysis.certificate.deviations import price_deviations
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=2.0, choice=Logit(scale=0.25))
         >>> shop = {"accuracy": 1.0, "slots": "unlimited", "cost": {"task": 1.0}}
         >>> dear = [Seller(n, price={"task": 1.9}, **shop) for n in ("one", "two")]
-        >>> certify(Market(tasks=[ask], sellers=dear), budget=1_000_000).verdict
-        'refuted'
+        >>> market = Market(tasks=[ask], sellers=dear)
+        >>> found = certify(market, list(price_deviations(market, [0.9])))
+        >>> found.verdict, found.worst, round(found.epsilon, 2)
+        ('refuted', 'price of one × 0.9', 0.18)
     """
     for name, value, high in (("tolerance", tolerance, math.inf), ("alpha", alpha, 1.0)):
         if not 0.0 < value < high:

@@ -30,7 +30,7 @@ COST_FACTORS = (1.01, 1.1, 1.5, 2.0, 5.0)
 """What a seller that gives its answers away might ask instead, in units of its marginal cost."""
 HURRIES = (0.5, 2.0)
 """What buyers may multiply the cost of waiting by when they choose."""
-MOST_OFFERS = 8
+MOST_OFFERS = 5
 LEAST_SHARE = 0.02
 
 Change = Callable[[Market], Market]
@@ -174,7 +174,7 @@ def choice_deviations(market: Market, shares: NDArray[np.float64]) -> Iterator[D
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> market = Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)])
         >>> [d.label for d in choice_deviations(market, np.array([[0.7, 0.3]]))]
-        ['take one/default or nothing', 'do without']
+        ['chat: take one/default or nothing', 'chat: do without']
     """
     offers = market.offers
     for task, share in zip(market.tasks, shares, strict=True):

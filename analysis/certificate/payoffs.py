@@ -5,7 +5,8 @@ Three sources of noise are taken out without moving the mean:
 - tastes: of a logit class, the tasks that an offer gets are replaced by the sum of the chances
   with which it gets them, given what each buyer sees; the difference is a martingale (control
   variate, Lavenberg & Welch 1981);
-- the number of tasks that come: sums are divided by it and multiplied by the known rate;
+- the number of tasks that come: where they are Poisson, sums are divided by it and multiplied by
+  its mean;
 - right and wrong: buyers' gains are expectations over correctness, given when the answer came.
 
 Common random numbers do the rest: what is compared meets the same tasks, tastes and services.
@@ -13,6 +14,7 @@ Common random numbers do the rest: what is compared meets the same tasks, tastes
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ...market.rules import HALFLIFE, HARD
-from ...market.schema.arrivals import Closed
+from ...market.schema.arrivals import Diurnal, Poisson
 from ...market.state import LOGIT, SERVED
 from .runs import Trace
 
@@ -35,7 +37,8 @@ _GIVEN = ("refund", "penalty", "commission", "cost", "advertising")
 def profit(run: Trace, owner: str, begin: float, end: float) -> float:
     """Return an owner's profit between two marks, USD/h: margins less rent and fixed costs.
 
-    Σ_k rate_k/N_k · Σ_o m_ko · E_ko with N_k the tasks that came, m_ko the mean margin of those
+    Σ_k (E[N_k]/N_k)/T · Σ_o m_ko · E_ko with N_k the tasks that came in
+    time T, m_ko the mean margin of those
     that offer o has done with and E_ko how many it got, in expectation over tastes.
     """
     sellers = [seller.owned_by == owner for seller in run.market.sellers]
@@ -124,14 +127,26 @@ def _lateness(kinds: NDArray[Any], past: NDArray[np.float64]) -> NDArray[np.floa
 def per_second(run: Trace, begin: float, end: float) -> NDArray[np.float64]:
     """Return by what to multiply a class's sums between two marks to have them per second, [K].
 
-    rate/N where the rate is known and tasks are many, else one over the time.
+    E[N]/N over the time where N is Poisson and large, else one over the time.
     """
     came = _since(run, begin, end, "assigned").sum(axis=1)
-    seconds = end - begin
-    rates = np.array([run.market.arrival_rate(task) for task in run.market.tasks])
-    open_ = np.array([not isinstance(task.arrivals, Closed) for task in run.market.tasks])
-    known = open_ & (rates * seconds >= _ENOUGH) & (came > 0)
-    return np.where(known, rates / np.where(known, came, 1), 1.0 / seconds)
+    expected = np.array([_expected(task.arrivals, begin, end) for task in run.market.tasks])
+    known = (expected >= _ENOUGH) & (came > 0)
+    return np.where(known, expected / np.where(known, came, 1), 1.0) / (end - begin)
+
+
+def _expected(arrivals: Any, begin: float, end: float) -> float:
+    """Return how many tasks come between two times on average; 0 if they are not Poisson.
+
+    Where they come in bursts, their number and how they fare go together.
+    """
+    if isinstance(arrivals, Poisson):
+        return arrivals.rate * (end - begin)
+    if isinstance(arrivals, Diurnal):
+        turn = 2.0 * math.pi / arrivals.period
+        low, high = (math.cos(turn * (t + arrivals.phase)) for t in (begin, end))
+        return arrivals.rate * (end - begin + arrivals.amplitude * (low - high) / turn)
+    return 0.0
 
 
 def _since(run: Trace, begin: float, end: float, *names: str) -> NDArray[Any]:

@@ -10,21 +10,23 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...market.rng import hashed, name_key
+from ...market.engine import Engine
+from ...market.reuse import reusable, same_but_prices
+from ...market.rng import hashed, name_key, uniform
 from ...market.schema.market import Market
 from . import payoffs
 from .bounds import Floats
 from .deviations import Deviation, all_deviations
 from .race import Sample
-from .runs import Trace, at_rest, simulate
-from .settling import Pilot, pilot, warm_up, whole_periods
+from .runs import Trace, at_rest, at_time, simulate
+from .settling import Pilot, pilot, warm_up
 
 FLOOR = 0.01
 """Least scale of a gain, as a share of all payments in the market: who earns next to nothing could
 not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
-_TASKS, _OF_A_CLASS, _MOST = 4_000, 2_000, 40_000
-_WARMUPS = 4.0  # measured time per warm-up: four fifths of all tasks count
+_TASKS, _OF_A_CLASS, _MOST = 8_000, 2_000, 20_000
+_WARMUPS = 2.0  # measured time per warm-up of the candidate point
 
 
 @dataclass(slots=True)
@@ -37,6 +39,10 @@ class Plan:
         markets: the market under each deviation.
         warmups: when the measurement of each begins, s.
         window: how long it lasts, s.
+        like: an engine of the candidate point, not begun, to make others from; none where that
+            cannot be done.
+        reprices: which deviations are of posted prices, or leave the market as it is, so that their
+            engines can be made from `like`.
         floored: whether gains of a deviation's player are measured against the floor, not against
             its own payoff; settled by the pilot run.
         seed: of the certificate.
@@ -48,6 +54,8 @@ class Plan:
     markets: list[Market]
     warmups: list[float]
     window: float
+    like: Engine | None
+    reprices: list[bool]
     floored: list[bool]
     seed: int
     tasks: int = 0
@@ -88,11 +96,10 @@ class Plan:
         wanted = active.tolist() if d < 0 else [d]
         marks = sorted({mark for i in wanted for mark in self._marks(i)})
         sampled = {self.deviations[i].player for i in wanted if self.deviations[i].side == "buyer"}
-        own = None if d < 0 else self.deviations[d]
-        run = simulate(
-            self.market if d < 0 else self.markets[d], seed_of(self.seed, rep), marks,
-            sampled=sorted(sampled), deviation=own,
-        )  # fmt: skip
+        own, seed = None if d < 0 else self.deviations[d], seed_of(self.seed, rep)
+        market = at_time(self.market if d < 0 else self.markets[d], share_of(seed))
+        like = self.like if d < 0 or self.reprices[d] else None
+        run = simulate(market, seed, marks, sampled=sampled, deviation=own, like=like)
         self.tasks += run.tasks
         return np.array([self._payoff(run, i) for i in wanted])
 
@@ -111,6 +118,11 @@ class Plan:
 def seed_of(seed: int, rep: int) -> int:
     """Return the seed of one replication of a certificate; −1 stands for the pilot."""
     return int(hashed(seed, name_key("certificate"), rep + 1)) >> 1
+
+
+def share_of(seed: int) -> float:
+    """Return at what share of its days a replication begins, from 0 to 1."""
+    return float(uniform(hashed(seed, name_key("clock"))))
 
 
 def arrivals(market: Market) -> float:
@@ -142,18 +154,22 @@ def plan_for(
         tasks += found.tasks
     # Few different times keep the marks of the candidate point's own run few.
     doubled = [least * 2.0 ** round(math.log2(max(w / least, 1.0))) for w in warmups]
-    floored = _below_floor(market, tests, own)
-    return Plan(market, tests, markets, doubled, window(market, least), floored, seed, tasks)
+    like = Engine(market, 0) if reusable(market) else None
+    return Plan(
+        market, tests, markets, doubled, window(market, least), like,
+        [like is not None and same_but_prices(market, other) for other in markets],
+        _below_floor(market, tests, own), seed, tasks,
+    )  # fmt: skip
 
 
 def window(market: Market, warmup: float) -> float:
-    """Return how long to measure, s: four warm-ups, 4,000 tasks and 2,000 of each class at least.
+    """Return how long to measure, s: two warm-ups, 8,000 tasks and 2,000 of each class at least.
 
-    Rare classes lengthen it to 40,000 tasks at most. Its halves are whole periods of the demand.
+    Rare classes lengthen it to 20,000 tasks at most.
     """
     rates = [market.arrival_rate(task) for task in market.tasks]
     rare = min(_OF_A_CLASS / min(rates), _MOST / sum(rates))
-    return 2.0 * whole_periods(market, 0.5 * max(_WARMUPS * warmup, _TASKS / sum(rates), rare))
+    return max(_WARMUPS * warmup, _TASKS / sum(rates), rare)
 
 
 def _below_floor(market: Market, tests: Sequence[Deviation], own: Pilot) -> list[bool]:
@@ -162,7 +178,7 @@ def _below_floor(market: Market, tests: Sequence[Deviation], own: Pilot) -> list
     Its second half is measured, as the pilot's was.
     """
     half = own.seconds
-    sampled = sorted({d.player for d in tests if d.side == "buyer"})
+    sampled = {d.player for d in tests if d.side == "buyer"}
     run = simulate(market, own.seed, (half, 2.0 * half), sampled=sampled)
     least = max(FLOOR * payoffs.takings(run, half, 2.0 * half), _LEAST)
     of = {"seller": payoffs.profit, "buyer": payoffs.surplus}

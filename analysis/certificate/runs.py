@@ -2,12 +2,14 @@
 
 A candidate point is constant: strategies don't decide, nothing happens at set times (outages,
 price changes, entries are left out; whoever enters later is there from the start). What is left is
-a market with a steady state, cleared by the engine alone.
+a market with a steady state, cleared by the engine alone. Where demand follows the clock, each
+replication begins at a time of the day of its own, so that together they see the whole of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...market.engine import Engine
-from ...market.schema.arrivals import Replay
+from ...market.schema.arrivals import Diurnal, Replay
 from ...market.schema.market import Market, PostedPrice
 from ...market.state import TRADE, State
 from .deviations import Deviation
@@ -86,9 +88,28 @@ def at_rest(market: Market) -> Market:
     return market.model_copy(update={"sellers": sellers, "events": ()})
 
 
+def at_time(market: Market, share: float) -> Market:
+    """Return the market with its clock put forward, by a share of a thousand of its longest days.
+
+    Of a share drawn from 0 to 1, all times of the day are equally likely, of each period that
+    demand has.
+    """
+    periods = [t.arrivals.period for t in market.tasks if isinstance(t.arrivals, Diurnal)]
+    if not periods:
+        return market
+    ahead = share * 1000.0 * max(periods)
+    tasks = []
+    for task in market.tasks:
+        if isinstance(of := task.arrivals, Diurnal):
+            later = of.model_copy(update={"phase": math.fmod(of.phase + ahead, of.period)})
+            task = task.model_copy(update={"arrivals": later})  # noqa: PLW2901
+        tasks.append(task)
+    return market.model_copy(update={"tasks": tuple(tasks)})
+
+
 def simulate(
-    market: Market, seed: int, marks: Sequence[float], *, sampled: Sequence[str] = (),
-    deviation: Deviation | None = None,
+    market: Market, seed: int, marks: Sequence[float], *, sampled: Collection[str] = (),
+    deviation: Deviation | None = None, like: Engine | None = None,
 ) -> Trace:  # fmt: skip
     """Run a market that is at rest, and take down what is counted at each mark.
 
@@ -98,10 +119,15 @@ def simulate(
         marks: times, s, rising.
         sampled: classes of which a sample of tasks leaves rows.
         deviation: of buyers: what those of the sample do.
+        like: an engine, not begun, of a market that differs in posted prices and in the time of
+            the day at most; the run's own is then made from it, which is far sooner done.
     """
     rows: list[NDArray[Any]] = []
     share = [COHORT if task.name in sampled else 0.0 for task in market.tasks]
-    engine = Engine(market, seed, share=share, keep=rows.append)
+    if like is None:
+        engine = Engine(market, seed, share=share, keep=rows.append)
+    else:
+        engine = like.again(market, seed, share=share, keep=rows.append)
     engine.note_odds()
     if deviation is not None and deviation.side == "buyer":
         offers, names = market.offers, [task.name for task in market.tasks]

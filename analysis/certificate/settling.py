@@ -2,7 +2,7 @@
 
 A queue forgets with the relaxation time τ = E[S]/(c·(1 − √ρ)²) of M/M/1 (Cohen 1982, The Single
 Server Queue), c slots taken for one c times as fast. Load and service are measured in a pilot run
-of each deviation, which is lengthened until it is ten times as long as what it finds; so a price
+of each deviation, which is lengthened until it is five times as long as what it finds; so a price
 cut that nearly fills its seller gets a longer warm-up than the candidate point.
 
 Average quotes start as plain averages of what has been seen (their weight begins at 1), so what
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...market.engine import Engine
-from ...market.schema.arrivals import MMPP, Closed, Diurnal
+from ...market.schema.arrivals import MMPP, Closed, Diurnal, Poisson
 from ...market.schema.market import Market
 from ...market.state import State
 
 _TASKS = 2000
-_LENGTHS = 10.0  # relaxation times in a warm-up; e⁻¹⁰ of what it began with is left
+_LENGTHS = 5.0  # relaxation times in a warm-up; e⁻⁵ of what it began with is left
 _AVERAGES = 50.0  # relaxation times after which a plain average counts the start for 2%
 _MEMORIES = 5.0
 _FULL = 0.95  # a higher load is taken for this: who is overloaded has no steady state
@@ -51,7 +51,9 @@ class Pilot:
 
 
 def pilot(market: Market, seed: int) -> Pilot:
-    """Run a market until ten times its relaxation time have passed, or 64 times 2,000 tasks.
+    """Run a market for five times its relaxation time, for 2,000 to 128,000 tasks.
+
+    Where demand follows the clock, as at its peak.
 
     Example:
         >>> from walras.market.schema.arrivals import Poisson
@@ -62,6 +64,7 @@ def pilot(market: Market, seed: int) -> Pilot:
         >>> 4.0 < pilot(market, seed=1).relaxation < 6.5  # 1/(1 − √¼)² = 4 and a sojourn of 1.2
         True
     """
+    market = at_peak(market)
     engine = Engine(market, seed, share=0.0)
     rate = sum(market.arrival_rate(task) for task in market.tasks)
     length = _TASKS / rate
@@ -76,6 +79,16 @@ def pilot(market: Market, seed: int) -> Pilot:
             break
         length *= 2.0
     return Pilot(time, engine, since, 0.5 * length, seed, int(engine.state.clock[0]["tasks"]))
+
+
+def at_peak(market: Market) -> Market:
+    """Return the market with demand that follows the clock as it is at its peak, all the time."""
+    tasks = tuple(
+        task.model_copy(update={"arrivals": Poisson(rate=of.rate * (1.0 + of.amplitude))})
+        if isinstance(of := task.arrivals, Diurnal) else task
+        for task in market.tasks
+    )  # fmt: skip
+    return market.model_copy(update={"tasks": tasks})
 
 
 def relaxation(state: State, since: np.ndarray, sellers: np.ndarray, seconds: float) -> float:
@@ -110,7 +123,7 @@ def relaxation(state: State, since: np.ndarray, sellers: np.ndarray, seconds: fl
 def warm_up(market: Market, relaxation_time: float) -> float:
     """Return how long a market runs before it is measured, s.
 
-    Ten relaxation times; with average quotes 50 more, or five memories if those are shorter; where
+    Five relaxation times; with average quotes 50 more, or five memories if those are shorter; where
     demand comes in phases, five rounds of them; five times the pause of users who come back.
     """
     time = _LENGTHS * relaxation_time
@@ -121,24 +134,4 @@ def warm_up(market: Market, relaxation_time: float) -> float:
             time = max(time, _MEMORIES * sum(task.arrivals.dwell))
         elif isinstance(task.arrivals, Closed):
             time = max(time, _MEMORIES * task.arrivals.think_time.mean)
-    return whole_periods(market, time)
-
-
-def whole_periods(market: Market, seconds: float) -> float:
-    """Return a time lengthened to whole periods of a demand that follows the clock.
-
-    Raises:
-        ValueError: classes have periods that no common multiple up to 100 of the longest fits.
-    """
-    periods = sorted({t.arrivals.period for t in market.tasks if isinstance(t.arrivals, Diurnal)})
-    if not periods:
-        return seconds
-    longest = periods[-1]
-    for times in range(1, 101):
-        if all(abs(times * longest / p - round(times * longest / p)) < 1e-9 for p in periods):
-            common = times * longest
-            return math.ceil(seconds / common - 1e-9) * common
-    raise ValueError(
-        f"tasks.arrivals.period: {', '.join(f'{p:g}' for p in periods)} s have no common "
-        "multiple; a market has no steady state without one"
-    )
+    return time

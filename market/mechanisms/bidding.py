@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def shadow_prices(slots: int, load: float) -> NDArray[np.float64]:
     return np.asarray(np.cumprod(out[::-1])[::-1])
 
 
+@cache
 def rival_nodes(bidders: int) -> NDArray[np.float64]:
     """Return where the smallest of the rivals' cost factors lies, shape [2, RIVAL_NODES].
 
