@@ -15,7 +15,7 @@ from ..market.clock import Clock
 from ..market.rng import name_key, uniform
 from ..market.schema.market import AddSlots, Outage
 from ..market.schema.supply import HIGHEST_PRICE, Seller
-from .strategies import Decision, Me, Rival, Strategy, checked, strategy_of
+from .strategies import Decision, Me, Rival, Strategy, checked, strategy_in, strategy_of
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -37,7 +37,7 @@ class SellerAgent(mesa.Agent):
         self.prices = dict.fromkeys(spec.effort, spec.price.lever)
         """The lever of each effort level: USD/Mtok of output, or USD/task."""
         self._posted, self._since = dict.fromkeys(spec.effort, 0.0), 0.0
-        self._strategy = strategy_of(spec.pricing)
+        self._strategy = strategy_in(strategy_of(spec.pricing), self.market, spec.name)
         self._decisions = 0
         self._before: dict[str, float] = {}
         self._seen = self._count()

@@ -78,6 +78,17 @@ def test_the_example_of_the_mechanisms_page_runs(
     assert capsys.readouterr().out.startswith("posted_price\n\ntask 1: chat")
 
 
+def test_the_examples_of_the_games_page_run(tmp_path: Path) -> None:
+    """One after the other; what is called the first equilibrium is one, within its bounds."""
+    script = tmp_path / "examples.py"
+    script.write_text("\n".join(blocks("docs/games.md", "python")), "utf-8")
+    names = runpy.run_path(str(script))
+    assert names["game"].payoffs.shape == (10, 3, 10)
+    assert names["solved"].index_sum == 1
+    assert names["bounds"].low == 0.0 <= names["bounds"].high
+    assert names["noisy"].converged
+
+
 def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line parses; those that take no time run."""
     from walras.cli import app
@@ -100,6 +111,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
+        "docs/games.md",
         "docs/model.md",
         "docs/python.md",
         "docs/scenarios.md",

@@ -133,8 +133,8 @@ def a5(slow: float = 1.0) -> list[str]:
     return wrong + check(resumed, {"first.T": (1.428571, 0.015), "second.T": (7.142857, 0.22)})
 
 
-def a9(slow: float = 1.0) -> list[str]:
-    """Two observable queues and logit buyers: the exact Markov chain."""
+def a9_market(slow: float = 1.0) -> w.Market:
+    """Return the market of two observable queues and logit buyers."""
     buyers = w.TaskClass(
         "k", w.Poisson(2.0), output_tokens=w.Exponential(1.0), value=2.2, delay_cost=0.3,
         choice=w.Logit(0.3),
@@ -143,7 +143,12 @@ def a9(slow: float = 1.0) -> list[str]:
         w.Seller("one", accuracy=1.5 / 2.2, speed=2.0 / slow, price=w.per_task(0.6)),
         w.Seller("two", accuracy=1.0, speed=1.0 / slow, price=w.per_task(1.1)),
     ]
-    got = take(w.Market(tasks=[buyers], sellers=sellers), 2.1e6, seeds=1, warmup=105_000.0)
+    return w.Market(tasks=[buyers], sellers=sellers)
+
+
+def a9(slow: float = 1.0) -> list[str]:
+    """Two observable queues and logit buyers: the exact Markov chain."""
+    got = take(a9_market(slow), 2.1e6, seeds=1, warmup=105_000.0)
     return check(got, {
         "one/default.share": (0.556679, 0.0015), "two/default.share": (0.358116, 0.0015),
         "outside.share": (0.085205, 0.0012), "one/default.T": (0.926894, 0.01),

@@ -41,7 +41,8 @@ _MODULES = {
     "agents.economy": ("Economy",),
     "market.messages": ("Task", "Outcome", "Ask", "Quote", "Award"),
     "agents.strategies": (
-        "pricing", "Decision", "Fixed", "CostPlus", "Undercut", "LoadPricing",
+        "pricing", "Decision", "Fixed", "CostPlus", "Undercut", "LoadPricing", "BestResponse",
+        "GradientPricing",
     ),
     "scenarios.load": ("load",),
     "scenarios.lint": ("lint",),
@@ -50,6 +51,8 @@ _MODULES = {
     "scenarios.result": ("Result",),
     "scenarios.compare": ("compare", "Comparison"),
     "scenarios.follow": ("follow",),
+    "analysis.equilibrium.solved": ("equilibrium", "Equilibrium"),
+    "analysis.certificate.certificate": ("certify", "Certificate"),
 }  # fmt: skip
 _SUBMODULES = {"plot": ".plot", "testing": ".agents.testing"}
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -60,12 +63,18 @@ if TYPE_CHECKING:
     from . import plot as plot
     from .agents import testing as testing
     from .agents.economy import Economy as Economy
+    from .agents.strategies import BestResponse as BestResponse
     from .agents.strategies import CostPlus as CostPlus
     from .agents.strategies import Decision as Decision
     from .agents.strategies import Fixed as Fixed
+    from .agents.strategies import GradientPricing as GradientPricing
     from .agents.strategies import LoadPricing as LoadPricing
     from .agents.strategies import Undercut as Undercut
     from .agents.strategies import pricing as pricing
+    from .analysis.certificate.certificate import Certificate as Certificate
+    from .analysis.certificate.certificate import certify as certify
+    from .analysis.equilibrium.solved import Equilibrium as Equilibrium
+    from .analysis.equilibrium.solved import equilibrium as equilibrium
     from .market.messages import Ask as Ask
     from .market.messages import Award as Award
     from .market.messages import Outcome as Outcome

@@ -270,8 +270,14 @@ def equilibrium_command(
     names = [name.strip() for name in fixed.split(",") if name.strip()]
     with _answering(command), running.progress(quiet) as report:
         found = equilibrium(
-            loaded.require(), fixed=names, joint=joint, prices="posted" if posted else "solved",
-            certificate=certify, tolerance=tolerance, budget=budget, seed=seed,
+            loaded.require(),
+            fixed=names,
+            joint=joint,
+            prices="posted" if posted else "solved",
+            certificate=certify,
+            tolerance=tolerance,
+            budget=budget,
+            seed=seed,
             progress=None if report is None else lambda done, of: report(done, of, done),
         )
     from .equilibrium_card import as_data, card

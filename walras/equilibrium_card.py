@@ -29,7 +29,10 @@ def card(found: Equilibrium, folder: str, command: str, width: int = 80) -> Rend
     """
     verdict = found.certificate.verdict if found.certificate else "undecided"
     title = f"{plain(found.market.name)}  equilibrium in prices"
-    parts: list[RenderableType] = [Text(title, style="bold"), Text(found.text, style=STYLES[verdict])]
+    parts: list[RenderableType] = [
+        Text(title, style="bold"),
+        Text(found.text, style=STYLES[verdict]),
+    ]
     parts += [Text(line) for line in _solved(found)]
     parts += ["", _levers(found, width), "", _offers(found, width), ""]
     parts += [Text(line) for line in _welfare(found)]
@@ -65,15 +68,19 @@ def _solved(found: Equilibrium) -> list[str]:
 def _levers(found: Equilibrium, width: int) -> Text:
     rows: list[Row] = [
         (
-            plain(r.lever, 64), _price(r.posted), _price(r.price), r.unit,
-            FORMS["share"](r.markup), FORMS["usd"](r.profit), FORMS["share"](r.load),
-            FORMS["time"](r.wait),
+            plain(r["lever"], 64), _price(r["posted"]), _price(r["price"]), str(r["unit"]),
+            FORMS["share"](r["markup"]), FORMS["usd"](r["profit"]), FORMS["share"](r["load"]),
+            FORMS["time"](r["wait"]),
         )
-        for r in found.levers.itertuples()
+        for r in found.levers.to_dict("records")
     ]  # fmt: skip
     header = ("seller", "posted", "price", "unit", "mark-up", "profit USD/h", "load", "wait")
     text = table(header, rows[:_LEVERS], width)
-    return text.append(f"\n{len(rows) - _LEVERS} more are in the report") if len(rows) > _LEVERS else text
+    return (
+        text.append(f"\n{len(rows) - _LEVERS} more are in the report")
+        if len(rows) > _LEVERS
+        else text
+    )
 
 
 def _offers(found: Equilibrium, width: int) -> Text:
@@ -85,12 +92,14 @@ def _offers(found: Equilibrium, width: int) -> Text:
         mine = shown[shown["task"] == task]
         top = mine[["share", "planner"]].max(axis=1).sort_values(ascending=False).index[:most]
         rows.append((plain(task, 64), "", "", "", "", "", ""))
-        for r in mine.loc[top].itertuples():
-            rows.append((
-                f"  {plain(r.offer, 200)}", FORMS["share"](r.share), FORMS["share"](r.planner),
-                _price(r.price), _told(r.markup, "share"), _told(r.sojourn, "time"),
-                _told(1.0 - r.on_time, "share"),
-            ))  # fmt: skip
+        rows += [
+            (
+                f"  {plain(r['offer'], 200)}", FORMS["share"](r["share"]),
+                FORMS["share"](r["planner"]), _price(r["price"]), _told(r["markup"], "share"),
+                _told(r["sojourn"], "time"), _told(1.0 - r["on_time"], "share"),
+            )
+            for r in mine.loc[top].to_dict("records")
+        ]  # fmt: skip
     header = ("task class, offer", "share", "planner", "price USD", "mark-up", "time", "late")
     return table(header, rows, width)
 

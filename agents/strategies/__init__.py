@@ -5,16 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ...market.schema.errors import BadInputError, Problem, did_you_mean, shown
+from ...market.schema.market import Market
 from ...market.schema.supply import Named
+from .best_response import BestResponse
 from .cost_plus import CostPlus
 from .fixed import Fixed
+from .gradient_pricing import GradientPricing
 from .load_pricing import LoadPricing
 from .undercut import Undercut
 from .view import Decision, Me, Rival, Strategy, checked, pricing
 
 STRATEGIES: dict[str, type[Any]] = {
-    kind.strategy: kind for kind in (Fixed, CostPlus, Undercut, LoadPricing)
+    kind.strategy: kind
+    for kind in (Fixed, CostPlus, Undercut, LoadPricing, BestResponse, GradientPricing)
 }
+
+
+def strategy_in(strategy: Strategy | None, market: Market, seller: str) -> Strategy | None:
+    """Return a strategy as one seller of a market plays it: some know the market they are in."""
+    knowing = getattr(strategy, "in_market", None)
+    known: Strategy | None = strategy if knowing is None else knowing(market, seller)
+    return known
 
 
 def strategy_of(named: Named | Strategy | None) -> Strategy | None:
@@ -39,6 +50,6 @@ def strategy_of(named: Named | Strategy | None) -> Strategy | None:
 
 
 __all__ = [
-    "STRATEGIES", "CostPlus", "Decision", "Fixed", "LoadPricing", "Me", "Rival", "Strategy",
-    "Undercut", "checked", "pricing", "strategy_of",
+    "STRATEGIES", "BestResponse", "CostPlus", "Decision", "Fixed", "GradientPricing", "LoadPricing", "Me", "Rival", "Strategy",
+    "Undercut", "checked", "pricing", "strategy_in", "strategy_of",
 ]  # fmt: skip

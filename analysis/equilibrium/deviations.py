@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...market.fluid.gradient import by_lever
-from ...market.fluid.selection import Response
-from ...market.fluid.solve import Selection, per_task
+from ...market.fluid import respond
+from ...market.fluid.solve import Selection
 from .game import Floats, Game
 
-WIDE, POINTS = 30.0, 41
-"""A price is tried from a thirtieth to thirty times of where it is, at so many points."""
 NOISE = 1e-7
 """Share of the market's revenue below which a gain in the fluid market is rounding."""
 _TRIED = 3  # of the best prices of a lever are solved, and twice as many of all levers'
@@ -84,9 +80,7 @@ def _promising(
     return [(float(grid[i]), float(hope[i])) for i in np.argsort(-hope)[:_TRIED]]
 
 
-def _solved(
-    game: Game, prices: Floats, selection: Selection, g: int, price: float
-) -> Deviation:
+def _solved(game: Game, prices: Floats, selection: Selection, g: int, price: float) -> Deviation:
     """Return what another price of lever g gains once delays have followed."""
     w, moved = game.player[g], moved_to(prices, g, price)
     after = game.solve(moved, selection)
@@ -98,10 +92,7 @@ def _solved(
 
 def price_grid(game: Game, prices: Floats, g: int) -> Floats:
     """Return prices of lever g to try, rising, its own and those about it among them."""
-    wide = float(prices[g]) * np.exp(np.linspace(-np.log(WIDE), np.log(WIDE), POINTS))
-    near = float(prices[g]) * np.array([0.94, 0.97, 1.0, 1.03, 1.06])
-    grid = np.unique(np.concatenate([wide, near]))
-    return np.asarray(grid[grid >= 0.999 * min(float(game.unit_cost[g]), float(prices[g]))])
+    return respond.price_grid(float(prices[g]), float(game.unit_cost[g]))
 
 
 def profit_curve(
@@ -112,70 +103,21 @@ def profit_curve(
     With delays held as they are in `selection` or, if not `held` or if the platform ranks by price,
     with delays that follow.
     """
-    w = game.player[g]
-    if not held or _ranked_by_price(game):
-        found = [game.solve(moved_to(prices, g, float(p)), selection) for p in grid]
-        return np.array([s.owner_profit[w] if s.converged else -np.inf for s in found])
-    total = np.zeros(len(grid))
-    for i, weight in enumerate(selection.weights):
-        total += weight * _frozen(game, prices, g, grid, selection, i)
-    return total - float(selection.fixed[game.setting.owner_of == w].sum())
-
-
-def _ranked_by_price(game: Game) -> bool:
-    market = game.market
-    few = any(task.consideration is not None for task in market.tasks)
-    return few and market.platform.ranking == "price"
-
-
-def _frozen(
-    game: Game, prices: Floats, g: int, grid: Floats, selection: Selection, i: int
-) -> Floats:
-    """Return the owner's profit before fixed cost at each price with delays held, USD/s."""
-    st, flows = game.setting, selection.moments[i]
-    response = Response(st, game.charges(prices), flows.rates)
-    response.faint = flows.faint
-    quoted = response.quoted(flows.expected)
-    _, kept, cost = per_task(response, flows.expected)
-    margin = kept - cost
-    own: NDArray[np.bool_] = game.group == g
-    mine = st.owner_of[st.seller_of] == game.player[g]
-    charged = by_lever(response, flows.expected, selection.charges.right[st.class_of]) * own
-    earned = st.keep * by_lever(response, flows.expected, st.right[st.class_of]) * own
-    more = grid - prices[g]
-    total = np.zeros(len(grid))
-    for together in response.alike:
-        on = np.flatnonzero(response.on_show[together[0]])
-        if not mine[on].any():
-            continue
-        at = np.ix_(together, on)
-        rise = more[:, None, None] * charged[at]
-        if not own[on].any():  # sold to by other offers of the owner alone
-            rise = rise[:1]
-        share = response.among_moved(together, on, quoted, own[on], rise)
-        gained = margin[at] * mine[on] + more[:, None, None] * earned[at]
-        total += np.einsum("d,pdn,pdn->p", response.arrivals[together], share, gained)
-    return total
+    mine = game.setting.owner_of == game.player[g]
+    return respond.profit_curve(
+        game.setting, game.charges(prices), game.by_offer(prices), game.group == g, mine, grid,
+        selection, held=held,
+    )  # fmt: skip
 
 
 def best_price(
     game: Game, prices: Floats, g: int, selection: Selection, *, rough: bool = False
 ) -> float:
-    """Return the owner's best price of lever g given all others.
-
-    Over the whole range, since profit in one price may have several peaks, then on ever finer grids
-    about the best; only to some per cent and with delays held if `rough`.
-    """
-    grid = price_grid(game, prices, g)
-    while True:
-        curve = profit_curve(game, prices, g, grid, selection, held=rough)
-        at = int(np.argmax(curve))
-        low, high = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
-        if high - low < 1e-7 * high or not np.isfinite(curve[at]):
-            return float(grid[at])
-        if rough and high < 1.03 * low:
-            return float(grid[at])
-        grid = np.linspace(low, high, 9)
+    """Return the owner's best price of lever g given all others (`respond.best_price`)."""
+    return respond.best_price(
+        game.setting, game.charges(prices), game.by_offer(prices), game.group == g,
+        game.setting.owner_of == game.player[g], float(game.unit_cost[g]), selection, rough=rough,
+    )  # fmt: skip
 
 
 def moved_to(prices: Floats, g: int, price: float) -> Floats:

@@ -87,7 +87,7 @@ class Game:
 
     def names(self, g: int) -> str:
         """Return who sets lever g."""
-        return self.setting.owners[self.player[g]]
+        return str(self.setting.owners[self.player[g]])
 
     def market_at(self, prices: Floats) -> Market:
         """Return the spec with these prices posted, and the slots and efforts of this game.
@@ -172,7 +172,7 @@ def _merged(market: Market, joint: bool | Sequence[Sequence[str]]) -> Market:
     if joint is False:
         return market
     owners = list(dict.fromkeys(s.owned_by for s in market.sellers))
-    groups = [owners] if joint is True else [list(g) for g in joint]  # type: ignore[union-attr]
+    groups = [owners] if joint is True else [list(g) for g in joint]
     renamed = {}
     for group in groups:
         for name in group:

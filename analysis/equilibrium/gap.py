@@ -62,7 +62,9 @@ def frictions_of(selection: Selection) -> list[str]:
     """Return which frictions a market has."""
     st, charges = selection.setting, selection.charges
     sellers, listed = st.state.sellers, st.serves & charges.listed
-    rising = [limit(float(s["kappa"]), float(c)) for s, c in zip(sellers, charges.slots, strict=True)]
+    rising = [
+        limit(float(s["kappa"]), float(c)) for s, c in zip(sellers, charges.slots, strict=True)
+    ]
     few = any(
         (listed[j] & ~m.on_show[j]).any() or _hides(st, j) for m in selection.moments
         for j in range(len(listed))
@@ -106,17 +108,19 @@ def decompose(selection: Selection, planned: Plan | None = None) -> Gap:
             found = plan(selection.setting, charges, tolled=tolled)
         converged &= found.converged
         welfare[present] = found.welfare
-    return Gap(
-        welfare[frozenset()], selection.welfare, shapley(names, welfare), welfare, converged
-    )
+    return Gap(welfare[frozenset()], selection.welfare, shapley(names, welfare), welfare, converged)
 
 
 def shapley(names: list[str], value: dict[frozenset[str], float]) -> dict[str, float]:
     """Return by how much each name lowers the value, averaged over all orders.
 
     Example:
-        >>> value = {frozenset(): 4.0, frozenset("a"): 3.0, frozenset("b"): 2.0,
-        ...          frozenset("ab"): 0.0}
+        >>> value = {
+        ...     frozenset(): 4.0,
+        ...     frozenset("a"): 3.0,
+        ...     frozenset("b"): 2.0,
+        ...     frozenset("ab"): 0.0,
+        ... }
         >>> shapley(["a", "b"], value)
         {'a': 1.5, 'b': 2.5}
     """

@@ -108,8 +108,14 @@ def plan(setting: Setting, charges: Charges | None = None, *, tolled: bool = Tru
         >>> from walras.market.schema.distributions import Exponential
         >>> from walras.market.schema.market import Market, Quotes
         >>> from walras.market.schema.supply import Seller
-        >>> task = TaskClass("t", arrivals=Poisson(1.5), output_tokens=Exponential(mean=1.0),
-        ...                  value=10.0, delay_cost=1.0, outside_option=False)
+        >>> task = TaskClass(
+        ...     "t",
+        ...     arrivals=Poisson(1.5),
+        ...     output_tokens=Exponential(mean=1.0),
+        ...     value=10.0,
+        ...     delay_cost=1.0,
+        ...     outside_option=False,
+        ... )
         >>> two = [Seller("fast", accuracy=1.0, speed=2.0), Seller("slow", accuracy=1.0)]
         >>> market = Market(tasks=[task], sellers=two, quotes=Quotes(latency="average"))
         >>> plan(setting_of(market)).selection.flow.round(4).tolist()
@@ -133,7 +139,9 @@ def plan(setting: Setting, charges: Charges | None = None, *, tolled: bool = Tru
 def _congestible(setting: Setting, charges: Charges) -> bool:
     """Whether any seller's delays depend on its load."""
     sellers = setting.state.sellers
-    limits = [limit(float(s["kappa"]), float(c)) for s, c in zip(sellers, charges.slots, strict=True)]
+    limits = [
+        limit(float(s["kappa"]), float(c)) for s, c in zip(sellers, charges.slots, strict=True)
+    ]
     return bool(np.isfinite(limits).any())
 
 

@@ -180,8 +180,10 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         >>> from walras.market.schema.market import Market
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
-        ...        for n in "ab"]
+        >>> two = [
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... ]
         >>> price_equilibrium(game_of(Market(tasks=[ask], sellers=two))).prices.round(6).tolist()
         [1.472927, 1.472927]
     """
@@ -227,7 +229,9 @@ def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
     )  # fmt: skip
 
 
-def _run_newton(game: Game, start: Floats, tolerance: float, path: list[Floats]) -> tuple[Step, int]:
+def _run_newton(
+    game: Game, start: Floats, tolerance: float, path: list[Floats]
+) -> tuple[Step, int]:
     best, before = None, np.inf
     for number, step in enumerate(newton(game, start)):
         path.append(step.prices)

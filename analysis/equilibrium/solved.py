@@ -98,7 +98,17 @@ class Equilibrium:
                         "sojourn": float(sel.sojourn[k, o]), "on_time": float(sel.on_time[k, o]),
                     }  # fmt: skip
                 rows.append({**row, "planner": wanted})
-        columns = ["task", "offer", "share", "price", "cost", "markup", "sojourn", "on_time", "planner"]
+        columns = [
+            "task",
+            "offer",
+            "share",
+            "price",
+            "cost",
+            "markup",
+            "sojourn",
+            "on_time",
+            "planner",
+        ]
         table = pd.DataFrame(rows, columns=columns)
         table.attrs["units"] = {
             "share": "ratio", "price": "USD/task", "cost": "USD/task", "markup": "ratio",
@@ -117,7 +127,9 @@ class Equilibrium:
         first = [int(np.flatnonzero(game.group == g)[0]) for g in range(len(game.levers))]
         seller = sel.setting.seller_of[first]
         prices = self.point.prices
-        units = ["USD/Mtok" if self.market.sellers[s].price.by_token else "USD/task" for s in seller]
+        units = [
+            "USD/Mtok" if self.market.sellers[s].price.by_token else "USD/task" for s in seller
+        ]
         table = pd.DataFrame({
             "lever": game.levers, "owner": [game.names(g) for g in range(len(prices))],
             "unit": units, "posted": game.posted, "unit_cost": game.unit_cost, "price": prices,
@@ -126,7 +138,10 @@ class Equilibrium:
             "wait": sel.wait[seller],
         })  # fmt: skip
         table.attrs["units"] = {
-            "markup": "ratio", "profit": "USD/h", "load": "ratio", "wait": "s",
+            "markup": "ratio",
+            "profit": "USD/h",
+            "load": "ratio",
+            "wait": "s",
         }
         return table
 
@@ -203,8 +218,10 @@ def equilibrium(
         >>> from walras.market.schema.demand import Logit, TaskClass
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
-        ...        for n in "ab"]
+        >>> two = [
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... ]
         >>> found = equilibrium(Market(tasks=[ask], sellers=two), certificate=False)
         >>> found.levers["price"].round(6).tolist(), found.text
         ([1.472927, 1.472927], 'a candidate that nothing certifies')

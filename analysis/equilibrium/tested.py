@@ -45,7 +45,9 @@ def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
 def _moves(deviation: Deviation, point: PricePoint) -> bool:
     """Whether what deviates is no seller whose price is held fixed."""
     held = {s.name for s in point.game.market.sellers} - set(point.game.levers)
-    if deviation.kind != "price" or point.game.levers[0] not in {s.name for s in point.game.market.sellers}:
+    if deviation.kind != "price" or point.game.levers[0] not in {
+        s.name for s in point.game.market.sellers
+    }:
         return True
     return not any(deviation.label.startswith(f"price of {name} ") for name in held)
 

@@ -198,7 +198,9 @@ class Response:
         speed = self.setting.state.sellers["speed"] / slow
         return np.broadcast_to(speed[self.setting.seller_of], self.work.shape).copy()
 
-    def _expect(self, chance: float, waits: Floats, rates: Floats, only: Flags | None = None) -> Floats:
+    def _expect(
+        self, chance: float, waits: Floats, rates: Floats, only: Flags | None = None
+    ) -> Floats:
         st, state = self.setting, self.setting.state
         out = np.zeros((*self.work.shape, PARTS))
         fill_expectations(
@@ -277,7 +279,9 @@ class Response:
             if len(on):
                 at = np.ix_(together, on)
                 lines = quoted.gain[at], quoted.time[at], quoted.base[at]
-                for j, choice in zip(together, self.among(together[0], on, *lines, moves), strict=True):
+                for j, choice in zip(
+                    together, self.among(together[0], on, *lines, moves), strict=True
+                ):
                     found[j] = choice
         return found
 
@@ -395,7 +399,8 @@ class Slopes:
     def follow(self, flow: Floats) -> Floats:
         """Return B·flow, [S·(2 + L), ...], for changes of flows [J·O, ...]: a seller at a time."""
         parts = [
-            cause.reshape(len(cause), -1) @ flow[at] for cause, at in zip(self.cause, self.at, strict=True)
+            cause.reshape(len(cause), -1) @ flow[at]
+            for cause, at in zip(self.cause, self.at, strict=True)
         ]
         return np.concatenate(parts)
 
@@ -440,7 +445,9 @@ def select(
         tolerance: largest residual, as a share of all arrivals.
     """
     response = Response(setting, charges, rates, toll)
-    alike = [k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along]
+    alike = [
+        k for k in range(len(setting.money)) if setting.argmax[k] and not setting.money[k].along
+    ]
     if not alike:
         return _newton(response, _inside(response, start), tolerance)
     quoted = response.quoted(response.alone)
@@ -474,7 +481,9 @@ def _inside(response: Response, start: Flows | None) -> Floats:
     flow = np.maximum(flow, np.where(response.on_show, _TINY, 0.0))
     load = response.loads(flow)[0][:, :, -1].sum(axis=1)
     cap = 0.98 if start is not None else 0.5
-    room = np.where(load > cap * response.limits, cap * response.limits / np.maximum(load, _TINY), 1.0)
+    room = np.where(
+        load > cap * response.limits, cap * response.limits / np.maximum(load, _TINY), 1.0
+    )
     return np.asarray(flow * room[response.setting.seller_of])
 
 
@@ -489,9 +498,9 @@ def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
         if point is None:  # no direction that helps: average, by ever smaller parts
             averages += 1
             part = 1.0 / (1.0 + 0.2 * averages) * 0.5
-            point = _Point(response, _kept_inside(
-                response, now.flow, part * (now.want - now.flow), now.want
-            ))
+            point = _Point(
+                response, _kept_inside(response, now.flow, part * (now.want - now.flow), now.want)
+            )
             steps -= 1
         now = point
         recent = [*recent[-3:], now.error]
@@ -647,7 +656,11 @@ def _beliefs(setting: Setting) -> Floats:
             left = lateness(
                 int(kind["late_rule"]), float(kind["late_parameter"]), promise - setting.deadline[j]
             )
-            out[j, o, [DELTA, USED, TIMELY]] = left, float(left > 0.0), float(promise <= setting.deadline[j])
+            out[j, o, [DELTA, USED, TIMELY]] = (
+                left,
+                float(left > 0.0),
+                float(promise <= setting.deadline[j]),
+            )
             out[j, o, [TIME, SERVED, KEPT]] = promise, 1.0, 1.0
     return out
 

@@ -312,7 +312,9 @@ def _check(market: Market) -> None:
         )
     if market.contracts:
         problems.append(
-            _problem("contracts", f"the fluid market has no contracts, and {market.contracts[0]} is one")
+            _problem(
+                "contracts", f"the fluid market has no contracts, and {market.contracts[0]} is one"
+            )
         )
     for task in market.tasks:
         if not isinstance(task.choice, (Argmax, Logit)):

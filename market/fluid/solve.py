@@ -132,7 +132,9 @@ class Selection:
         Where nobody goes, what an idle moment's kind would meet.
         """
         flows = [np.maximum(m.flow, 1e-200 * m.on_show) for m in self.moments]
-        sums = self._mean([f * m.expected[..., part] for f, m in zip(flows, self.moments, strict=True)])
+        sums = self._mean(
+            [f * m.expected[..., part] for f, m in zip(flows, self.moments, strict=True)]
+        )
         weight = self.by_class(self._mean(flows))
         return np.divide(self.by_class(sums), weight, out=np.full(weight.shape, np.nan),
                          where=weight > 0.0)  # fmt: skip
@@ -169,7 +171,9 @@ class Selection:
     @cached_property
     def paid(self) -> Floats:
         """Mean payment for a task given to an offer, net of refunds, USD, shape [K, O]."""
-        sums = self._mean([m.flow * a.paid for m, a in zip(self.moments, self.accounts, strict=True)])
+        sums = self._mean(
+            [m.flow * a.paid for m, a in zip(self.moments, self.accounts, strict=True)]
+        )
         flow = self.flow
         return np.divide(self.by_class(sums), flow, out=self.charges.ask.copy(), where=flow > 0.0)
 

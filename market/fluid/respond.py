@@ -1,0 +1,138 @@
+"""What a seller would earn at other prices, all others' prices given."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize
+
+from .gradient import by_lever
+from .population import Floats
+from .selection import Response
+from .setting import Charges, Setting
+from .solve import Selection, per_task, solve
+
+Flags = NDArray[np.bool_]
+WIDE, POINTS = 30.0, 41
+"""A price is tried from a thirtieth to thirty times of where it is, at so many points."""
+_WIDENED = 4  # times that the range is widened in which the best price is looked for
+
+
+def price_grid(now: float, least: float) -> Floats:
+    """Return prices to try, rising: over the whole range and near where it is, from `least` up.
+
+    Example:
+        >>> grid = price_grid(1.0, 0.5)
+        >>> float(grid[0]) >= 0.5, 1.0 in grid, round(float(grid[-1]), 6)
+        (True, True, 30.0)
+    """
+    wide = now * np.exp(np.linspace(-np.log(WIDE), np.log(WIDE), POINTS))
+    grid = np.unique(np.concatenate([wide, now * np.array([0.94, 0.97, 1.0, 1.03, 1.06])]))
+    return np.asarray(grid[grid >= 0.999 * min(least, now)])
+
+
+def profit_curve(
+    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags, grid: Floats,
+    selection: Selection, *, held: bool = True,
+) -> Floats:  # fmt: skip
+    """Return a player's profit at each price of the offers `own`, USD/s, shape [P].
+
+    Args:
+        setting: the market.
+        charges: whose `listed`, `slots` and rules hold; asks follow from levers.
+        levers: of all offers, USD/Mtok of output or USD/task, shape [O].
+        own: offers of one seller whose lever moves, shape [O].
+        mine: sellers whose profits count, shape [S].
+        grid: the prices, shape [P].
+        selection: an equilibrium nearby, whose delays hold if `held`.
+        held: whether delays stay as they are, which is quick, or follow.
+    """
+    if not held or _ranked_by_price(setting):
+        found = [
+            solve(setting, _at(setting, charges, np.where(own, p, levers)), selection) for p in grid
+        ]
+        return np.array([s.profit[mine].sum() if s.converged else -np.inf for s in found])
+    total = np.zeros(len(grid))
+    for i, weight in enumerate(selection.weights):
+        total += weight * _held(setting, charges, levers, own, mine, grid, selection, i)
+    return total - float(selection.fixed[mine].sum())
+
+
+def _at(setting: Setting, charges: Charges, levers: Floats) -> Charges:
+    return setting.charges(levers, listed=charges.listed, slots=charges.slots)
+
+
+def _ranked_by_price(setting: Setting) -> bool:
+    few = any(task.consideration is not None for task in setting.market.tasks)
+    return few and setting.market.platform.ranking == "price"
+
+
+def _held(
+    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags, grid: Floats,
+    selection: Selection, i: int,
+) -> Floats:  # fmt: skip
+    """Return the player's profit before fixed cost at each price with delays held, USD/s."""
+    flows = selection.moments[i]
+    response = Response(setting, _at(setting, charges, levers), flows.rates)
+    response.faint = flows.faint
+    quoted = response.quoted(flows.expected)
+    _, kept, cost = per_task(response, flows.expected)
+    margin, counts = kept - cost, mine[setting.seller_of]
+    k = setting.class_of
+    charged = by_lever(response, flows.expected, response.charges.right[k]) * own
+    earned = setting.keep * by_lever(response, flows.expected, setting.right[k]) * own
+    more = grid - float(levers[own][0])
+    total = np.zeros(len(grid))
+    for together in response.alike:
+        on = np.flatnonzero(response.on_show[together[0]])
+        if not counts[on].any():
+            continue
+        at = np.ix_(together, on)
+        rise = more[:, None, None] * charged[at]
+        if not own[on].any():  # sold to by other offers of the player alone
+            rise = rise[:1]
+        share = response.among_moved(together, on, quoted, own[on], rise)
+        gained = margin[at] * counts[on] + more[:, None, None] * earned[at]
+        total += np.einsum("d,pdn,pdn->p", response.arrivals[together], share, gained)
+    return total
+
+
+def best_price(
+    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags, least: float,
+    selection: Selection, *, rough: bool = False,
+) -> float:  # fmt: skip
+    """Return the best price of the offers `own` for the sellers `mine`, all others given.
+
+    The whole range from `least` up is looked over with delays held, since profit in one price may
+    have several peaks; about the best of it Brent's method solves for where delays follow, only to
+    some per cent and with delays held if `rough`. Other arguments are those of `profit_curve`.
+    """
+    grid = price_grid(float(levers[own][0]), least)
+    curve = profit_curve(setting, charges, levers, own, mine, grid, selection)
+    at = int(np.argmax(curve))
+    if rough:
+        while True:
+            low, high = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+            if high < 1.03 * low or not np.isfinite(curve[at]):
+                return float(grid[at])
+            grid = np.linspace(low, high, 9)
+            curve = profit_curve(setting, charges, levers, own, mine, grid, selection)
+            at = int(np.argmax(curve))
+    low, high = grid[max(at - 2, 0)], grid[min(at + 2, len(grid) - 1)]
+
+    def lost(logarithm: float) -> float:
+        price = np.array([np.exp(logarithm)])
+        return -float(
+            profit_curve(setting, charges, levers, own, mine, price, selection, held=False)[0]
+        )
+
+    for _ in range(_WIDENED):
+        ends = float(np.log(low)), float(np.log(high))
+        found = optimize.minimize_scalar(
+            lost, bounds=ends, method="bounded", options={"xatol": 1e-9}
+        )
+        inside = 1e-3 * (ends[1] - ends[0])
+        if min(found.x - ends[0], ends[1] - found.x) > inside or low <= 0.999 * least:
+            break
+        low, high = low * np.exp(-0.5), high * np.exp(0.5)
+    return float(np.exp(found.x))
