@@ -27,7 +27,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import compiled
+from ..jit import compiled, inner
 
 _FADED = 1e-18
 """Share of the sum below which a term is left out, and all beyond it."""
@@ -85,7 +85,7 @@ def in_service(load: float, kappa: float, slots: float) -> tuple[float, float, f
     return total, running, (term if n >= most else 0.0)
 
 
-@compiled
+@inner
 def _piece(height: float, end: float, rise: float, length: float) -> tuple[float, float]:
     """Return (∫ v dt, ∫ t·v dt) from 0 to `length` of a density from `height` to `end`.
 
@@ -155,7 +155,7 @@ def virtual_wait(
     return top, area, waited / (total * area), stayed / (total * area)
 
 
-@compiled
+@inner
 def _mean_wait(stay: float, stayed: float, otherwise: float) -> float:
     """Return waiting time over starts, as buyers' averages count it.
 
@@ -274,7 +274,7 @@ def priorities(
     return slow, chance
 
 
-@compiled
+@inner
 def _pushed(before: float, mine: float, kappa: float, slots: float) -> float:
     """Return for how long a second of work is pushed aside by better levels of load `before`."""
     if before <= 0.0:
@@ -290,7 +290,7 @@ def _pushed(before: float, mine: float, kappa: float, slots: float) -> float:
     return max(alone - whole * most / room, 0.0)
 
 
-@compiled
+@inner
 def _erlang(load: float, kappa: float, slots: float) -> float:
     """Return the chance to find all slots taken where nobody leaves, at a load below φ(c)."""
     below, _, last = in_service(load, kappa, slots)
