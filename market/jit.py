@@ -3,8 +3,8 @@
 Numba keys its cache by the file that holds a function, not by the files of the functions it
 calls, so an edited rule would go on living inside a cached kernel. The cache folder is therefore
 named after the text of the whole layer: any edit starts a new folder. The schema is left out, of
-which nothing is compiled, and the fluid market, each of whose files calls compiled functions of the
-layer proper and its own alone.
+which nothing is compiled, and the fluid market has a folder of its own within, named after its text
+beside: the kernel calls nothing of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -29,35 +29,29 @@ def _cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "walras"
 
 
-def _layer_digest() -> str:
+def _digest_of(sources: Iterable[Path]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{sys.version_info[:2]}{numba.__version__}".encode())
-    layer = Path(__file__).resolve().parent
-    for source in sorted(
-        {*layer.rglob("*.py")} - {*layer.glob("schema/*.py"), *layer.glob("fluid/*.py")}
-    ):
+    for source in sorted(sources):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
-def _cache_dir() -> str | None:
-    """Create the folder of this version of the layer; None where nothing can be written."""
-    root = _cache_root()
-    folder = root / f"kernel-{_layer_digest()}"
+def _cache_dir(name: str) -> str | None:
+    """Create a cache folder; None where nothing can be written."""
+    folder = _cache_root() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.touch()
     except OSError:
         return None
-    _drop_old_caches(root)
     return str(folder)
 
 
-def _drop_old_caches(root: Path) -> None:
+def _drop_old(folders: Iterable[Path]) -> None:
     """Keep the newest few folders: each edit of a rule leaves one behind."""
     try:
-        folders = sorted(root.glob("kernel-*"), key=lambda f: f.stat().st_mtime, reverse=True)
-        for folder in folders[_KEPT_CACHES:]:
+        for folder in sorted(folders, key=lambda f: f.stat().st_mtime, reverse=True)[_KEPT_CACHES:]:
             for file in folder.rglob("*"):
                 if file.is_file():
                     file.unlink(missing_ok=True)
@@ -65,7 +59,13 @@ def _drop_old_caches(root: Path) -> None:
         return  # another process tidies up at the same time: nothing is lost
 
 
-_CACHE_DIR = _cache_dir()
+_LAYER = Path(__file__).resolve().parent
+_FLUID = {*_LAYER.glob("fluid/*.py")}
+_KERNEL = f"kernel-{_digest_of({*_LAYER.rglob('*.py')} - {*_LAYER.glob('schema/*.py')} - _FLUID)}"
+_CACHE_DIR = _cache_dir(_KERNEL)
+_FLUID_DIR = _cache_dir(f"{_KERNEL}/fluid-{_digest_of(_FLUID)}")
+_drop_old(_cache_root().glob("kernel-*"))
+_drop_old((_cache_root() / _KERNEL).glob("fluid-*"))
 
 
 def _jitted(function: F, *, inline: bool, wrapped: bool) -> F:
@@ -79,11 +79,12 @@ def _jitted(function: F, *, inline: bool, wrapped: bool) -> F:
     config: Any = numba.config
     njit: Any = numba.njit
     before = config.CACHE_DIR
+    folder = _FLUID_DIR if ".fluid." in function.__module__ else _CACHE_DIR
     try:
-        if _CACHE_DIR is not None:
-            config.CACHE_DIR = _CACHE_DIR
+        if folder is not None:
+            config.CACHE_DIR = folder
         jitted = njit(
-            cache=_CACHE_DIR is not None,
+            cache=folder is not None,
             fastmath=False,
             error_model="numpy",
             nogil=True,

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ...market.fluid.queues import limit
-from ...market.fluid.selection import Flows, lent, select
+from ...market.fluid.selection import Flows, fading, select
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection, slopes_of, solve
 from .anderson import fixed_point
@@ -150,7 +150,7 @@ def _tolled(
     setting: Setting, charges: Charges, rates: Floats, start: Flows | None
 ) -> tuple[Flows, float, int]:
     """Return the flows of one moment under tolls that are the harm they do."""
-    tastes: list[float | None] = [*lent(setting, charges, rates)] or [None]
+    tastes: list[float | None] = [*fading(setting, charges, rates)] or [None]
     if start is not None:
         tastes = tastes[-1:]
     flows = select(setting, charges, rates, start, faint=tastes[0])

@@ -6,8 +6,8 @@ Tastes of logit buyers, nested by seller, give (Anderson, de Palma & Thisse 1992
   P_o = e^{U_o/νμ} / Σ_{p of the seller} e^{U_p/νμ} · e^{I_s} / Σ_t e^{I_t},
   I_s = ν·ln Σ_{o of s} e^{U_o/νμ},  surplus = μ·ln Σ_t e^{I_t},
 
-doing without being a nest of its own with I = 0, and tastes having mean zero. Argmax buyers differ
-along v (or c) only, and the offers that they take follow each other on the upper envelope of lines.
+doing without being a nest of its own with I = 0, and tastes having mean zero. Buyers without tastes:
+`envelope`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .population import Floats, Money, below
+from .logit import DEPTH, SCRATCH, fill_choices, fill_cuts, well_cut
+from .money import Money
+from .population import Floats
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,68 @@ class Choices:
     moves: Floats | None = None
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """How the lines of the buyers of D kinds are cut into stretches: `logit.fill_cuts`.
+
+    Attributes:
+        at: ends of stretches, kind by kind, line by line.
+        ends: where those of a kind and line end, shape [D·R].
+    """
+
+    at: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+
+def even_cuts(money: Money, kinds: int) -> Cuts:
+    """Return cuts into the strata of the laws, for any number of kinds."""
+    lines, points = len(money.sums), money.sums.shape[2] - 1
+    each = np.arange(money.strata + 1) * points // money.strata
+    return Cuts(np.tile(each, kinds * lines), len(each) * np.arange(1, kinds * lines + 1))
+
+
+def cut(
+    gain: Floats, time: Floats, base: Floats, money: Money, scale: float, nest: float, outside: bool
+) -> Cuts:
+    """Return cuts as fine as the choices of D kinds at these utilities ask for.
+
+    Arguments are those of `logit_choices`.
+    """
+    lines, points = len(money.sums), money.sums.shape[2] - 1
+    if points == money.strata:
+        return even_cuts(money, len(gain))
+    stack, out = np.empty((DEPTH, 2), np.int64), np.empty(points + 1, np.int64)
+    found, ends = [], []
+    for each in zip(gain, time, base, strict=True):
+        for r in range(lines):
+            count = fill_cuts(
+                *each, money.sums[r], money.strata, scale, nest, outside, stack, out
+            )  # fmt: skip
+            found.append(out[:count].copy())
+            ends.append(count)
+    return Cuts(np.concatenate(found), np.cumsum(ends))
+
+
+def still_fine(
+    gain: Floats, time: Floats, base: Floats, money: Money, scale: float, nest: float,
+    outside: bool, cuts: Cuts,
+) -> bool:  # fmt: skip
+    """Return whether cuts made at other utilities of the same kinds will do at these."""
+    lines = len(money.sums)
+    if money.sums.shape[2] - 1 == money.strata:
+        return True
+    each = np.split(cuts.at, cuts.ends[:-1])
+    return all(
+        well_cut(
+            gain[i // lines], time[i // lines], base[i // lines],
+            money.sums[i % lines], part, scale, nest, outside,
+        ) for i, part in enumerate(each)
+    )  # fmt: skip
+
+
 def logit_choices(
     gain: Floats, time: Floats, base: Floats, money: Money, nests: NDArray[np.int64], scale: float,
-    nest: float, outside: bool, moves: bool,
+    nest: float, outside: bool, moves: bool, cuts: Cuts | None = None,
 ) -> list[Choices]:  # fmt: skip
     """Return the choices of (nested) logit buyers of D kinds with one law of value and delay cost.
 
@@ -57,51 +118,31 @@ def logit_choices(
         nest: ν.
         outside: whether doing without is a choice.
         moves: whether derivatives are wanted.
+        cuts: how lines are cut; as these utilities ask for when absent.
 
     Example:
-        >>> one = Money(np.ones(1), np.zeros(1), np.ones(1))
+        >>> one = Money.of_one(1.0, 0.0)
         >>> at = np.array([[0.5, 0.5]]), np.zeros((1, 2)), np.zeros((1, 2))
         >>> found = logit_choices(*at, one, np.arange(2), 0.5, 1.0, False, False)[0]
         >>> found.share.tolist(), round(found.surplus, 6)
         ([0.5, 0.5, 0.0], 0.846574)
     """
-    v, c, w = money.value[:, None], money.delay[:, None], money.weights
-    utility = v * gain[:, None, :] - c * time[:, None, :] - base[:, None, :]
-    first = np.diff(nests, prepend=-1) != 0
-    starts, owner = np.flatnonzero(first), np.cumsum(first) - 1
-    scaled = utility / (nest * scale)
-    top = np.maximum.reduceat(scaled, starts, axis=2)
-    grown = np.exp(scaled - top[..., owner])
-    total = np.add.reduceat(grown, starts, axis=2)
-    inclusive = nest * (top + np.log(total))
-    floor = 0.0 if outside else -math.inf
-    highest = np.maximum(inclusive.max(axis=2), floor)
-    nested = np.exp(inclusive - highest[..., None])
-    without = np.exp(floor - highest) if outside else np.zeros(highest.shape)
-    sum_ = nested.sum(axis=2) + without
-    within = grown / total[..., owner]
-    chosen = within * (nested / sum_[..., None])[..., owner]
-    surplus = (scale * (highest + np.log(sum_))) @ w
-    share = np.concatenate([w @ chosen, ((without / sum_) @ w)[:, None]], axis=1)
-    value, delay = (w * money.value) @ chosen, (w * money.delay) @ chosen
-    slopes = None
-    if moves:
-        slopes = np.empty((3, *gain.shape, gain.shape[1]))
-        same = nests[:, None] == nests[None, :]
-        across = chosen if nest == 1.0 else within
-        for i, by in enumerate((w, w * money.value, w * money.delay)):
-            weighted = (by[:, None] * chosen).transpose(0, 2, 1)
-            slopes[i] = -(weighted @ chosen)
-            if nest < 1.0:
-                slopes[i] -= (1.0 / nest - 1.0) * np.where(same, weighted @ across, 0.0)
-            diagonal = np.arange(gain.shape[1])
-            slopes[i][:, diagonal, diagonal] += weighted.sum(axis=2) / nest
-        slopes /= scale
+    kinds, n = gain.shape
+    gain, time, base = (np.ascontiguousarray(x) for x in (gain, time, base))
+    if cuts is None:
+        cuts = cut(gain, time, base, money, scale, nest, outside)
+    share, surplus = np.zeros((kinds, n + 1)), np.zeros(kinds)
+    value, delay = np.zeros((kinds, n)), np.zeros((kinds, n))
+    slopes = np.zeros((3, kinds, n, n) if moves else (3, kinds, 0, 0))
+    fill_choices(
+        gain, time, base, money.sums, cuts.at, cuts.ends,
+        np.cumsum(np.diff(nests, prepend=nests[:1]) != 0), scale, nest, outside, share, value,
+        delay, surplus, slopes, np.empty((SCRATCH, n)),
+    )  # fmt: skip
     return [
-        Choices(share[d], value[d], delay[d], float(surplus[d]),
-                None if slopes is None else slopes[:, d])
-        for d in range(len(gain))
-    ]  # fmt: skip
+        Choices(share[d], value[d], delay[d], float(surplus[d]), slopes[:, d] if moves else None)
+        for d in range(kinds)
+    ]
 
 
 def moved_shares(
@@ -159,68 +200,3 @@ def moved_shares(
         left = within / rest[..., None]
         share[..., others] = np.einsum("m,pdm,dmo->pdo", w, 1.0 - chosen, left, optimize=True)
     return share
-
-
-def envelope_choices(
-    gain: Floats, time: Floats, base: Floats, money: Money, outside: bool, moves: bool
-) -> Choices:
-    """Return the choices of argmax buyers who differ along the one law of `money.along`.
-
-    The envelope of n lines a_o + b_o·x is convex: the buyers of an offer are an interval of x, and
-    who is at its end moves when utility does: ∂share/∂U = density / difference of the slopes
-    (Shaked & Sutton 1982, Mussa & Rosen 1978 are this with b the quality).
-    """
-    v, c = money.value, money.delay
-    if money.along == "value":
-        per = float(c[0] / v[0]) if money.shared and v[0] > 0.0 else 0.0
-        b, a = gain - per * time, -base - (0.0 if per else float(c[0])) * time
-    else:
-        per = 0.0
-        b, a = -time, float(v[0]) * gain - base
-    n = len(gain)
-    lines_a, lines_b = (np.append(a, 0.0), np.append(b, 0.0)) if outside else (a, b)
-    order, ends = _envelope(lines_a, lines_b)
-    share, first = np.zeros(n + 1), np.zeros(n + 1)
-    slopes = np.zeros((3, n, n))
-    surplus = 0.0
-    mass, moment = 0.0, 0.0
-    for place, o in enumerate(order):
-        end = ends[place]
-        upto, part, density = below(money.law, end)
-        share[o], first[o] = upto - mass, part - moment
-        surplus += lines_a[o] * share[o] + lines_b[o] * first[o]
-        if moves and place + 1 < len(order) and density > 0.0:
-            p = order[place + 1]
-            rate = density / (lines_b[p] - lines_b[o])
-            at_v = end if money.along == "value" else float(v[0])
-            at_c = per * end if per else (end if money.along == "delay" else float(c[0]))
-            for x, y in ((o, p), (p, o)):
-                for q, sign in ((x, 1.0), (y, -1.0)):
-                    if x < n and q < n:
-                        slopes[:, x, q] += sign * rate * np.array([1.0, at_v, at_c])
-        mass, moment = upto, part
-    if money.along == "value":
-        value = first[:n]
-        delay = per * first[:n] if per else float(c[0]) * share[:n]
-    else:
-        value, delay = float(v[0]) * share[:n], first[:n]
-    return Choices(share, value, delay, surplus, slopes if moves else None)
-
-
-def _envelope(a: Floats, b: Floats) -> tuple[list[int], list[float]]:
-    """Return the lines a + b·x on the upper envelope over x ≥ 0, in order, and where each ends."""
-    order: list[int] = []
-    ends: list[float] = []
-    x = 0.0
-    here = int(np.lexsort((b, a))[-1])
-    while True:
-        order.append(here)
-        steeper = np.flatnonzero(b > b[here])
-        if not len(steeper):
-            ends.append(math.inf)
-            return order, ends
-        meets = (a[here] - a[steeper]) / (b[steeper] - b[here])
-        x = max(float(meets.min()), x)
-        ends.append(x)
-        nearest = steeper[meets <= meets.min() + 1e-15 * abs(meets.min())]
-        here = int(nearest[np.argmax(b[nearest])])

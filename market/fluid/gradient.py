@@ -1,6 +1,6 @@
 """How profits change with levers once shares and delays have settled anew.
 
-With flows f = X(y(f), p) the total derivative is df/dp = (I − A·B)⁻¹·∂X/∂p (`selection.Slopes`), and
+With flows f = X(y(f), p) the total derivative is df/dp = (I − A·B)⁻¹·∂X/∂p (`slopes.Slopes`), and
 a profit π = Σ f·m, m what is earned by a task given to an offer, changes by
 
   dπ/dp = Σ m·df/dp + Σ f·(∂m/∂p + ∂m/∂y·B·df/dp):
@@ -65,8 +65,9 @@ def _at_moment(selection: Selection, i: int, moves: Floats) -> Gradient:
     st, flows = selection.setting, selection.moments[i]
     response, accounts = selection.responses[i], selection.accounts[i]
     slopes = slopes_of(selection, i)
-    quoted, true = (by_lever(response, flows.expected, right) for right in (
-        selection.charges.right[st.class_of], st.right[st.class_of]))  # fmt: skip
+    k = st.class_of
+    quoted = by_lever(response, response.believe(flows.expected), selection.charges.right[k])
+    true = by_lever(response, flows.expected, st.right[k])
     push = -np.einsum("jop,jp,pg->jog", slopes.by_utility[0], quoted, moves, optimize=True)
     flow = slopes.settle(push.reshape(-1, moves.shape[1])).reshape(push.shape)
     earned = st.keep * true * flows.on_show  # ∂m/∂p of the offer's own lever
@@ -85,9 +86,9 @@ def _at_moment(selection: Selection, i: int, moves: Floats) -> Gradient:
 
 
 def by_lever(response: Response, expected: Floats, right: Floats) -> Floats:
-    """Return ∂paid/∂lever of each offer's own lever, expected and at an accuracy, shape [J, O]."""
+    """Return ∂paid/∂lever of each offer's own lever at what is expected or believed, [J, O]."""
     st = response.setting
-    billed, tilt = response.billed(response.believe(expected), right)
+    billed, tilt = response.billed(expected, right)
     return np.asarray(st.unit[st.class_of] * billed + st.unit_slope[st.class_of] * tilt)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -25,25 +24,21 @@ from ..schema.distributions import (
     Gamma,
     LogNormal,
     Never,
-    Recorded,
-    ShareOfValue,
     Uniform,
 )
 from ..sizes import quantiles_of
 
 Floats = NDArray[np.float64]
-VALUES, TIMES, PHASES = 48, 12, 6
-"""Strata of a value or delay cost, of a deadline or patience, and of a day."""
+TIMES, PHASES = 12, 6
+"""Strata of a deadline or patience, and of a day."""
 MOMENTS = 64
 """Most combinations of phases at which varying demand is taken."""
-_FINE = 64  # quantiles that stand for a stratum
 
 
 def strata(law: Any, count: int) -> tuple[Floats, Floats]:
     """Return (points, weights) of a law, shape [n]: means of strata, finer in both tails.
 
-    The strata end at v²(3 − 2v) for equal steps of v; what the last one's tail holds beyond the
-    quantiles looked at is added to its point, so that the law's mean is kept.
+    The strata end at v²(3 − 2v) for equal steps of v. Means of all but quantile laws are exact.
 
     Example:
         >>> points, weights = strata(Exponential(mean=3.0), 4)
@@ -54,11 +49,35 @@ def strata(law: Any, count: int) -> tuple[Floats, Floats]:
         return np.array([law.mean]), np.ones(1)
     v = np.linspace(0.0, 1.0, count + 1)
     cuts = v * v * (3.0 - 2.0 * v)
-    inside = (np.arange(_FINE) + 0.5) / _FINE
     weights = np.diff(cuts)
-    points = quantiles_of(law, cuts[:-1, None] + weights[:, None] * inside).mean(axis=1)
-    points[-1] += (law.mean - float(points @ weights)) / weights[-1]
-    return points, weights
+    return np.diff(lower_mean(law, cuts)) / weights, weights
+
+
+def lower_mean(law: Any, p: Floats) -> Floats:
+    """Return ∫₀ᵖ of a law's quantiles, its mean at p = 1, for probabilities of shape [n].
+
+    Example:
+        >>> lower_mean(Uniform(low=0.0, high=2.0), np.array([0.0, 0.5, 1.0])).tolist()
+        [0.0, 0.25, 1.0]
+    """
+    if isinstance(law, Uniform):
+        return np.asarray(p * (law.low + 0.5 * p * (law.high - law.low)))
+    if isinstance(law, Exponential):
+        return np.asarray(law.mean * (p + special.xlog1py(1.0 - p, -p)))
+    if isinstance(law, LogNormal):
+        spread = log_moments(law.mean, law.cv)[1]
+        return np.asarray(law.mean * special.ndtr(special.ndtri(p) - spread))
+    if isinstance(law, Gamma):
+        shape = 1.0 / law.cv**2
+        ends = np.where(p < 1.0, special.gammaincinv(shape, np.minimum(p, 1.0 - 1e-16)), np.inf)
+        return np.asarray(law.mean * special.gammainc(shape + 1.0, ends))
+    known, values = np.array(law.probabilities), np.array(law.values)
+    steps = np.diff(known) * (values[1:] + values[:-1]) / 2.0
+    sums = np.concatenate([[0.0], np.cumsum(steps)])
+    at = np.clip(np.searchsorted(known, p, side="right") - 1, 0, len(steps) - 1)
+    rest = p - known[at]
+    slope = np.diff(values)[at] / np.diff(known)[at]
+    return np.asarray(sums[at] + rest * (values[at] + 0.5 * rest * slope))
 
 
 def below(law: Any, x: float) -> tuple[float, float, float]:
@@ -105,54 +124,6 @@ def _below_quantiles(p: Floats, values: Floats, x: float) -> tuple[float, float,
     whole = float((np.diff(p)[:i] * (values[1:] + values[:-1])[:i]).sum() / 2.0)
     part = whole + more * 0.5 * (values[i] + x)
     return float(p[i] + more), float(part), float((p[i + 1] - p[i]) / step)
-
-
-@dataclass(frozen=True)
-class Money:
-    """Values and delay costs of a class's buyers.
-
-    Attributes:
-        value: USD for a right answer in time, shape [M].
-        delay: delay cost, USD/s, shape [M].
-        weights: their probabilities, shape [M].
-        along: "value" or "delay" where argmax buyers are integrated exactly along that law, whose
-            points then are one, at its mean; else "".
-        law: that law.
-        shared: whether the delay cost is a share of the value.
-    """
-
-    value: Floats
-    delay: Floats
-    weights: Floats
-    along: str = ""
-    law: Any = None
-    shared: bool = False
-
-
-def money_of(task: TaskClass, *, argmax: bool, count: int = VALUES) -> Money:
-    """Return values and delay costs of a class as points; a line is left of argmax buyers' law."""
-    if isinstance(task.value, Recorded):
-        parts = np.array_split(np.sort(np.array(task.arrivals.values)), count)  # type: ignore[union-attr]
-        filled = [part for part in parts if len(part)]
-        points = np.array([part.mean() for part in filled])
-        weights = np.array([float(len(part)) for part in filled])
-        values = points, weights / weights.sum()
-    elif argmax and task.value.variance > 0.0:
-        values = np.array([task.mean_value]), np.ones(1)
-    else:
-        values = strata(task.value, count)
-    drawn = argmax and not isinstance(task.value, Recorded) and task.value.variance > 0.0
-    along, law = ("value", task.value) if drawn else ("", None)
-    if isinstance(task.delay_cost, ShareOfValue):
-        delays = task.delay_cost.per_second * values[0]
-        return Money(values[0], delays, values[1], along, law, shared=True)
-    cost = task.delay_cost
-    if argmax and not along and cost.variance > 0.0:
-        along, law, delays = "delay", cost, (np.array([cost.mean]), np.ones(1))
-    else:
-        delays = strata(cost, count if len(values[0]) == 1 else TIMES)
-    value, delay = np.meshgrid(values[0], delays[0], indexing="ij")
-    return Money(value.ravel(), delay.ravel(), np.outer(values[1], delays[1]).ravel(), along, law)
 
 
 def times_of(task: TaskClass, count: int = TIMES) -> Iterator[tuple[float, float, float]]:

@@ -73,13 +73,12 @@ def _held(
 ) -> Floats:  # fmt: skip
     """Return the player's profit before fixed cost at each price with delays held, USD/s."""
     flows = selection.moments[i]
-    response = Response(setting, _at(setting, charges, levers), flows.rates)
-    response.faint = flows.faint
+    response = Response(setting, _at(setting, charges, levers), flows.rates, like=flows)
     quoted = response.quoted(flows.expected)
     _, kept, cost = per_task(response, flows.expected)
     margin, counts = kept - cost, mine[setting.seller_of]
     k = setting.class_of
-    charged = by_lever(response, flows.expected, response.charges.right[k]) * own
+    charged = by_lever(response, response.believe(flows.expected), response.charges.right[k]) * own
     earned = setting.keep * by_lever(response, flows.expected, setting.right[k]) * own
     more = grid - float(levers[own][0])
     total = np.zeros(len(grid))

@@ -6,26 +6,30 @@ All of it is read from the kernel's own state, so that both go by one set of num
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import build
-from ..schema.arrivals import Batch, Closed, Diurnal, Poisson
 from ..schema.demand import Argmax, Logit
 from ..schema.errors import BadInputError, Problem
 from ..schema.market import Market, PostedPrice
-from ..state import AVERAGE, FCFS, LOGIT, PROMISED
-from ..work import EXPONENTIAL
-from .population import Floats, Money, moments_of, money_of, times_of
+from ..state import FCFS, LOGIT, PROMISED
+from .exactness import why_not_exact
+from .money import Money, money_of
+from .population import Floats, moments_of, times_of
 
 Flags = NDArray[np.bool_]
 SUBSETS = 32
 """Random lists of offers that stand for all that a platform may show."""
+_CLOSE = 2.0
+"""Width of the points of values, in scales of taste: sums of logistic curves then are integrals."""
+_BUSY = 2.0
+"""Time to an answer that is reckoned with, in those of idle sellers."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Setting:
         deadline: of each kind, s, shape [J].
         patience: of each kind, s, shape [J].
         part: share of its class's tasks that are of the kind, shape [J].
-        serves: whether an offer serves a kind and may be shown to it, shape [J, O].
+        serves: whether an offer serves a kind, shape [J, O].
+        order: place of an offer in the list that is drawn for a kind, shape [J, O].
         money: values and delay costs of each class.
         right: true accuracy, shape [K, O].
         work: mean work, seconds of one stream alone, shape [K, O].
@@ -75,6 +80,8 @@ class Setting:
         until: patience of the pieces of each seller's queue, s, shape [N]; the last is infinite.
         piece: which of them a kind's patience is, shape [J].
         moments: weights of the moments at which demand is taken, and its rates then, tasks/s [K].
+        all_lists: whether the lists of offers that are drawn are all there are.
+        events: whether the market's events are left out.
     """
 
     market: Market
@@ -84,6 +91,7 @@ class Setting:
     patience: Floats
     part: Floats
     serves: Flags
+    order: NDArray[np.int64]
     money: list[Money]
     right: Floats
     work: Floats
@@ -94,6 +102,8 @@ class Setting:
     until: Floats
     piece: NDArray[np.int64]
     moments: list[tuple[float, Floats]]
+    all_lists: bool = True
+    events: bool = False
 
     @cached_property
     def seller_of(self) -> NDArray[np.int64]:
@@ -200,25 +210,28 @@ class Setting:
         on_show = self.serves & charges.listed
         by = self.market.platform.ranking
         for k, task in enumerate(self.market.tasks):
-            most = task.consideration
-            kinds = self.class_of == k
-            if charges.everything:
-                on_show[kinds] = (self.state.cells["serves"][k] == 1) & charges.listed
-            elif most is not None and by != "random":
-                merit = {
-                    "price": charges.ask[k], "accuracy": -self.state.cells["claim"][k],
-                    "rating": -self.right[k],
-                    "sponsored": -self.state.sellers["sponsor"][self.seller_of],
-                }[by]  # fmt: skip
-                row = np.flatnonzero(on_show[kinds][0])
-                order = row[np.lexsort((charges.ask[k][row], merit[row]))]
-                on_show[np.ix_(kinds, order[most:])] = False
+            if charges.everything or not self.few(k):
+                continue
+            ask, sponsor = charges.ask[k], self.state.sellers["sponsor"][self.seller_of]
+            merit = {
+                "price": ask, "accuracy": -self.state.cells["claim"][k], "rating": -self.right[k],
+                "sponsored": -sponsor,
+            }  # fmt: skip
+            for j in np.flatnonzero(self.class_of == k):
+                row = np.flatnonzero(on_show[j])
+                order = np.lexsort((ask[row], (self.order[j] if by == "random" else merit[by])[row]))
+                on_show[j, row[order[task.consideration :]]] = False
         return on_show
+
+    def few(self, k: int) -> bool:
+        """Return whether buyers of a class are shown fewer offers than there are for them."""
+        most = self.market.tasks[k].consideration
+        return most is not None and most < int((self.state.cells["serves"][k] == 1).sum())
 
     @cached_property
     def approximate(self) -> tuple[str, ...]:
         """Why the fluid market is not exact here; empty where it is."""
-        return tuple(dict.fromkeys(_why_not_exact(self)))
+        return tuple(dict.fromkeys(why_not_exact(self)))
 
 
 def setting_of(market: Market) -> Setting:
@@ -239,6 +252,7 @@ def setting_of(market: Market) -> Setting:
     """
     _check(market)
     state, *_ = build.build(market, 0)
+    events = bool(market.events)
     market = market.model_copy(update={"events": ()})
     cells, sellers, of = state.cells, state.sellers, state.offers["seller"]
     true = market.model_copy(
@@ -247,10 +261,10 @@ def setting_of(market: Market) -> Setting:
     right = state.cells["accuracy"]
     if market.quotes.accuracy != "true":
         right = build.build(true, 0)[0].cells["accuracy"]
-    lists = _lists(market, state)
+    orders, all_lists = _orders(market, state)
     kinds = [
-        (k, d, p, w / len(lists[k]), row)
-        for k, task in enumerate(market.tasks) for d, p, w in times_of(task) for row in lists[k]
+        (k, d, p, w / len(orders[k]), row)
+        for k, task in enumerate(market.tasks) for d, p, w in times_of(task) for row in orders[k]
     ]  # fmt: skip
     patience = np.array([p for _, _, p, _, _ in kinds])
     until = np.unique(np.append(patience, math.inf))
@@ -261,13 +275,25 @@ def setting_of(market: Market) -> Setting:
     return Setting(
         market=market, state=state, class_of=np.array([k for k, *_ in kinds]),
         deadline=np.array([d for _, d, *_ in kinds]), patience=patience,
-        part=np.array([w for *_, w, _ in kinds]), serves=np.array([row for *_, row in kinds]),
-        money=[money_of(t, argmax=isinstance(t.choice, Argmax)) for t in market.tasks],
+        part=np.array([w for *_, w, _ in kinds]), order=np.array([row for *_, row in kinds]),
+        serves=(cells["serves"] == 1)[[k for k, *_ in kinds]], money=_monies(market, state),
         right=np.asarray(right).copy(), work=works["mean"] / speed,
         second=(works["variance"] + works["mean"] ** 2) / speed**2,
         cost=cells["cost"] * sellers["factor"][of], unit=unit, rest=cells["ask"] - levers * unit,
         until=until, piece=np.searchsorted(until, patience), moments=moments_of(market.tasks),
+        all_lists=all_lists, events=events,
     )  # fmt: skip
+
+
+def _monies(market: Market, state: Any) -> list[Money]:
+    """Return the values and delay costs of each class, as close as its tastes ask for."""
+    found, of = [], state.sellers[state.offers["seller"]]
+    times = (of["outside"] + state.works["mean"] / of["speed"]) * (state.cells["serves"] == 1)
+    for task, time in zip(market.tasks, _BUSY * times.max(axis=1), strict=True):
+        argmax = isinstance(task.choice, Argmax)
+        width = math.inf if argmax else _CLOSE * task.choice.scale * task.choice.nest  # type: ignore[union-attr]
+        found.append(money_of(task, argmax=argmax, width=width, time=max(float(time), 1e-300)))
+    return found
 
 
 def _units(market: Market, state: Any) -> Floats:
@@ -281,23 +307,34 @@ def _units(market: Market, state: Any) -> Floats:
     return unit
 
 
-def _lists(market: Market, state: Any) -> list[list[Flags]]:
-    """Return the lists of offers that buyers of each class may be shown, equally likely."""
-    found = []
+def _orders(market: Market, state: Any) -> tuple[list[NDArray[np.int64]], bool]:
+    """Return the orders in which offers are drawn for each class, [lists, O], and if that is all.
+
+    All orders that make a difference if they are few; else laps of random orders, each list going
+    on where the one before it ended, so that every offer is shown about as often.
+    """
+    found, complete = [], True
     for k, task in enumerate(market.tasks):
-        serves = state.cells["serves"][k] == 1
-        most = task.consideration
-        if most is None or most >= serves.sum() or market.platform.ranking != "random":
-            found.append([serves])
+        which = np.flatnonzero(state.cells["serves"][k] == 1)
+        count, most = len(which), task.consideration
+        if most is None or most >= count or market.platform.ranking != "random":
+            found.append(np.zeros((1, state.cells.shape[1]), np.int64))
             continue
-        rng, which = np.random.default_rng([k, most]), np.flatnonzero(serves)
-        rows = []
-        for _ in range(SUBSETS):
-            row = np.zeros(len(serves), dtype=bool)
-            row[rng.choice(which, most, replace=False)] = True
-            rows.append(row)
-        found.append(rows)
-    return found
+        if math.comb(count, most) <= SUBSETS:
+            heads = [list(head) for head in combinations(which, most)]
+            lists = [[*head, *(o for o in which if o not in head)] for head in heads]
+        else:
+            complete, rng, lists = False, np.random.default_rng([k, most]), []
+            for i in range(SUBSETS):
+                at = i % math.ceil(count / most)
+                if at == 0:
+                    lap = rng.permutation(which)
+                lists.append(list(np.roll(lap, -at * most)))
+        order = np.zeros((len(lists), state.cells.shape[1]), np.int64)
+        for row, list_ in zip(order, lists, strict=True):
+            row[list_] = np.arange(count)
+        found.append(order)
+    return found, complete
 
 
 def _check(market: Market) -> None:
@@ -329,59 +366,3 @@ def _check(market: Market) -> None:
 
 def _problem(field_: str, message: str) -> Problem:
     return Problem("W106", message, field=field_)
-
-
-def _why_not_exact(setting: Setting) -> Iterator[str]:
-    """Yield what the fluid market takes at less than its word."""
-    market, state = setting.market, setting.state
-    queues = [s for s in market.sellers if math.isfinite(s.slots)]
-    shared = [s for s in market.sellers if math.isinf(s.slots) and math.isfinite(s.kappa)]
-    if (queues or shared) and (state.sellers["quote"] != AVERAGE).any():
-        if not setting.promised.all():
-            yield "quotes are observed, and what buyers see of a queue is taken at its mean"
-    if market.quotes.price == "exact" and any(
-        t.input_tokens.variance + t.output_tokens.variance > 0 for t in market.tasks
-        if not setting.state.classes["recorded_in"].any()
-    ):  # fmt: skip
-        yield "buyers know their own task's price, which is taken at its mean"
-    if setting.part.size and market.platform.ranking == "random" and _some_see_few(setting):
-        yield f"lists of offers drawn at random are taken as {SUBSETS} of them"
-    if queues:
-        yield from _of_queues(setting, queues)
-    if (queues or shared) and len(setting.moments) > 1:
-        yield "queues are taken to follow the rate of arrivals at once"
-    if any(isinstance(t.arrivals, Closed) for t in market.tasks):
-        yield "a closed population is taken as arrivals at its mean rate"
-    if market.events:
-        yield "events are left out"
-
-
-def _some_see_few(setting: Setting) -> bool:
-    return any(
-        t.consideration is not None and t.consideration < (setting.state.cells["serves"][k]).sum()
-        for k, t in enumerate(setting.market.tasks)
-    )
-
-
-def _of_queues(setting: Setting, queues: Sequence[Any]) -> Iterator[str]:
-    market, works = setting.market, setting.state.works
-    served = setting.state.cells["serves"] == 1
-    varied = served & ((works["kind"] != EXPONENTIAL) | (works["shift"] > 0.0))
-    if varied.any():
-        yield "work is not exponential, and waits go by its first two moments"
-    for s, seller in enumerate(market.sellers):
-        mine = served & (setting.seller_of == s)
-        means = works["mean"][mine]
-        if len(means) and means.max() > means.min() * (1 + 1e-9) and seller.slots > 1:
-            yield "tasks of different mean sizes share several slots"
-        if len(means) and means.max() > means.min() * (1 + 1e-9) and seller.slots == 1:
-            yield "tasks of different mean sizes share a queue, whose law of waits is mixed"
-    if any(math.isfinite(s.kappa) for s in queues):
-        yield "streams slow each other down and there is a queue"
-    if any(not isinstance(t.arrivals, (Poisson, Diurnal)) for t in market.tasks):
-        kinds = {type(t.arrivals) for t in market.tasks}
-        yield "batches come as single tasks" if Batch in kinds else "arrivals are taken as Poisson"
-    if np.isfinite(setting.patience).any():
-        yield "waits that patience cuts short are quoted as exponential"
-    if any(s.discipline != "fcfs" for s in market.sellers):
-        yield "waits at priority levels are quoted as exponential"

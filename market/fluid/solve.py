@@ -85,9 +85,9 @@ class Selection:
         """The response of buyers and sellers at each moment."""
         found = []
         for moment in self.moments:
-            response = Response(self.setting, self.charges, moment.rates, moment.toll)
-            response.faint = moment.faint
-            found.append(response)
+            found.append(
+                Response(self.setting, self.charges, moment.rates, moment.toll, like=moment)
+            )
         return found
 
     @cached_property
