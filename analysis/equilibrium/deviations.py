@@ -21,6 +21,8 @@ WIDE, POINTS = 30.0, 41
 NOISE = 1e-7
 """Share of the market's revenue below which a gain in the fluid market is rounding."""
 _TRIED = 3  # of the best prices of each lever are solved
+_ROOM = 0.9  # share of what rivals can serve beyond which their delays are not taken as given
+_NOTHING = 1e-9  # share of all tasks that is no sale
 
 
 @dataclass(frozen=True)
@@ -79,23 +81,53 @@ def profit_curve(
 ) -> Floats:
     """Return the owner's profit at each price of lever g, USD/s, shape [P].
 
-    With delays held as they are in `selection` or, if not `held` or if the platform ranks by price,
-    with delays that follow.
+    With delays held as they are in `selection` or, if not `held`, if the platform ranks by price or
+    if rivals have too little room for delays to stay as they are, with delays that follow.
     """
-    w = game.player[g]
-    if not held or _ranked_by_price(game):
-        found = [game.solve(moved_to(prices, g, float(p)), selection) for p in grid]
-        return np.array([s.owner_profit[w] if s.converged else -np.inf for s in found])
+    if not held or _ranked_by_price(game) or _crowded(game, g, selection):
+        return _followed(game, prices, g, grid, selection)
     total = np.zeros(len(grid))
     for i, weight in enumerate(selection.weights):
         total += weight * _frozen(game, prices, g, grid, selection, i)
-    return total - float(selection.fixed[game.setting.owner_of == w].sum())
+    return total - float(selection.fixed[game.setting.owner_of == game.player[g]].sum())
 
 
 def _ranked_by_price(game: Game) -> bool:
     market = game.market
     few = any(task.consideration is not None for task in market.tasks)
     return few and market.platform.ranking == "price"
+
+
+def _crowded(game: Game, g: int, selection: Selection) -> bool:
+    """Whether an owner's rivals could not serve all, so that some come to it at any price."""
+    rivals = game.setting.owner_of != game.player[g]
+    if not rivals.any():
+        return False
+    work = float((selection.flow * game.setting.work).sum())
+    return work > _ROOM * float(selection.responses[0].limits[rivals].sum())
+
+
+def _followed(
+    game: Game, prices: Floats, g: int, grid: Floats, selection: Selection
+) -> Floats:
+    """Return the owner's profit at each price with delays that follow, USD/s.
+
+    From the present price outwards, each solved from its neighbour, up to where nothing is sold.
+    """
+    w, own = game.player[g], game.group == g
+    out = np.full(len(grid), -np.inf)
+    here = int(np.searchsorted(grid, prices[g]))
+    for way in (range(here, len(grid)), range(here - 1, -1, -1)):
+        near = selection
+        for i in way:
+            found = game.solve(moved_to(prices, g, float(grid[i])), near)
+            if not found.converged:
+                continue
+            near, out[i] = found, found.owner_profit[w]
+            if i >= here and found.flow[:, own].sum() < _NOTHING * found.arrivals.sum():
+                out[i:] = out[i]
+                break
+    return out
 
 
 def _frozen(

@@ -592,15 +592,19 @@ def _by_logarithm(response: Response, now: _Point, slopes: Slopes, push: Floats,
     # Rows of A for the choices' shares become those for the flows' shares.
     rows = slopes.answer.reshape(*push.shape, -1)
     by_choice = rows[j, on] / np.maximum(now.want[j, on], _TINY)[:, None]
-    rows[j, on] = flow[:, None] * (by_choice - (flow / total) @ by_choice)
+    left = max(total * float(now.choices[j].share[-1]), 1e-12 * total)
+    rest = -rows[j, on].sum(axis=0) / left  # of doing without
+    rows[j, on] = flow[:, None] * (by_choice - (flow @ by_choice + without * rest) / total)
 
 
 def _kept_inside(response: Response, flow: Floats, step: Floats, wanted: Floats) -> Floats:
-    """Return flow + step, positive, at most nine tenths of the way to any seller's limit."""
+    """Return flow + step, positive, of no more than come, at most nine tenths to a seller's limit."""
     grown = np.clip(step / np.maximum(flow, _TINY), -50.0, 0.0)
     after = np.where(grown < -0.9, 0.1 * flow * np.exp(grown + 0.9), flow + step)
     after = np.where(wanted > 0.0, after, 0.0)
     after = np.where(response.on_show, np.maximum(after, _TINY), 0.0)
+    # No more can come than there are: a step of logarithms may overshoot where tastes are weak.
+    after *= np.minimum(1.0, response.arrivals / np.maximum(after.sum(axis=1), _TINY))[:, None]
     before = response.loads(flow)[0][:, :, -1].sum(axis=1)
     load = response.loads(after)[0][:, :, -1].sum(axis=1)
     room = response.limits - before
