@@ -100,8 +100,8 @@ def profit_curve(
 ) -> Floats:
     """Return the owner's profit at each price of lever g, USD/s, shape [P].
 
-    With delays held as they are in `selection` or, if not `held` or if the platform ranks by price,
-    with delays that follow.
+    With delays held as they are in `selection` or, if not `held`, if the platform ranks by price or
+    if rivals have too little room for delays to stay as they are, with delays that follow.
     """
     mine = game.setting.owner_of == game.player[g]
     return respond.profit_curve(

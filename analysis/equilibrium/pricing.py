@@ -18,18 +18,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...market.fluid.gradient import gradient
 from ...market.fluid.solve import Selection
+from .cycles import Cycle, boundless, cycle_in, roaming
 from .deviations import Deviation, best_deviation, best_price, moved_to
 from .game import Floats, Game
+
+Flags = NDArray[np.bool_]
 
 TOLERANCE = 1e-9
 """Largest relative step of a lever that is left."""
 ROUNDS = 40
 """Rounds of best responses before it is said that they don't settle."""
 _NEWTON, _SEARCHES = 30, 3
-_SETTLED = 0.02
+_PATIENCE = 5  # steps of Newton's method that get no nearer before it is given up
+_SETTLED, _FAR = 0.02, 0.02
 _STEP = 1e-5
 
 
@@ -75,6 +80,7 @@ class PricePoint:
     residual: float
     deviation: Deviation | None = None
     why: str = ""
+    cycle: Cycle | None = None
     path: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
 
@@ -110,7 +116,9 @@ def responses(
         yield Step(prices.copy(), selection, float(np.abs(prices / before - 1.0).max()))
 
 
-def newton(game: Game, start: Floats, slopes: Floats | None = None) -> Iterator[Step]:
+def newton(
+    game: Game, start: Floats, free: Flags | None = None, slopes: Floats | None = None
+) -> Iterator[Step]:
     """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices.
 
     Derivatives are worked out once, at mean rates of arrival, and then follow the steps taken
@@ -119,24 +127,28 @@ def newton(game: Game, start: Floats, slopes: Floats | None = None) -> Iterator[
     Args:
         game: owners and levers.
         start: first prices, shape [G].
-        slopes: derivatives to begin with, shape [G, G], as an earlier `Step` has them.
+        free: levers that move, shape [G]; all when absent.
+        slopes: derivatives to begin with, square over the free levers, as an earlier `Step` has
+            them.
     """
     rough = replace(game, setting=game.setting.at_mean())
+    free = np.ones(len(start), dtype=bool) if free is None else free
     prices, selection = start.copy(), game.solve(start)
-    asked = _asked(game, selection, prices)
+    asked = stationarity(game, selection, prices)[free]
     while True:
         size = float(np.abs(asked).max(initial=0.0))
         yield Step(prices.copy(), selection, size, slopes)
         fresh = slopes is None
         if slopes is None:
-            slopes = _slopes(rough, prices)
+            slopes = _slopes(rough, prices, free)
         step = np.linalg.lstsq(slopes, -asked, rcond=1e-10)[0]
         step *= min(1.0, 0.7 / max(float(np.abs(step).max(initial=0.0)), 1e-300))
         part = 1.0
         while True:
-            tried = prices * np.exp(part * step)
+            tried = prices.copy()
+            tried[free] *= np.exp(part * step)
             found = game.solve(tried, selection)
-            then = _asked(game, found, tried)
+            then = stationarity(game, found, tried)[free]
             shrunk = float(np.abs(then).max(initial=0.0))
             if (found.converged and shrunk < (1.0 - 0.2 * part) * size) or part < 0.2:
                 break
@@ -145,12 +157,21 @@ def newton(game: Game, start: Floats, slopes: Floats | None = None) -> Iterator[
             slopes = None
             continue
         moved = part * step
-        slopes = slopes + np.outer(then - asked - slopes @ moved, moved) / float(moved @ moved + 1e-300)
+        off = then - asked - slopes @ moved
+        slopes = slopes + np.outer(off, moved) / float(moved @ moved + 1e-300)
         prices, selection, asked = tried, found, then
 
 
-def _asked(game: Game, selection: Selection, prices: Floats) -> Floats:
-    """Return the relative step of every lever that its owner's stationarity asks for, shape [G]."""
+def stationarity(game: Game, selection: Selection, prices: Floats) -> Floats:
+    """Return the relative step of every lever that its owner's stationarity asks for, shape [G].
+
+    Nothing where prices are stationary.
+
+    Args:
+        game: owners and levers.
+        selection: shares and delays at the prices.
+        prices: the levers, shape [G].
+    """
     found = gradient(selection, game.group)
     owner_of = game.setting.owner_of
     move = np.zeros(len(game.levers))
@@ -169,15 +190,15 @@ def _asked(game: Game, selection: Selection, prices: Floats) -> Floats:
     return np.asarray(move / prices)
 
 
-def _slopes(game: Game, prices: Floats) -> Floats:
-    """Return the derivatives of the steps asked for by the logarithms of prices, shape [G, G]."""
+def _slopes(game: Game, prices: Floats, free: Flags) -> Floats:
+    """Return the derivatives of the steps asked for by logarithms of prices, of free levers."""
     here = game.solve(prices)
-    base = _asked(game, here, prices)
+    base = stationarity(game, here, prices)
     out = np.zeros((len(prices), len(prices)))
-    for g in range(len(prices)):
+    for g in np.flatnonzero(free):
         moved = moved_to(prices, g, float(prices[g]) * np.exp(_STEP))
-        out[:, g] = (_asked(game, game.solve(moved, here), moved) - base) / _STEP
-    return out
+        out[:, g] = (stationarity(game, game.solve(moved, here), moved) - base) / _STEP
+    return out[np.ix_(free, free)]
 
 
 def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
@@ -203,41 +224,71 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
     """
     path: list[Floats] = []
     prices = start_of(game) if start is None else np.asarray(start, dtype=np.float64)
+    why = boundless(game)
+    if why:
+        return PricePoint(game, prices, game.solve(prices), False, 0, np.inf, why=why)
     for _ in range(_SEARCHES):
-        prices, settled = _settle(game, prices, path)
-        point = _polished(game, prices, path)
+        prices, cycle = settled(game, prices, path)
+        point = polished(game, prices, path)
         found = best_deviation(game, point.prices, point.selection)
         gains = found.gain > found.noise
-        point = replace(point, deviation=found)
+        point = replace(point, deviation=found, cycle=cycle)
         if point.converged and not gains:
             return point
+        if cycle is not None:  # they would only go round again
+            break
         prices = found.prices if gains else point.prices
     why = f"{found.player} gains by {found.label}" if gains else point.why
-    if not settled:
-        why = f"best responses don't settle: {_moves(path)}; {why}"
+    if cycle is not None:
+        why = f"{cycle.text(game.levers)}; {why}"
     return replace(point, converged=False, why=why)
 
 
-def _settle(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, bool]:
-    """Return where rough best responses come to rest, and whether they do."""
+def settled(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, Cycle | None]:
+    """Return where rough best responses come to rest; else the middle of where they go, and that.
+
+    Args:
+        game: owners and levers.
+        start: first prices, shape [G].
+        path: gets the prices of all rounds.
+    """
     rough = replace(game, setting=game.setting.at_mean())
+    seen: list[Floats] = []
     for number, step in enumerate(responses(rough, start, rough=True)):
         path.append(step.prices)
+        seen.append(step.prices)
         if step.change < _SETTLED:
-            return step.prices, True
-        if number >= ROUNDS:
-            break
-    return step.prices, False
+            return step.prices, None
+        cycle = cycle_in(seen)
+        if cycle is None and number >= ROUNDS:
+            cycle = roaming(seen)
+        if cycle is not None:
+            return np.sqrt(cycle.low * cycle.high), cycle
+    raise AssertionError("the path has no end of its own")
 
 
-def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
-    """Return the stationary prices near a start, or the last ones looked at."""
+def polished(
+    game: Game, start: Floats, path: list[Floats], free: Flags | None = None
+) -> PricePoint:
+    """Return the stationary prices near a start by Newton's method, or the last ones looked at.
+
+    Args:
+        game: owners and levers.
+        start: first prices, shape [G].
+        path: gets the prices of all steps.
+        free: levers that move, shape [G]; all when absent.
+    """
     rough = replace(game, setting=game.setting.at_mean())
     slopes = None
     if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
-        before = _run_newton(rough, start, 1e-3, path)
+        before = _run_newton(rough, start, 1e-3, path, free)
         start, slopes = before.prices, before.slopes
-    step = _run_newton(game, start, TOLERANCE, path, slopes)
+        if before.change > _FAR:  # nor would it come to rest at all moments
+            return PricePoint(
+                game, start, game.solve(start), False, len(path), before.change, why=_why(before),
+                path=np.array(path),
+            )  # fmt: skip
+    step = _run_newton(game, start, TOLERANCE, path, free, slopes)
     fine = step.change < TOLERANCE and step.selection.converged
     return PricePoint(
         game, step.prices, step.selection, fine, len(path), step.change,
@@ -246,14 +297,18 @@ def _polished(game: Game, start: Floats, path: list[Floats]) -> PricePoint:
 
 
 def _run_newton(
-    game: Game, start: Floats, tolerance: float, path: list[Floats], slopes: Floats | None = None
-) -> Step:
+    game: Game, start: Floats, tolerance: float, path: list[Floats], free: Flags | None = None,
+    slopes: Floats | None = None,
+) -> Step:  # fmt: skip
     """Return the best step of Newton's method until it has come to rest or goes on for too long."""
     best: Step | None = None
-    for number, step in enumerate(newton(game, start, slopes)):
+    since = 0
+    for number, step in enumerate(newton(game, start, free, slopes)):
         path.append(step.prices)
-        if best is None or step.change < best.change:
-            best = step
+        if best is None or step.change < 0.9 * best.change:
+            best, since = step, number
+        if number - since >= _PATIENCE:
+            break
         if step.change < 0.1 * tolerance or number >= _NEWTON:
             break
         if best.change < tolerance and step.change > 0.5 * best.change:
@@ -271,10 +326,3 @@ def _why(step: Step) -> str:
         return "no selection equilibrium was found at the prices on the way"
     return f"prices are not stationary: a lever would still move by {step.change:.2g}"
 
-
-def _moves(path: list[Floats]) -> str:
-    """Say between what prices went back and forth at last."""
-    recent = np.array(path[-10:])
-    wide = recent.max(axis=0) / np.maximum(recent.min(axis=0), 1e-300)
-    g = int(np.argmax(wide))
-    return f"lever {g + 1} goes on between {recent[:, g].min():.4g} and {recent[:, g].max():.4g}"

@@ -15,6 +15,8 @@ from .solve import Selection, per_task, solve
 Flags = NDArray[np.bool_]
 WIDE, POINTS = 30.0, 41
 """A price is tried from a thirtieth to thirty times of where it is, at so many points."""
+_ROOM = 0.9  # share of what rivals can serve beyond which their delays are not taken as given
+_NOTHING = 1e-9  # share of all tasks that is no sale
 _WIDENED = 4  # times that the range is widened in which the best price is looked for
 
 
@@ -45,13 +47,11 @@ def profit_curve(
         mine: sellers whose profits count, shape [S].
         grid: the prices, shape [P].
         selection: an equilibrium nearby, whose delays hold if `held`.
-        held: whether delays stay as they are, which is quick, or follow.
+        held: whether delays stay as they are, which is quick, or follow. They follow, too, where the
+            platform ranks by price or rivals have too little room for delays to stay as they are.
     """
-    if not held or _ranked_by_price(setting):
-        found = [
-            solve(setting, _at(setting, charges, np.where(own, p, levers)), selection) for p in grid
-        ]
-        return np.array([s.profit[mine].sum() if s.converged else -np.inf for s in found])
+    if not held or _ranked_by_price(setting) or _crowded(setting, mine, selection):
+        return _followed(setting, charges, levers, own, mine, grid, selection)
     total = np.zeros(len(grid))
     for i, weight in enumerate(selection.weights):
         total += weight * _held(setting, charges, levers, own, mine, grid, selection, i)
@@ -65,6 +65,37 @@ def _at(setting: Setting, charges: Charges, levers: Floats) -> Charges:
 def _ranked_by_price(setting: Setting) -> bool:
     few = any(task.consideration is not None for task in setting.market.tasks)
     return few and setting.market.platform.ranking == "price"
+
+
+def _crowded(setting: Setting, mine: Flags, selection: Selection) -> bool:
+    """Whether a player's rivals could not serve all, so that some come to it at any price."""
+    if mine.all():
+        return False
+    work = float((selection.flow * setting.work).sum())
+    return work > _ROOM * float(selection.responses[0].limits[~mine].sum())
+
+
+def _followed(
+    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags, grid: Floats,
+    selection: Selection,
+) -> Floats:  # fmt: skip
+    """Return the player's profit at each price with delays that follow, USD/s.
+
+    From the present price outwards, each solved from its neighbour, up to where nothing is sold.
+    """
+    out = np.full(len(grid), -np.inf)
+    here = int(np.searchsorted(grid, float(levers[own][0])))
+    for way in (range(here, len(grid)), range(here - 1, -1, -1)):
+        near = selection
+        for i in way:
+            found = solve(setting, _at(setting, charges, np.where(own, grid[i], levers)), near)
+            if not found.converged:
+                continue
+            near, out[i] = found, found.profit[mine].sum()
+            if i >= here and found.flow[:, own].sum() < _NOTHING * found.arrivals.sum():
+                out[i:] = out[i]
+                break
+    return out
 
 
 def _held(
