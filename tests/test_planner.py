@@ -189,9 +189,7 @@ def test_one_mark_up_for_all_selects_nobody_wrongly() -> None:
 
 
 def test_search_and_information_cost_something_too() -> None:
-    task = w.TaskClass(
-        "t", w.Poisson(1.0), value=2.0, choice=w.Logit(scale=0.25), consideration=1
-    )
+    task = w.TaskClass("t", w.Poisson(1.0), value=2.0, choice=w.Logit(scale=0.25), consideration=1)
     shop = {"slots": "unlimited", "price": {"task": 0.5}, "cost": {"task": 0.5}}
     sellers = [
         w.Seller("boaster", accuracy=0.4, claimed=0.95, **shop),

@@ -223,7 +223,9 @@ def _fold(line: _Line, here: _Point, step: float) -> Fold:
     at = found.get(length) or found[min(found, key=lambda k: abs(k - length))]
     y = line.corrected(at.y, at.y, here.tangent, at.slopes, line.value(at.y))
     near = sorted(found, key=lambda k: abs(k - length))[1:2]
-    spread = max((abs(line.parameter(found[k].y) - line.parameter(at.y)) for k in near), default=0.0)
+    spread = max(
+        (abs(line.parameter(found[k].y) - line.parameter(at.y)) for k in near), default=0.0
+    )
     return Fold(y[:-1], line.parameter(y), spread + abs(line.parameter(y) - line.parameter(at.y)))
 
 

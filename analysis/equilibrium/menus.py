@@ -81,7 +81,8 @@ class MenuPoint:
     @property
     def table(self) -> pd.DataFrame:
         """One row per seller: seller, efforts (offered), slots, price (of its first lever),
-        profit (USD/s)."""
+        profit (USD/s).
+        """
         game, selection = self.point.game, self.point.selection
         each = game.by_offer(self.point.prices)
         rows = []
@@ -178,7 +179,10 @@ def best_change(
     for s in np.unique(game.setting.seller_of[game.group >= 0]):
         if game.setting.owner_of[s] != w:
             continue
-        tried = [*(_menus(game, int(s)) if efforts else []), *(_slots(game, int(s)) if slots else [])]
+        tried = [
+            *(_menus(game, int(s)) if efforts else []),
+            *(_slots(game, int(s)) if slots else []),
+        ]
         for label, other in tried:
             moved, selection = answer(other, prices, w)
             gain = float(selection.owner_profit[w] - now[1].owner_profit[w])

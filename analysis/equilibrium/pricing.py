@@ -325,4 +325,3 @@ def _why(step: Step) -> str:
     if not step.selection.converged:
         return "no selection equilibrium was found at the prices on the way"
     return f"prices are not stationary: a lever would still move by {step.change:.2g}"
-

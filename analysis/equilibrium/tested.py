@@ -39,7 +39,7 @@ def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
         found += [*effort_deviations(market), *slot_deviations(market)]
         found += choice_deviations(market, share)
     players = {game.names(g) for g in range(len(game.levers))}
-    return [d for d in found if d.side == "buyer" or d.player in players and _moves(d, point)]
+    return [d for d in found if d.side == "buyer" or (d.player in players and _moves(d, point))]
 
 
 def _moves(deviation: Deviation, point: PricePoint) -> bool:

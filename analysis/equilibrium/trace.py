@@ -170,7 +170,9 @@ def _judged(games: Games, branch: Branch) -> Trace:
     )  # fmt: skip
 
 
-def sweep(games: Games, values: Sequence[float], start: Floats | None = None) -> Iterator[PricePoint]:
+def sweep(
+    games: Games, values: Sequence[float], start: Floats | None = None
+) -> Iterator[PricePoint]:
     """Yield the price equilibrium at each value, best responses starting at the last one's prices.
 
     Args:

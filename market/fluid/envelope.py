@@ -38,9 +38,7 @@ def envelope_choices(
         >>> envelope_choices(*lines, unit, True, False).share.round(6).tolist()
         [0.4, 0.2, 0.4]
     """
-    parts = [
-        _along(gain, time, base, money, i, outside, moves) for i in range(len(money.weights))
-    ]
+    parts = [_along(gain, time, base, money, i, outside, moves) for i in range(len(money.weights))]
     if len(parts) == 1:
         return parts[0]
     w = money.weights

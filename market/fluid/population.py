@@ -26,7 +26,6 @@ from ..schema.distributions import (
     Never,
     Uniform,
 )
-from ..sizes import quantiles_of
 
 Floats = NDArray[np.float64]
 TIMES, PHASES = 12, 6

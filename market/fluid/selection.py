@@ -122,9 +122,7 @@ def _solved(response: Response, start: Flows | None, tolerance: float) -> Flows:
     return replace(found, iterations=steps)
 
 
-def _faded(
-    response: Response, classes: list[int], start: Flows | None, tolerance: float
-) -> Flows:
+def _faded(response: Response, classes: list[int], start: Flows | None, tolerance: float) -> Flows:
     """Return the limit of an equilibrium as tastes lent to argmax buyers of these classes fade."""
     most, response.stake = _stakes(response, classes)
     # Not below what the points of a law, or digits, can tell apart.

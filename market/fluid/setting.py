@@ -219,7 +219,9 @@ class Setting:
             }  # fmt: skip
             for j in np.flatnonzero(self.class_of == k):
                 row = np.flatnonzero(on_show[j])
-                order = np.lexsort((ask[row], (self.order[j] if by == "random" else merit[by])[row]))
+                order = np.lexsort(
+                    (ask[row], (self.order[j] if by == "random" else merit[by])[row])
+                )
                 on_show[j, row[order[task.consideration :]]] = False
         return on_show
 
