@@ -2,8 +2,8 @@
 
 Pseudo-arclength continuation (Keller 1977): a step s along the unit tangent t of the branch, then
 Newton's method on F = 0 together with t·(y − y₀) = s, y = (x, λ), which is regular at a fold though
-∂F/∂x is not. The tangent is the null vector of [F_x F_λ], kept pointing the same way. A fold is where
-its λ part changes sign; the step to it is found by Brent's method on that part.
+∂F/∂x is not. The tangent is the null vector of [F_x F_λ], kept pointing the same way. A fold is
+where its λ part changes sign; the step to it is found by Brent's method on that part.
 """
 
 from __future__ import annotations
@@ -223,7 +223,9 @@ def _fold(line: _Line, here: _Point, step: float) -> Fold:
     at = found.get(length) or found[min(found, key=lambda k: abs(k - length))]
     y = line.corrected(at.y, at.y, here.tangent, at.slopes, line.value(at.y))
     near = sorted(found, key=lambda k: abs(k - length))[1:2]
-    spread = max((abs(line.parameter(found[k].y) - line.parameter(at.y)) for k in near), default=0.0)
+    spread = max(
+        (abs(line.parameter(found[k].y) - line.parameter(at.y)) for k in near), default=0.0
+    )
     return Fold(y[:-1], line.parameter(y), spread + abs(line.parameter(y) - line.parameter(at.y)))
 
 

@@ -59,8 +59,10 @@ def entry(market: Market, seller: Seller, **options: Any) -> Counterfactual:
         >>> from walras.market.schema.arrivals import Poisson
         >>> from walras.market.schema.demand import Logit, TaskClass
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> a, b = (Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5},
-        ...                cost={"task": 1}) for n in "ab")
+        >>> a, b = (
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... )
         >>> entry(Market(tasks=[ask], sellers=[a]), b).table.query("what == 'price'").round(4)
           what name  before   after   change
         0  price    a  1.6372  1.4729  -0.1643

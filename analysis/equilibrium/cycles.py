@@ -51,7 +51,9 @@ def cycle_in(path: Sequence[Floats]) -> Cycle | None:
     Twice, so that a path that swings but comes to rest is none.
 
     Example:
-        >>> saw = [np.array([p]) for p in [1.0, 0.8, 0.6, 1.2, 1.0, 0.8, 0.6, 1.2, 1.0, 0.8, 0.6, 1.2]]
+        >>> saw = [
+        ...     np.array([p]) for p in [1.0, 0.8, 0.6, 1.2, 1.0, 0.8, 0.6, 1.2, 1.0, 0.8, 0.6, 1.2]
+        ... ]
         >>> found = cycle_in(saw)
         >>> found.length, found.low.tolist(), found.high.tolist()
         (4, [0.6], [1.2])

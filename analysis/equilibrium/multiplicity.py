@@ -191,8 +191,10 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
         >>> from walras.market.schema.market import Market
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
-        ...        for n in "ab"]
+        >>> two = [
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... ]
         >>> equilibria(game_of(Market(tasks=[ask], sellers=two)), 4).text
         '1 price equilibrium from 4 starts, 1 stable under best responses'
     """

@@ -95,8 +95,10 @@ def stability(game: Game, prices: Floats, selection: Selection | None = None) ->
         >>> from walras.market.schema.market import Market
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
-        >>> two = [Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
-        ...        for n in "ab"]
+        >>> two = [
+        ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
+        ...     for n in "ab"
+        ... ]
         >>> found = stability(game_of(Market(tasks=[ask], sellers=two)), np.full(2, 1.472927))
         >>> found.responses, found.gradient, round(found.radius, 4)
         (True, True, 0.4203)
