@@ -2,8 +2,8 @@
 
 Pseudo-arclength continuation (Keller 1977): a step s along the unit tangent t of the branch, then
 Newton's method on F = 0 together with t·(y − y₀) = s, y = (x, λ), which is regular at a fold though
-∂F/∂x is not. The tangent is the null vector of [F_x F_λ], kept pointing the same way. A fold is where
-its λ part changes sign; the step to it is found by Brent's method on that part.
+∂F/∂x is not. The tangent is the null vector of [F_x F_λ], kept pointing the same way. A fold is
+where its λ part changes sign; the step to it is found by Brent's method on that part.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Equilibrium also in efforts and capacities: what to offer and how much of it, besides the price.
 
 Owners in turn answer the others' prices, menus and slots: of each of their sellers other menus
-(all efforts, each alone, all but one) and other slots (a grid about the present ones) are tried, the
-owner's own prices found anew for each, and the best is taken. Then all prices settle, and owners
-look again. Where nobody finds anything better, nobody gains by another menu or by other slots of one
-seller at the best prices for them, nor by other prices. Delays follow in every comparison, and rent
-is paid for every slot.
+(all efforts, each alone, all but one) and other slots (a grid about the present ones) are tried,
+the owner's own prices found anew for each, and the best is taken. Then all prices settle, and
+owners look again. Where nobody finds anything better, nobody gains by another menu or by other
+slots of one seller at the best prices for them, nor by other prices. Delays follow in every
+comparison, and rent is paid for every slot.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class MenuPoint:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per seller: seller, efforts (offered), slots, price (of its first lever),
-        profit (USD/s).
+        """One row per seller.
+
+        Columns: seller, efforts (those offered), slots, price (of its first offer), profit (USD/s).
         """
         game, selection = self.point.game, self.point.selection
         each = game.by_offer(self.point.prices)
@@ -90,7 +91,8 @@ class MenuPoint:
             mine = np.flatnonzero((game.setting.seller_of == s) & game.listed)
             names = np.array(game.market.offers)[mine]
             rows.append({
-                "seller": seller.name, "efforts": [n.removeprefix(f"{seller.name}/") for n in names],
+                "seller": seller.name,
+                "efforts": [n.removeprefix(f"{seller.name}/") for n in names],
                 "slots": float(game.slots[s]), "price": float(each[mine[0]]),
                 "profit": float(selection.profit[s]),
             })  # fmt: skip
@@ -205,7 +207,8 @@ def answer(game: Game, prices: Floats, w: int) -> tuple[Floats, Selection]:
     selection = game.solve(prices)
     for _ in range(min(int(free.sum()), 2)):
         for g in np.flatnonzero(free):
-            prices = moved_to(prices, g, best_price(game, prices, int(g), selection, rough=True))
+            best = best_price(game, prices, int(g), selection, rough=True)
+            prices = moved_to(prices, int(g), best)
             selection = game.solve(prices, selection)
     found = polished(game, prices, [], free)
     better = found.selection.converged and (

@@ -69,6 +69,7 @@ class PricePoint:
         residual: largest relative step of a lever that is left.
         deviation: the best deviation found in the fluid market; None if none was looked for.
         why: why it did not converge; empty if it did.
+        cycle: where best responses went round instead of coming to rest; None if they did.
         path: prices of all steps, shape [steps, G].
     """
 

@@ -1,13 +1,13 @@
 """How many selection equilibria there are at given prices.
 
-Where every delay only rises with load, and buyers only lose by delay, there is one: take two, and
-the seller whose wait differs most; buyers of every class would find it worse by most there where its
-wait is longer, so that less work would come to it than where it is shorter. (That argument needs one
-wait for all at each seller: it holds without priorities, and where sizes don't change how long a wait
-is; Daganzo & Sheffi 1977 have one for costs that derive from a potential.) Consideration lists go by
-prices, accuracy and ratings, which do not move with flows. What can make several is a gain by delay:
-refunds and penalties for late answers that are worth more than the time. The search looks for them
-in any case.
+Where delay costs buyers what it lasts, or buyers are of one class, and all wait alike at a seller,
+there is one. Take two, and the seller whose wait differs most: where it is longer, that seller is
+worse than everything else by more for every class, so that less work comes to it than where it is
+shorter, and its wait cannot be longer. (Daganzo & Sheffi 1977 have the case of costs that derive
+from a potential.) Priorities, and deadlines of several classes, are outside that argument.
+Consideration lists go by prices, accuracy and ratings that have come to be true, which flows do not
+move. What can make several is a gain by delay: refunds and penalties for late answers that are
+worth more than the time. The search looks for them in any case.
 """
 
 from __future__ import annotations

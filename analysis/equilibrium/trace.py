@@ -1,4 +1,4 @@
-"""Price equilibria along a parameter of the spec: the branch with its folds, and sweeps up and down.
+"""Price equilibria along a parameter of the spec: a branch with its folds, sweeps up and down.
 
 A branch of stationary prices is followed past its folds (`continuation`). Between two folds there
 are several equilibria at one value of the parameter, and which of them a market is at depends on
