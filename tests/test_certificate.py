@@ -430,8 +430,8 @@ def test_a_price_cut_that_fills_its_seller_is_warmed_up_longer() -> None:
     assert cut.relaxation > 10 * own.relaxation
 
 
-def test_processor_sharing_and_free_slots_relax_as_they_should() -> None:
-    """M/M/1-PS as M/M/1; M/M/∞ in a service time. Loads .5 and any."""
+def test_processor_sharing_relaxes_and_free_slots_have_nothing_to_forget() -> None:
+    """M/M/1-PS as M/M/1, at a load of .5; in M/M/∞ nobody meets anybody."""
     task = w.TaskClass(
         "k", w.Poisson(0.5), output_tokens=w.Exponential(1.0), value=1.0, outside_option=False
     )
@@ -441,7 +441,31 @@ def test_processor_sharing_and_free_slots_relax_as_they_should() -> None:
              for s in (shared, free)]  # fmt: skip
     # Time in service of shared slots is the sojourn, 2 s.
     assert times[0] == pytest.approx(2 / (1 - math.sqrt(0.5)) ** 2 + 2, rel=0.3)
-    assert times[1] == pytest.approx(1 + 1, rel=0.1)
+    assert times[1] == 0.0
+
+
+def test_slow_answers_lengthen_only_what_is_read_from_them() -> None:
+    """An hour's work without a queue: no matter to profits, but to those whose surplus it is."""
+    task = w.TaskClass("k", w.Poisson(1.0), value=2.0, choice=w.Logit(0.25))
+    sellers = [
+        w.Seller(n, accuracy=1.0, slots="unlimited", speed=v, refund_wrong=r, price=w.per_task(1.5))
+        for n, v, r in (("fast", 1.0, 0.0), ("slow", 1 / 3600, 0.0), ("sure", 1 / 600, 0.5))
+    ]
+    market = w.Market(tasks=[task], sellers=sellers)
+    seen = settling.pilot(market, 0)
+    assert seen.relaxation == 0.0
+    assert seen.sojourns[0] == pytest.approx([1.0, 3600.0, 600.0])
+    times = {
+        d.label: plan.slowest(market, d, seen)
+        for d in deviations.all_deviations(market, seen.shares)
+    }
+    assert times["price of slow × 1.1"] == 0.0
+    assert times["price of sure × 1.1"] == pytest.approx(600.0)
+    assert times["k: take slow/default or nothing"] == times["k: do without"] == 3600.0
+    alone = seen.shares.copy()
+    alone[0, 1:3] = 0.0
+    only = Deviation("buyer", "k", "choice", "", shuns=("slow/default", "sure/default"))
+    assert plan.slowest(market, only, replace(seen, shares=alone)) == pytest.approx(1.0)
 
 
 def test_warm_ups_and_windows_follow_the_demand() -> None:
@@ -578,7 +602,7 @@ def sampler(truth: Array, root: Array, seed: int, drift: float = 0.0) -> race.Dr
         gain = truth + 0.003 * rng.normal(size=shape) @ root.T
         scale = np.broadcast_to(1.0 + 0.02 * rng.normal(size=(last - first, 1)), shape)
         moved = drift + 1e-4 * rng.normal(size=shape)
-        return Sample(gain[:, active], scale[:, active], moved[:, active])
+        return Sample(*(x[:, active] for x in (gain, scale, 0.01 * scale, moved)))
 
     return draw
 

@@ -1,12 +1,13 @@
 """What players get in a run: an owner's profit, a class's surplus, per hour, with little noise.
 
-Three sources of noise are taken out without moving the mean:
+Four sources of noise are taken out without moving the mean:
 
 - tastes: of a logit class, the tasks that an offer gets are replaced by the sum of the chances
   with which it gets them, given what each buyer sees; the difference is a martingale (control
   variate, Lavenberg & Welch 1981);
 - the number of tasks that come: where they are Poisson, sums are divided by it and multiplied by
   its mean;
+- sizes: margins are those of a mean task where sizes have no part in choices;
 - right and wrong: buyers' gains are expectations over correctness, given when the answer came.
 
 Common random numbers do the rest: what is compared meets the same tasks, tastes and services.
@@ -30,7 +31,6 @@ _HOUR = 3600.0
 _NANO = 1e-9
 _ENOUGH = 100.0  # tasks expected in a window from which on their number divides sums
 _ENDS = ("served", "reneged", "failed")
-_KEPT = ("paid", "fee")
 _GIVEN = ("refund", "penalty", "commission", "cost", "advertising")
 
 
@@ -59,22 +59,32 @@ def profit(run: Trace, owner: str, begin: float, end: float) -> float:
 def margins(run: Trace, begin: float, end: float) -> NDArray[np.float64]:
     """Return the mean margin of a task that a class gave to an offer, USD, shape [K, O].
 
-    Of those that ended between the marks, refunds, commission and what ran away included; where
-    none did, what a mean task would leave.
+    (served·price − refunds)·(1 − commission) − served·cost − penalties − advertising, over all that
+    ended between the marks. Price and cost are those of a mean task, whatever sizes happened to be
+    served, unless buyers know the price of their own and choose by it. Where none ended, what a
+    mean task would leave.
     """
-    ended = _since(run, begin, end, *_ENDS)
-    left = _since(run, begin, end, *_KEPT) - _since(run, begin, end, *_GIVEN)
-    cells, clock = run.state.cells, run.state.clock[0]
-    factor = run.state.sellers["factor"][run.state.seller_of]
-    expected = cells["ask"] * (1.0 - clock["commission"]) - cells["cost"] * factor
-    none = ended[:, :-1] == 0
-    mean = left[:, :-1] * _NANO / np.where(none, 1, ended[:, :-1])
+    st, cells, clock = run.state, run.state.cells, run.state.clock[0]
+    keep = 1.0 - clock["commission"]
+    cost = cells["cost"] * st.sellers["factor"][st.seller_of]
+    served, ended, refunds, lost = (
+        _since(run, begin, end, *names)[:, :-1]
+        for names in (("served",), _ENDS, ("refund",), ("penalty", "advertising"))
+    )
+    if clock["exact_price"] == 1:
+        left = _since(run, begin, end, "paid")[:, :-1] - _since(run, begin, end, *_GIVEN)[:, :-1]
+        left = left * _NANO
+    else:
+        left = (served * cells["ask"] - refunds * _NANO) * keep - served * cost - lost * _NANO
+    none = ended == 0
+    mean = left / np.where(none, 1, ended)
+    expected = cells["ask"] * keep - cost - cells["fee"]
     return np.asarray(np.where(none, expected, mean), dtype=np.float64)
 
 
 def takings(run: Trace, begin: float, end: float) -> float:
     """Return what buyers paid all sellers between two marks, net of refunds, USD/h."""
-    net = _since(run, begin, end, *_KEPT) - _since(run, begin, end, "refund", "penalty")
+    net = _since(run, begin, end, "paid") - _since(run, begin, end, "refund", "penalty")
     return float(net.sum()) * _NANO * _HOUR / (end - begin)
 
 

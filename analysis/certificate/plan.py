@@ -43,8 +43,6 @@ class Plan:
             cannot be done.
         reprices: which deviations are of posted prices, or leave the market as it is, so that their
             engines can be made from `like`.
-        floored: whether gains of a deviation's player are measured against the floor, not against
-            its own payoff; settled by the pilot run.
         seed: of the certificate.
         tasks: simulated so far, pilots included.
     """
@@ -56,7 +54,6 @@ class Plan:
     window: float
     like: Engine | None
     reprices: list[bool]
-    floored: list[bool]
     seed: int
     tasks: int = 0
     _rate: float = field(init=False)
@@ -71,27 +68,27 @@ class Plan:
 
     def draw(self, first: int, last: int, active: NDArray[np.int64], threads: Executor) -> Sample:
         """Run replications `first` to `last` − 1 of the candidate point and of some deviations."""
-        found = [
-            np.empty((last - first, len(active))), np.empty((last - first, len(active))),
-            np.empty((last - first, len(active))),
-        ]  # fmt: skip
+        found = Sample(*np.empty((len(Sample._fields), last - first, len(active))))
         jobs = [(rep, d) for rep in range(first, last) for d in (-1, *active.tolist())]
-        values = threads.map(lambda job: self._values(job[0], job[1], active), jobs)
+        results = threads.map(lambda job: self._values(job[0], job[1], active), jobs)
         for rep in range(last - first):
-            base = next(values)
-            for column, d in enumerate(active.tolist()):
-                gain = next(values)[0] - base[column]
-                own = base[column, 0]
-                found[0][rep, column] = gain[0]
-                found[1][rep, column] = max(base[column, 3], _LEAST) if self.floored[d] else own
-                found[2][rep, column] = gain[2] - gain[1]
-        return Sample(*found)
+            base, tasks = next(results)
+            self.tasks += tasks
+            for column in range(len(active)):
+                changed, tasks = next(results)
+                self.tasks += tasks
+                whole, first_half, second_half, _ = changed[0] - base[column]
+                found.gain[rep, column] = whole
+                found.own[rep, column] = base[column, 0]
+                found.floor[rep, column] = max(base[column, 3], _LEAST)
+                found.drift[rep, column] = second_half - first_half
+        return found
 
-    def _values(self, rep: int, d: int, active: NDArray[np.int64]) -> Floats:
+    def _values(self, rep: int, d: int, active: NDArray[np.int64]) -> tuple[Floats, int]:
         """Run the candidate point (d = −1) or a deviation once.
 
         Returns, for each active deviation or for this one, its player's payoff: of the whole
-        window, its first half, its second; and the floor.
+        window, its first half, its second; and the floor. And how many tasks came.
         """
         wanted = active.tolist() if d < 0 else [d]
         marks = sorted({mark for i in wanted for mark in self._marks(i)})
@@ -100,8 +97,7 @@ class Plan:
         market = at_time(self.market if d < 0 else self.markets[d], share_of(seed))
         like = self.like if d < 0 or self.reprices[d] else None
         run = simulate(market, seed, marks, sampled=sampled, deviation=own, like=like)
-        self.tasks += run.tasks
-        return np.array([self._payoff(run, i) for i in wanted])
+        return np.array([self._payoff(run, i) for i in wanted]), run.tasks
 
     def _marks(self, d: int) -> tuple[float, float, float]:
         begin = self.warmups[d]
@@ -138,28 +134,49 @@ def plan_for(
     Raises:
         ValueError: the market is none that can be certified, or there is nothing to deviate to.
     """
-    market = at_rest(market)
-    own = pilot(market, seed_of(seed, -1))
-    counted = own.engine.state.stats["assigned"] - own.since["assigned"]
-    shares = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-    tests = all_deviations(market, shares) if deviations is None else list(deviations)
+    market, first = at_rest(market), seed_of(seed, -1)
+    like = Engine(market, 0) if reusable(market) else None
+    own = pilot(market, first, like)
+    tests = all_deviations(market, own.shares) if deviations is None else list(deviations)
     if not tests:
         raise ValueError("deviations is empty; nobody in this market has anything to deviate to")
     markets = [at_rest(deviation.change(market)) for deviation in tests]
+    reprices = [like is not None and same_but_prices(market, other) for other in markets]
     apart = [d for d, deviation in enumerate(tests) if deviation.side == "seller"]
-    pilots = threads.map(lambda d: pilot(markets[d], seed_of(seed, -1)), apart)
-    warmups, tasks, least = [0.0] * len(tests), own.tasks, warm_up(market, own.relaxation)
-    for d, found in zip(apart, pilots, strict=True):
-        warmups[d] = warm_up(markets[d], found.relaxation)
-        tasks += found.tasks
-    # Few different times keep the marks of the candidate point's own run few.
-    doubled = [least * 2.0 ** round(math.log2(max(w / least, 1.0))) for w in warmups]
-    like = Engine(market, 0) if reusable(market) else None
-    return Plan(
-        market, tests, markets, doubled, window(market, least), like,
-        [like is not None and same_but_prices(market, other) for other in markets],
-        _below_floor(market, tests, own), seed, tasks,
-    )  # fmt: skip
+    pilots = dict(zip(apart, threads.map(
+        lambda d: pilot(markets[d], first, like if reprices[d] else None), apart
+    ), strict=True))  # fmt: skip
+    least = max(warm_up(market, own.relaxation), 0.01 * window(market, 0.0))
+    warmups = []
+    for d, deviation in enumerate(tests):
+        found = pilots.get(d, own)
+        slow = slowest(markets[d], deviation, found)
+        ratio = warm_up(markets[d], max(found.relaxation, slow)) / least
+        # Few different times keep the marks of the candidate point's own run few.
+        warmups.append(least * 2.0 ** round(math.log2(max(ratio, 1.0))))
+    tasks = own.tasks + sum(found.tasks for found in pilots.values())
+    return Plan(market, tests, markets, warmups, window(market, least), like, reprices, seed, tasks)
+
+
+def slowest(market: Market, deviation: Deviation, seen: Pilot) -> float:
+    """Return how long the slowest answers take that the player's payoff is read from, s.
+
+    A class's surplus, of the offers that are taken or may be; a profit only where there are refunds
+    or penalties.
+    """
+    if deviation.side == "buyer":
+        k = [task.name for task in market.tasks].index(deviation.player)
+        looked_at = seen.shares[k, :-1] > 0.0
+        if len(deviation.shuns) > 1:
+            serves = [s.serves(market.tasks[k].skill) for s in market.sellers for _ in s.effort]
+            left = [offer not in deviation.shuns for offer in market.offers]
+            looked_at |= np.array(serves) & np.array(left)
+        return float(seen.sojourns[k, looked_at].max(initial=0.0))
+    back = [
+        s.owned_by == deviation.player and bool(s.refund_late or s.refund_wrong or s.penalty)
+        for s in market.sellers for _ in s.effort
+    ]  # fmt: skip
+    return float(seen.sojourns[:, np.array(back)].max(initial=0.0))
 
 
 def window(market: Market, warmup: float) -> float:
@@ -170,19 +187,3 @@ def window(market: Market, warmup: float) -> float:
     rates = [market.arrival_rate(task) for task in market.tasks]
     rare = min(_OF_A_CLASS / min(rates), _MOST / sum(rates))
     return max(_WARMUPS * warmup, _TASKS / sum(rates), rare)
-
-
-def _below_floor(market: Market, tests: Sequence[Deviation], own: Pilot) -> list[bool]:
-    """Return of which deviations' players the payoff is below the floor, by a run like the pilot's.
-
-    Its second half is measured, as the pilot's was.
-    """
-    half = own.seconds
-    sampled = {d.player for d in tests if d.side == "buyer"}
-    run = simulate(market, own.seed, (half, 2.0 * half), sampled=sampled)
-    least = max(FLOOR * payoffs.takings(run, half, 2.0 * half), _LEAST)
-    of = {"seller": payoffs.profit, "buyer": payoffs.surplus}
-    known = {
-        (d.side, d.player): of[d.side](run, d.player, half, 2.0 * half) < least for d in tests
-    }  # fmt: skip
-    return [known[d.side, d.player] for d in tests]

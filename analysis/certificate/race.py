@@ -30,8 +30,10 @@ class Sample(NamedTuple):
 
     gain: Floats
     """What the deviation changes in its player's payoff."""
-    scale: Floats
-    """What gains are measured against: the payoff at the candidate point, or its floor."""
+    own: Floats
+    """The player's payoff at the candidate point."""
+    floor: Floats
+    """What gains are measured against where that is more than its payoff; above 0."""
     drift: Floats
     """Gain in the second half of the measured time less that in the first."""
 
@@ -49,7 +51,7 @@ class Look:
         replications: drawn so far of those still in the race.
         gain, error: estimate of the gain and its standard error.
         lower, upper: bounds on the gain that hold for all deviations and looks together.
-        scale: mean of the scale, USD/h.
+        scale: mean payoff at the candidate point, or its floor if that is more, USD/h.
         drift: change of the gain within the measured time.
         count: replications that this deviation's numbers come from.
         settled: bounded from above by the tolerance, and out of the race.
@@ -85,12 +87,13 @@ def race(draw: Draw, deviations: int, tolerance: float, alpha: float) -> Iterato
         >>> rng = np.random.default_rng(0)
         >>> def draw(first, last, which):
         ...     shape = (last - first, len(which))
-        ...     return Sample(rng.normal(-0.2, 0.1, shape), np.ones(shape), np.zeros(shape))
+        ...     one = np.ones(shape)
+        ...     return Sample(rng.normal(-0.2, 0.1, shape), one, 0.1 * one, 0 * one)
         >>> looks = list(race(draw, 3, tolerance=0.001, alpha=0.05))
         >>> looks[-1].replications, bool(looks[-1].settled.all())
         (8, True)
     """
-    data = Sample(*(np.zeros((0, deviations)) for _ in range(3)))
+    data = Sample(*(np.zeros((0, deviations)) for _ in Sample._fields))
     known = _nothing(deviations)
     for number in itertools.count(1):
         active = np.flatnonzero(~known.settled)
@@ -129,17 +132,18 @@ def _look(
 ) -> Look:  # fmt: skip
     """Return what is known once the active deviations have the replications in `data`."""
     n, everyone = len(data.gain), len(before.gain)
-    excess = data.gain - tolerance * data.scale
+    poor = data.own.mean(axis=0) < data.floor.mean(axis=0)
+    scale = np.where(poor, data.floor, data.own)
+    excess = data.gain - tolerance * scale
     varied = np.ptp(excess, axis=0) > 0.0
     corr = correlation(excess[:, varied])
     c = critical(corr, n - 1, alpha, everyone - len(corr))
-    gain, error, lower, upper = ratio_bounds(data.gain, data.scale, c)
-    scale = data.scale.mean(axis=0)
-    drift, noise, *_ = ratio_bounds(data.drift, data.scale, c)
+    gain, error, lower, upper = ratio_bounds(data.gain, scale, c)
+    drift, noise, *_ = ratio_bounds(data.drift, scale, c)
     moves = (np.abs(drift) > c * noise) & (np.abs(drift) > 0.0)
     doubtful = moves & (_LASTING * np.abs(drift) >= np.abs(gain - tolerance))
     found = {
-        "gain": gain, "error": error, "lower": lower, "upper": upper, "scale": scale,
+        "gain": gain, "error": error, "lower": lower, "upper": upper, "scale": scale.mean(axis=0),
         "drift": drift, "count": np.full(len(active), n), "doubtful": doubtful,
         "settled": (upper < tolerance) & ~doubtful, "above": (lower > tolerance) & ~doubtful,
     }  # fmt: skip

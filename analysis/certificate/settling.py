@@ -7,19 +7,26 @@ cut that nearly fills its seller gets a longer warm-up than the candidate point.
 
 Average quotes start as plain averages of what has been seen (their weight begins at 1), so what
 was seen at the start counts for τ/t at time t until the memory forgets it altogether.
+
+A seller with unlimited slots and no batching keeps no memory: nobody waits for anybody. But what
+buyers got is read from answers, and at first only the quick ones have come: where that is measured,
+the longest sojourn counts like a relaxation time.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...market.engine import Engine
 from ...market.schema.arrivals import MMPP, Closed, Diurnal, Poisson
 from ...market.schema.market import Market
 from ...market.state import State
+from .bounds import Floats
 
 _TASKS = 2000
 _LENGTHS = 5.0  # relaxation times in a warm-up; e⁻⁵ of what it began with is left
@@ -31,29 +38,31 @@ _DOUBLINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """What one short run tells of a market.
+    """What one short run tells of a market of K classes and O offers.
 
     Attributes:
-        relaxation: slowest relaxation time of its queues and mean sojourn, s.
-        engine: the run, its counts since `since`.
-        since: stats at the middle of the run, which it is measured from.
-        seconds: time measured.
-        seed: it was drawn from.
+        relaxation: slowest relaxation time of its queues and mean sojourn there, s; 0 where nobody
+            ever gets in another's way.
+        sojourns: mean time to the answer, s, shape [K, O]; alone, where none was served.
+        shares: of each class's tasks by offer, the last column without, shape [K, O + 1].
         tasks: tasks simulated.
     """
 
     relaxation: float
-    engine: Engine
-    since: np.ndarray
-    seconds: float
-    seed: int
+    sojourns: Floats
+    shares: Floats
     tasks: int
 
 
-def pilot(market: Market, seed: int) -> Pilot:
+def pilot(market: Market, seed: int, like: Engine | None = None) -> Pilot:
     """Run a market for five times its relaxation time, for 2,000 to 128,000 tasks.
 
-    Where demand follows the clock, as at its peak.
+    Where demand follows the clock, as at its peak. The second half is what is looked at.
+
+    Args:
+        market: at rest.
+        seed: of the run.
+        like: as in `runs.simulate`.
 
     Example:
         >>> from walras.market.schema.arrivals import Poisson
@@ -65,20 +74,33 @@ def pilot(market: Market, seed: int) -> Pilot:
         True
     """
     market = at_peak(market)
-    engine = Engine(market, seed, share=0.0)
-    rate = sum(market.arrival_rate(task) for task in market.tasks)
-    length = _TASKS / rate
+    engine = (Engine if like is None else like.again)(market, seed, share=0.0)
+    length = _TASKS / sum(market.arrival_rate(task) for task in market.tasks)
     for _ in range(_DOUBLINGS + 1):
         engine.advance(0.5 * length)
         engine.close_epoch()
         since, sellers = engine.state.stats.copy(), engine.state.sellers.copy()
         engine.advance(length)
         engine.close_epoch()
-        time = relaxation(engine.state, since, sellers, 0.5 * length)
+        state = engine.state
+        counts = {
+            n: state.stats[n] - since[n] for n in ("assigned", "served", "service", "sojourn")
+        }
+        streams = (state.sellers["run_time"] - sellers["run_time"]) / (0.5 * length)
+        time = relaxation(state, counts, streams)
         if length >= _LENGTHS * time:
             break
         length *= 2.0
-    return Pilot(time, engine, since, 0.5 * length, seed, int(engine.state.clock[0]["tasks"]))
+    assigned, served = counts["assigned"], counts["served"][:, :-1]
+    alone = alone_at(state) + state.sellers["outside"][state.seller_of]
+    mean = counts["sojourn"][:, :-1] / np.maximum(served, 1)
+    shares = assigned / np.maximum(assigned.sum(axis=1, keepdims=True), 1)
+    return Pilot(time, np.where(served > 0, mean, alone), shares, int(state.clock[0]["tasks"]))
+
+
+def alone_at(state: State) -> Floats:
+    """Return the mean service time of each class at each offer when nobody else is there, s."""
+    return np.asarray(state.works["mean"] / state.sellers["speed"][state.seller_of])
 
 
 def at_peak(market: Market) -> Market:
@@ -91,40 +113,37 @@ def at_peak(market: Market) -> Market:
     return market.model_copy(update={"tasks": tasks})
 
 
-def relaxation(state: State, since: np.ndarray, sellers: np.ndarray, seconds: float) -> float:
-    """Return the slowest seller's relaxation time and its mean sojourn together, s.
+def relaxation(state: State, counts: dict[str, NDArray[Any]], streams: Floats) -> float:
+    """Return the relaxation time and the mean sojourn of the slowest seller where tasks may queue.
 
     Args:
-        state: the market now.
-        since: its `stats` some time ago.
-        sellers: its `sellers` then.
-        seconds: how long ago.
+        state: the market.
+        counts: how much `assigned`, `served`, `service` and `sojourn` of its `stats` have risen.
+        streams: mean number of tasks in service at each seller since then.
     """
-    slowest = 0.0
+    slowest, alone = 0.0, alone_at(state)
     for s, seller in enumerate(state.sellers):
-        mine = np.flatnonzero(state.seller_of == s)
-        done, before = state.stats[:, mine], since[:, mine]
-        served = float((done["served"] - before["served"]).sum())
-        if served == 0.0:
-            continue
-        service = float((done["service"] - before["service"]).sum()) / served
-        sojourn = float((done["sojourn"] - before["sojourn"]).sum()) / served
-        streams = float(seller["run_time"] - sellers[s]["run_time"]) / seconds
         slots, kappa = float(seller["slots"]), float(seller["kappa"])
-        width = min(slots, kappa)
-        time = service
-        if math.isfinite(width):
-            load = streams / slots if math.isfinite(slots) else streams / (kappa + streams)
-            time /= width * (1.0 - math.sqrt(min(load, _FULL))) ** 2
-        slowest = max(slowest, time + sojourn)
+        mine = np.flatnonzero(state.seller_of == s)
+        taken, served = (counts[n][:, mine].sum() for n in ("assigned", "served"))
+        if taken == 0 or math.isinf(min(slots, kappa)):
+            continue
+        if served:
+            service, sojourn = (counts[n][:, mine].sum() / served for n in ("service", "sojourn"))
+        else:
+            service = sojourn = (counts["assigned"][:, mine] * alone[:, mine]).sum() / taken
+        load = streams[s] / slots if math.isfinite(slots) else streams[s] / (kappa + streams[s])
+        room = 1.0 - math.sqrt(min(float(load), _FULL))
+        slowest = max(slowest, float(service) / (min(slots, kappa) * room * room) + float(sojourn))
     return slowest
 
 
 def warm_up(market: Market, relaxation_time: float) -> float:
     """Return how long a market runs before it is measured, s.
 
-    Five relaxation times; with average quotes 50 more, or five memories if those are shorter; where
-    demand comes in phases, five rounds of them; five times the pause of users who come back.
+    `relaxation_time` is what its queues take, and answers if they are looked at. Five of it; with
+    average quotes 50 more, or five memories if those are shorter; where demand comes in phases,
+    five rounds of them; five times the pause of users who come back.
     """
     time = _LENGTHS * relaxation_time
     if market.quotes.latency == "average":
