@@ -113,12 +113,17 @@ def test_the_map_is_the_fluid_market_itself(more: dict[str, Any]) -> None:
 
 
 def test_shares_average_to_the_market_over_the_class(found: Equilibrium) -> None:
-    """Over its own deadlines and values, each with its weight, the map gives the class's shares."""
+    """Over its own deadlines and values, each with its weight, the map gives the class's shares.
+
+    To the error that the fluid market makes by cutting the law of values: some 5e-5.
+    """
     st, sel = found.selection.setting, found.selection
-    mine, money = st.class_of == 0, st.money[0]
-    seen = selection_map(sel, 0, st.deadline[mine], money.value)
-    mean = np.einsum("d,v,dvo->o", st.part[mine], money.weights, seen.share)
-    assert mean == pytest.approx(sel.share[0], abs=1e-5)
+    mine = st.class_of == 0
+    weight, value = np.diff(st.money[0].sums[0, :2])  # the finest points there are
+    value = value / weight
+    seen = selection_map(sel, 0, st.deadline[mine], value)
+    mean = np.einsum("d,v,dvo->o", st.part[mine], weight, seen.share)
+    assert mean == pytest.approx(sel.share[0], abs=1e-4)
 
 
 def test_the_planners_map_is_the_planners_market(found: Equilibrium) -> None:

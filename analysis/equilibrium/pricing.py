@@ -197,7 +197,7 @@ def _slopes(game: Game, prices: Floats, free: Flags) -> Floats:
     base = stationarity(game, here, prices)
     out = np.zeros((len(prices), len(prices)))
     for g in np.flatnonzero(free):
-        moved = moved_to(prices, g, float(prices[g]) * np.exp(_STEP))
+        moved = moved_to(prices, int(g), float(prices[g]) * np.exp(_STEP))
         out[:, g] = (stationarity(game, game.solve(moved, here), moved) - base) / _STEP
     return out[np.ix_(free, free)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,10 @@ from ..schema.distributions import Recorded
 from ..state import AVERAGE, FCFS
 from ..work import EXPONENTIAL
 
-if TYPE_CHECKING:
-    from .setting import Setting
-
 Flags = NDArray[np.bool_]
 
 
-def why_not_exact(setting: Setting) -> Iterator[str]:
+def why_not_exact(setting: Any) -> Iterator[str]:
     """Yield what the fluid market takes at less than its word."""
     market, sellers = setting.market, setting.state.sellers
     limited = np.array([math.isfinite(s.slots) for s in market.sellers])
@@ -54,7 +51,7 @@ def why_not_exact(setting: Setting) -> Iterator[str]:
         yield "events are left out"
 
 
-def _of_buyers(setting: Setting) -> Iterator[str]:
+def _of_buyers(setting: Any) -> Iterator[str]:
     quotes = setting.state.sellers["quote"]
     if ((quotes != AVERAGE) & ~setting.promised).any():
         yield "quotes are observed, and what buyers see of a queue is taken at its mean"
@@ -63,7 +60,7 @@ def _of_buyers(setting: Setting) -> Iterator[str]:
         yield "buyers who are all alike are taken to spread, and in fact move together"
 
 
-def _of_arrivals(setting: Setting) -> Iterator[str]:
+def _of_arrivals(setting: Any) -> Iterator[str]:
     laws: list[Any] = [task.arrivals for task in setting.market.tasks]
     if len(setting.moments) > 1:
         yield "queues are taken to follow the rate of arrivals at once"
@@ -75,12 +72,12 @@ def _of_arrivals(setting: Setting) -> Iterator[str]:
         yield "arrivals are taken as Poisson"
 
 
-def _served(setting: Setting, s: int) -> Flags:
+def _served(setting: Any, s: int) -> Flags:
     """Return which classes are served by which offers of a seller, shape [K, O]."""
     return np.asarray((setting.state.cells["serves"] == 1) & (setting.seller_of == s))
 
 
-def _law_matters(setting: Setting, served: Flags) -> bool:
+def _law_matters(setting: Any, served: Flags) -> bool:
     """Return whether more than the mean of a time counts: it can be late, or a promise broken."""
     kinds = served.any(axis=1)[setting.class_of]
     sellers = setting.state.sellers[setting.seller_of[served.any(axis=0)]]
@@ -88,7 +85,7 @@ def _law_matters(setting: Setting, served: Flags) -> bool:
     return bool(np.isfinite(setting.deadline[kinds]).any() or (kinds.any() and breaks.any()))
 
 
-def _of_queue(setting: Setting, s: int) -> Iterator[str]:
+def _of_queue(setting: Any, s: int) -> Iterator[str]:
     seller, works = setting.market.sellers[s], setting.state.works
     served = _served(setting, s)
     if not served.any():
