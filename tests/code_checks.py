@@ -366,3 +366,24 @@ def claims_count_in_ratings() -> None:
     done = rows([at("k", [0.0, 2.0])], [liar], quotes={"accuracy": "rated"},
                 platform={"rating_prior": 9.0})  # fmt: skip
     same(done["utility"], [7.2, 6.48])
+
+
+def chances_are_those_of_nested_logit() -> None:
+    """Two efforts share a nest of ν = ½, doing without stands alone: U = 3, 2 and 0, scale 2."""
+    task = at("k", [0.0, 1.0], choice=w.Logit(2.0, nest=0.5), value=4.0, outside_option=True)
+    menu = one(slots="unlimited", effort={"low": 0.0, "high": 1.0}, price=w.per_mtok(0.0, 1e6))
+    engine, _ = start([task], [menu])
+    engine.note_odds()
+    engine.advance(2.0)
+    inside = np.exp([3.0, 2.0])
+    nest = math.sqrt(inside.sum())
+    chance = [*(inside / inside.sum() * nest / (nest + 1.0)), 1.0 / (nest + 1.0)]
+    same(engine.state.odds[0], 2.0 * np.array(chance))
+
+
+def a_sample_passes_over_what_it_shuns() -> None:
+    """All are sampled: the better offer is shunned, and the other is taken."""
+    engine, found = start([at("k", [0.0, 1.0])], [one(), one(name="t", price=w.per_task(1.0))])
+    engine.let_stray(0, shuns=[0])
+    engine.advance(3.0)
+    same(finish(engine, found)["offer"], [1, 1])

@@ -56,11 +56,13 @@ from walras.market.state import RENEGE
 from .code_checks import (
     a_call_comes_before_the_work,
     a_refund_gives_commission_back,
+    a_sample_passes_over_what_it_shuns,
     a_start_comes_before_leaving,
     a_taken_slot_is_dearer,
     an_announced_score_is_kept_to,
     answers_are_right_at_the_tasks_own_difficulty,
     bids_cover_advertising,
+    chances_are_those_of_nested_logit,
     claims_count_in_ratings,
     commission_is_rounded_half_even,
     completions_come_before_arrivals,
@@ -192,6 +194,24 @@ def _leave_for_free(original: Any) -> Any:
 
 def _late_on_the_dot(original: Any) -> Any:
     return lambda rule, parameter, late: 0.0 if late == 0.0 else original(rule, parameter, late)
+
+
+def _odds_of_captives(original: Any) -> Any:
+    def mutant(st: Any, k: int, number: int) -> None:
+        outside, st.classes[k]["outside"] = int(st.classes[k]["outside"]), 0
+        original(st, k, number)
+        st.classes[k]["outside"] = outside
+
+    return mutant
+
+
+def _odds_without_nests(original: Any) -> Any:
+    def mutant(st: Any, k: int, number: int) -> None:
+        nest, st.classes[k]["nest"] = float(st.classes[k]["nest"]), 1.0
+        original(st, k, number)
+        st.classes[k]["nest"] = nest
+
+    return mutant
 
 
 def _beat_own(_: Any) -> Any:
@@ -429,6 +449,12 @@ MUTANTS: dict[str, Mutant] = {
     "nest forgotten": Mutant(tastes, "seller_taste", lambda _: lambda key, nest, stable, table: 0.0,
                              efforts_of_a_seller_are_one_taste),
     "first of equals wins": Mutant(posted_price, "pick", _no_coin, ties_are_fair),
+    "doing without has no chance": Mutant(choice, "note_odds", _odds_of_captives,
+                                          chances_are_those_of_nested_logit),
+    "chances without nests": Mutant(choice, "note_odds", _odds_without_nests,
+                                    chances_are_those_of_nested_logit),
+    "nobody strays": Mutant(choice, "stray", lambda _: lambda st, k, i, number: None,
+                            a_sample_passes_over_what_it_shuns),
     "shown as listed": Mutant(menu, "set_menu", _menu_as_listed, the_cheapest_are_shown),
     "verbosity not billed": Mutant(kernel, "tariff", _tariff_as_asked, verbosity_is_billed),
     "class's difficulty": Mutant(outcome, "is_right", _at_class_difficulty,
