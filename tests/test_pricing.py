@@ -10,7 +10,12 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import lambertw
 
-from walras.analysis.equilibrium.counterfactual import departure, entry, merger
+from walras.analysis.equilibrium.counterfactual import (
+    Counterfactual,
+    departure,
+    entry,
+    merger,
+)
 from walras.analysis.equilibrium.deviations import best_price
 from walras.analysis.equilibrium.game import game_of
 from walras.analysis.equilibrium.pricing import (
@@ -67,6 +72,13 @@ def solved(market: Market, **options: Any) -> PricePoint:
     return point
 
 
+def cell(change: Counterfactual, what: str, name: str, column: str) -> float:
+    """Return a number of a comparison."""
+    table = change.table
+    row = table[(table["what"] == what) & (table["name"] == name)]
+    return float(row[column].to_numpy()[0])
+
+
 # --- logit, without delays ---------------------------------------------------------------------
 
 
@@ -96,9 +108,8 @@ def test_merger_of_the_ladder() -> None:
     np.testing.assert_allclose(two.after.prices, [0.875583, 1.012040, 1.775583], atol=1e-6)
     every = merger(logit_market(A, C, SCALE))
     np.testing.assert_allclose(every.after.prices, [1.498770, 1.798770, 2.398770], atol=1e-6)
-    table = every.table.set_index(["what", "name"])
-    assert table.loc[("profits", ""), "change"] > 0.0 > table.loc[("surpluses", ""), "change"]
-    assert table.loc[("welfare", ""), "change"] < 0.0
+    assert cell(every, "profits", "", "change") > 0.0 > cell(every, "surpluses", "", "change")
+    assert cell(every, "welfare", "", "change") < 0.0
 
 
 def test_an_owner_of_several_sellers_is_a_merger() -> None:
@@ -180,15 +191,14 @@ def test_entry_and_exit_of_equal_sellers() -> None:
         price, share = symmetric(n)
         np.testing.assert_allclose(point.prices, price, rtol=1e-9)
         np.testing.assert_allclose(point.selection.share[0, :n], share, rtol=1e-8)
-    table = change.table.set_index(["what", "name"])
     surplus = [0.25 * np.log1p(n * np.exp((2.0 - symmetric(n)[0]) / 0.25)) for n in (2, 3)]
-    assert table.loc[("surplus", "t"), "before"] == pytest.approx(surplus[0], rel=1e-8)
-    assert table.loc[("surplus", "t"), "after"] == pytest.approx(surplus[1], rel=1e-8)
+    assert cell(change, "surplus", "t", "before") == pytest.approx(surplus[0], rel=1e-8)
+    assert cell(change, "surplus", "t", "after") == pytest.approx(surplus[1], rel=1e-8)
     profit = (symmetric(3)[0] - 1.0) * symmetric(3)[1]
-    assert table.loc[("profit", "f3"), "after"] == pytest.approx(profit, rel=1e-8)
-    assert np.isnan(table.loc[("profit", "f3"), "before"])
-    total = table.loc[("surpluses", ""), "after"] + 3.0 * profit
-    assert table.loc[("welfare", ""), "after"] == pytest.approx(total, rel=1e-8)
+    assert cell(change, "profit", "f3", "after") == pytest.approx(profit, rel=1e-8)
+    assert np.isnan(cell(change, "profit", "f3", "before"))
+    total = cell(change, "surpluses", "", "after") + 3.0 * profit
+    assert cell(change, "welfare", "", "after") == pytest.approx(total, rel=1e-8)
     back = departure(change.after.game.market, "f3")
     np.testing.assert_allclose(back.after.prices, change.before.prices, rtol=1e-9)
 
@@ -232,8 +242,8 @@ def test_sellers_who_take_delays_as_given_price_lower() -> None:
 
 @pytest.mark.parametrize(("high", "low"), [(1.0, 4 / 7), (0.9, 0.3)])
 def test_quality_duopoly(high: float, low: float) -> None:
-    """Uncovered, values uniform, no cost: p = (2·gap·q₁, gap·q₂)/(4q₁ − q₂), demands 2q₁ and q₁ over
-    it (Choi & Shin 1992); the issue's prices 1/4 and 1/14, demands 7/12 and 7/24 are the first."""
+    """Uncovered, values uniform, no cost: p = (2·gap·q₁, gap·q₂)/(4q₁ − q₂), demands 2q₁ and q₁
+    over it (Choi & Shin 1992): prices 1/4 and 1/14, demands 7/12 and 7/24 in the first case."""
     task = TaskClass("t", arrivals=Poisson(1.0), value=UNIFORM)
     sellers = [seller("high", high, 0.0), seller("low", low, 0.0)]
     point = solved(Market(tasks=[task], sellers=sellers))
@@ -292,6 +302,18 @@ def test_newtons_method_ends_in_few_steps() -> None:
     assert all(after < 0.5 * before for before, after in pairwise(sizes[3 : until + 1]))
 
 
+def test_the_prices_that_the_solver_ends_with_are_stationary() -> None:
+    """Profit by the own price, from both sides: a price wrong by a per mille would show."""
+    point = price_equilibrium(game_of(queues(0.1, count=3)))
+    game, profits = point.game, []
+    for factor in (0.99, 1.0, 1.01):
+        moved = point.prices * np.array([factor, 1.0, 1.0])
+        profits.append(float(game.solve(moved).owner_profit[0]))
+    low, top, high = profits
+    assert (high - low) / (low + high - 2.0 * top) == pytest.approx(0.0, abs=0.04)
+    assert top > max(low, high)
+
+
 def test_the_path_of_best_responses_leads_where_newtons_method_does() -> None:
     game = game_of(logit_market((2.0, 2.0), (1.0, 0.875), 0.25))
     steps = list(islice(responses(game, np.array([2.5, 1.1])), 14))
@@ -304,7 +326,8 @@ def test_the_path_of_best_responses_leads_where_newtons_method_does() -> None:
 def test_nobody_gains_at_a_solution_by_any_price_of_the_range() -> None:
     game = game_of(queues(0.1))
     point = price_equilibrium(game)
-    assert point.deviation is not None and point.deviation.gain <= point.deviation.noise
+    assert point.deviation is not None
+    assert point.deviation.gain <= point.deviation.noise
     best = best_price(game, point.prices, 0, point.selection)
     assert best == pytest.approx(point.prices[0], rel=1e-5)
 
@@ -321,7 +344,8 @@ def test_fixed_prices_are_kept() -> None:
     market = logit_market((2.0, 2.0), (1.0, 1.0), 0.25)
     game = game_of(market, fixed=["f1"])
     point = price_equilibrium(game)
-    assert game.levers == ("f2",) and point.converged
+    assert game.levers == ("f2",)
+    assert point.converged
     posted = market.sellers[0].price.task
     assert point.selection.charges.ask[0, 0] == posted
     other = np.exp((2.0 - posted) / 0.25)

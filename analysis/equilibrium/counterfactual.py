@@ -63,9 +63,9 @@ def entry(market: Market, seller: Seller, **options: Any) -> Counterfactual:
         ...     Seller(n, accuracy=1.0, slots="unlimited", price={"task": 1.5}, cost={"task": 1})
         ...     for n in "ab"
         ... )
-        >>> entry(Market(tasks=[ask], sellers=[a]), b).table.query("what == 'price'").round(4)
-          what name  before   after   change
-        0  price    a  1.6372  1.4729  -0.1643
+        >>> found = entry(Market(tasks=[ask], sellers=[a]), b).table
+        >>> found[found["what"] == "price"].round(4).to_dict("records")[0]
+        {'what': 'price', 'name': 'a', 'before': 1.802, 'after': 1.4729, 'change': -0.3291}
     """
     if seller.name in [s.name for s in market.sellers]:
         message = f'there is a seller "{seller.name}" already'

@@ -3,11 +3,16 @@
 Starts fill a box of logarithms of prices by a Latin hypercube (McKay, Beckman & Conover 1979). From
 each, Newton's method looks for stationary prices near, and best responses are followed to where
 they come to rest. Stationary prices are an equilibrium only if nobody gains by prices far away.
+
+Where owners raise prices that are near cost and lower those that are high, the indices of all
+stationary prices, sign det(−∂F/∂ln p), add up to 1 (Poincaré & Hopf; Simsek, Ozdaglar & Acemoglu
+2007 for games). While those found don't, Newton's method also starts in the middle of every two.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -25,6 +30,7 @@ SAME = 1e-4
 HIGH = 3.0
 """Starts go from unit cost to so many times the posted price or unit cost, whichever is higher."""
 _LOW = 0.1  # of the posted price, where the unit cost is nothing
+_BETWEEN = 3  # rounds of starts between points found
 _SOLD = 1e-6  # share of all tasks below which a lever's price means nothing
 
 
@@ -74,6 +80,7 @@ class Multiplicity:
         restless: starts from which best responses did not come to rest.
         cycle: where they went instead, the shortest cycle seen; None if all came to rest.
         least: of prices looked at where there is no equilibrium, those of least regret; else None.
+        complete: whether the indices of all points found add up to 1; if not, there are more.
         why: why there can be none; empty if that is not known.
     """
 
@@ -85,6 +92,7 @@ class Multiplicity:
     restless: int
     cycle: Cycle | None
     least: Found | None
+    complete: bool = True
     why: str = ""
 
     @property
@@ -123,6 +131,7 @@ class Multiplicity:
             stable = sum(f.stability.responses for f in self.found)
             told = f"{count} price equilibri{'um' if count == 1 else 'a'} from {n} starts"
             told += f", {stable} stable under best responses"
+            told += "" if self.complete else "; there must be more"
         else:
             told = f"no price equilibrium found from {n} starts"
         if self.cycle is not None:
@@ -201,7 +210,7 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
     at = starts_of(game, starts, seed=seed) if isinstance(starts, int) else np.asarray(starts)
     why = boundless(game)
     if why:
-        return Multiplicity(game, at, (), (), 0, 0, None, None, why)
+        return Multiplicity(game, at, (), (), 0, 0, None, None, why=why)
     tally, cycles, lost = _Tally(game), list[Cycle](), 0
     for start in at:
         near = polished(game, start, [])
@@ -218,12 +227,26 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
         elif point.converged:
             tally.add(point, 0, 1)
     judged = [_judged(tally, i) for i in range(len(tally.points))]
+    for _ in range(_BETWEEN):
+        if _indices(judged) == 1:
+            break
+        for a, b in combinations(judged, 2):
+            point = polished(game, np.sqrt(a.prices * b.prices), [])
+            if point.converged:
+                tally.add(point, 0, 0)
+        judged += [_judged(tally, i) for i in range(len(judged), len(tally.points))]
     judged.sort(key=lambda f: (-f.responses, -f.newton, *f.prices.tolist()))
     found = tuple(f for f in judged if f.equilibrium)
     others = tuple(f for f in judged if not f.equilibrium)
     cycle = min(cycles, key=lambda c: c.length or np.inf) if cycles else None
     least = None if found else _least(game, others, cycle)
-    return Multiplicity(game, at, found, others, lost, len(cycles), cycle, least)
+    complete = _indices(judged) == 1
+    return Multiplicity(game, at, found, others, lost, len(cycles), cycle, least, complete)
+
+
+def _indices(judged: list[Found]) -> int:
+    """Return the sum of the indices of stationary points."""
+    return sum(f.stability.index for f in judged)
 
 
 def _distance(a: PricePoint, b: PricePoint) -> float:
@@ -253,9 +276,9 @@ def _least(game: Game, others: tuple[Found, ...], cycle: Cycle | None) -> Found 
     for prices in () if cycle is None else cycle.prices:
         selection = game.solve(prices)
         deviation = best_deviation(game, prices, selection)
-        still = Stability(np.inf, np.zeros(0, np.complex128), False)
+        still = Stability(np.inf, np.zeros(0, np.complex128), False, 0)
         looked.append(Found(prices, selection, 0, 0, deviation, still))
     return min(looked, key=lambda f: f.regret, default=None)
 
 
-__all__ = ["Found", "Multiplicity", "equilibria", "replace", "starts_of"]
+__all__ = ["Found", "Multiplicity", "equilibria", "starts_of"]

@@ -32,11 +32,13 @@ class Stability:
         radius: spectral radius of the map of all owners' best responses at once.
         eigenvalues: of the gradient dynamics in logarithms of prices, USD/s, shape [G].
         peak: whether each owner's profit is at a (local) maximum in its own prices.
+        index: sign of det(−H), 1 or −1; 0 where that is nothing.
     """
 
     radius: float
     eigenvalues: NDArray[np.complex128]
     peak: bool
+    index: int
 
     @property
     def responses(self) -> bool:
@@ -113,4 +115,5 @@ def stability(game: Game, prices: Floats, selection: Selection | None = None) ->
         follow = np.linalg.lstsq(own, slopes[np.ix_(mine, others)], rcond=1e-10)[0]
         answer[np.ix_(mine, others)] = -follow
     radius = float(np.abs(np.linalg.eigvals(answer)).max(initial=0.0))
-    return Stability(radius, np.linalg.eigvals(slopes).astype(np.complex128), peak)
+    index = int(np.linalg.slogdet(-slopes)[0])
+    return Stability(radius, np.linalg.eigvals(slopes).astype(np.complex128), peak, index)

@@ -7,6 +7,8 @@ where it came from: a sweep follows best responses from the last prices, up and 
 
 from __future__ import annotations
 
+import copy
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +16,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from ...market.schema.market import Market
 from ...scenarios.load import check
+from ...scenarios.overrides import apply, parse
 from ...scenarios.toml import to_toml
 from .continuation import Branch, follow
 from .deviations import best_deviation
@@ -107,11 +111,19 @@ def games_along(
         [0.2]
     """
     text = to_toml(market)
+    plain = tomllib.loads(text)
     paths = [path] if isinstance(path, str) else list(path)
 
     @lru_cache(maxsize=_KEPT)
     def at(value: float) -> Game:
-        moved = check(text, overrides=[f"{p}={float(value)!r}" for p in paths]).require()
+        options = [f"{p}={float(value)!r}" for p in paths]
+        data = copy.deepcopy(plain)
+        for option in options:
+            apply(data, parse(option))
+        try:
+            moved = Market.model_validate(data)
+        except ValidationError:
+            moved = check(text, overrides=options).require()  # raises, and says all that is wrong
         return game_of(moved, fixed=fixed, levers=levers, joint=joint)
 
     return at
