@@ -142,7 +142,7 @@ def _logit(**changes: object) -> w.Market:
 
 
 def test_no_tolls_do_better_than_the_planners() -> None:
-    """Forty other tolls, near and far (seed 0), leave less welfare; the planner's toll is the best."""
+    """Forty other tolls, near and far (seed 0), leave less welfare."""
     setting = setting_of(_logit())
     best = plan(setting)
     rng = np.random.default_rng(0)

@@ -50,6 +50,7 @@ def strategy_of(named: Named | Strategy | None) -> Strategy | None:
 
 
 __all__ = [
-    "STRATEGIES", "BestResponse", "CostPlus", "Decision", "Fixed", "GradientPricing", "LoadPricing", "Me", "Rival", "Strategy",
+    "STRATEGIES", "BestResponse", "CostPlus", "Decision", "Fixed", "GradientPricing",
+    "LoadPricing", "Me", "Rival", "Strategy",
     "Undercut", "checked", "pricing", "strategy_in", "strategy_of",
 ]  # fmt: skip

@@ -1,9 +1,9 @@
 """Gradient pricing: small steps uphill in one's own profit.
 
 Each period the logarithm of price moves by rate · p·(dπ/dp)/π, at most by `largest`: the gradient
-play of Shapiro (1989) and Mazumdar, Ratliff & Sastry (2020), which finds stationary points and, where
-several owners climb at once, may circle around them. The derivative is that of the fluid market,
-delays having followed (`market.fluid.gradient`).
+play of Shapiro (1989) and Mazumdar, Ratliff & Sastry (2020), which finds stationary points and,
+where several owners climb at once, may circle around them. The derivative is that of the fluid
+market, delays having followed (`market.fluid.gradient`).
 """
 
 from __future__ import annotations

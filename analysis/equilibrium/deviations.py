@@ -1,7 +1,7 @@
 """What an owner could gain in the fluid market by other prices, near and far.
 
-A lever's whole range is tried with delays held as they are, which is quick; its best prices are then
-solved with delays that follow.
+A lever's whole range is tried with delays held as they are, which is quick; its best prices are
+then solved with delays that follow.
 """
 
 from __future__ import annotations

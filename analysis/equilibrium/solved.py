@@ -101,7 +101,8 @@ class Equilibrium:
                 if offer != "outside":
                     paid, cost = float(sel.paid[k, o]), float(sel.setting.cost[k, o])
                     row |= {
-                        "price": paid, "cost": cost, "markup": 1.0 - cost / paid if paid else np.nan,
+                        "price": paid, "cost": cost,
+                        "markup": 1.0 - cost / paid if paid else np.nan,
                         "sojourn": float(sel.sojourn[k, o]), "on_time": float(sel.on_time[k, o]),
                     }  # fmt: skip
                 rows.append({**row, "planner": wanted})

@@ -56,8 +56,7 @@ def _best(point: PricePoint, market: Market, g: int) -> Deviation:
     """Return the best other price of lever g that the fluid market knows of."""
     found = best_of_lever(point.game, point.prices, point.selection, g)
     name, factor = point.game.levers[g], float(found.prices[g] / point.prices[g])
-    one = next(iter(price_deviations(_alone(market, name), (factor,))))
-    return one
+    return next(iter(price_deviations(_alone(market, name), (factor,))))
 
 
 def _alone(market: Market, name: str) -> Market:

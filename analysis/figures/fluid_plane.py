@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ...market.fluid.expectations import TIMELY
 from ...market.fluid.population import strata
 from ...market.fluid.response import Response
-from ...market.fluid.stations import CHANCE
 from ...market.fluid.solve import Selection
+from ...market.fluid.stations import CHANCE
 from ...market.schema.demand import TaskClass
 from ...market.schema.distributions import AtDeadline, Recorded, ShareOfValue
 

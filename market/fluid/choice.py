@@ -6,8 +6,8 @@ Tastes of logit buyers, nested by seller, give (Anderson, de Palma & Thisse 1992
   P_o = e^{U_o/νμ} / Σ_{p of the seller} e^{U_p/νμ} · e^{I_s} / Σ_t e^{I_t},
   I_s = ν·ln Σ_{o of s} e^{U_o/νμ},  surplus = μ·ln Σ_t e^{I_t},
 
-doing without being a nest of its own with I = 0, and tastes having mean zero. Buyers without tastes:
-`envelope`.
+doing without being a nest of its own with I = 0, and tastes having mean zero. Buyers without
+tastes: `envelope`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From flows to what buyers of each kind can expect of each offer, at one moment.
 
-Flows make the sellers' state (slow-down, chance and mean of a wait: `stations`), and the state makes
-what can be expected; both with their derivatives.
+Flows make the sellers' state (slow-down, chance and mean of a wait: `stations`), and the state
+makes what can be expected; both with their derivatives.
 """
 
 from __future__ import annotations

@@ -42,9 +42,12 @@ def envelope_choices(
     if len(parts) == 1:
         return parts[0]
     w = money.weights
+    share, value, delay, surplus = (
+        sum(x * getattr(p, name) for x, p in zip(w, parts, strict=True))
+        for name in ("share", "value", "delay", "surplus")
+    )
     return Choices(
-        *(sum(x * getattr(p, name) for x, p in zip(w, parts, strict=True))
-          for name in ("share", "value", "delay", "surplus")),
+        share, value, delay, surplus,
         sum(x * p.moves for x, p in zip(w, parts, strict=True)) if moves else None,
     )  # fmt: skip
 

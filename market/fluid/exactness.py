@@ -1,8 +1,8 @@
 """Where the fluid market is not exact, and why (economy: two resolutions of one market).
 
-It is exact for Poisson arrivals, shares that do not move with the queues (`average` quotes of a long
-memory, or promises) and exponential work, at independent streams or shared speed. Of levels and
-several sizes in one slot means are exact, and so is all where no law of waits matters.
+It is exact for Poisson arrivals, shares that do not move with the queues (`average` quotes of a
+long memory, or promises) and exponential work, at independent streams or shared speed. Of levels
+and several sizes in one slot means are exact, and so is all where no law of waits matters.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _served(setting: Any, s: int) -> Flags:
 
 def _law_matters(setting: Any, served: Flags) -> bool:
     """Return whether more than the mean of a time counts: it can be late, or a promise broken."""
-    kinds = served.any(axis=1)[setting.class_of]
+    kinds = np.asarray(served.any(axis=1))[setting.class_of]
     sellers = setting.state.sellers[setting.seller_of[served.any(axis=0)]]
     breaks = (sellers["penalty"] > 0.0) & np.isfinite(sellers["promise"])
     return bool(np.isfinite(setting.deadline[kinds]).any() or (kinds.any() and breaks.any()))
@@ -101,7 +101,7 @@ def _of_queue(setting: Any, s: int) -> Iterator[str]:
             yield "tasks of different mean sizes share a queue, whose law of waits is mixed"
     if math.isfinite(seller.kappa) and seller.slots > 1:
         yield "streams slow each other down and there is a queue"
-    kinds = served.any(axis=1)[setting.class_of]
+    kinds = np.asarray(served.any(axis=1))[setting.class_of]
     if np.isfinite(setting.patience[kinds]).any():
         yield "waits that patience cuts short are quoted as exponential"
     levels = np.unique(setting.level[kinds])

@@ -1,9 +1,9 @@
 """What answers and delays are worth to the buyers of a class, as points on straight lines.
 
-Where tastes are small beside the spread of values, choices turn over within a narrow band of values,
-which moves with prices and delays. So the points are as close as tastes ask for, up to hundreds of
-thousands, in cumulative sums, which make one point of any stretch at once (`logit`). Of argmax buyers
-one law is left a law: they are integrated exactly along it (`envelope`).
+Where tastes are small beside the spread of values, choices turn over within a narrow band of
+values, which moves with prices and delays. So the points are as close as tastes ask for, up to
+hundreds of thousands, in cumulative sums, which make one point of any stretch at once (`logit`). Of
+argmax buyers one law is left a law: they are integrated exactly along it (`envelope`).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def money_of(
     value, delay, weights = lines
     parts = np.stack([weights, weights * value, weights * (delay + per * value)], axis=1)
     sums = np.pad(np.cumsum(parts, axis=2), ((0, 0), (0, 0), (1, 0)))
-    law = {"value": task.value, "delay": cost}.get(along)
+    law: Any = {"value": task.value, "delay": cost}.get(along)
     if along == "value":
         values = np.array([law.mean]), np.ones(1)
         delays = (np.zeros(1), np.ones(1)) if shared else strata(cost, count)

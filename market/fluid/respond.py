@@ -47,8 +47,8 @@ def profit_curve(
         mine: sellers whose profits count, shape [S].
         grid: the prices, shape [P].
         selection: an equilibrium nearby, whose delays hold if `held`.
-        held: whether delays stay as they are, which is quick, or follow. They follow, too, where the
-            platform ranks by price or rivals have too little room for delays to stay as they are.
+        held: whether delays stay as they are, which is quick, or follow. They follow, too, where
+            the platform ranks by price or rivals have little room, so that delays would not stay.
     """
     if not held or _ranked_by_price(setting) or _crowded(setting, mine, selection):
         return _followed(setting, charges, levers, own, mine, grid, selection)

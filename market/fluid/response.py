@@ -1,7 +1,7 @@
 """Buyers' and sellers' response to each other at one moment.
 
-Flows make delays (`delays`), delays make what buyers go by, and from that they choose; each step with
-its derivatives.
+Flows make delays (`delays`), delays make what buyers go by, and from that they choose; each step
+with its derivatives.
 """
 
 from __future__ import annotations
@@ -134,9 +134,10 @@ class Response(Delays):
             k = self.setting.class_of[together[0]]
             if self._by_envelope(k):
                 continue
-            lines, cuts = quoted.lines(together, on), self.cuts[i]
-            by = (self.setting.money[k], *self._tastes(k), self._may_do_without(k))
-            if cuts is None or not still_fine(*lines, *by, cuts):
+            cuts: Cuts | None = self.cuts[i]
+            lines: Any = quoted.lines(together, on)
+            by: Any = (self.setting.money[k], *self._tastes(k), self._may_do_without(k))
+            if cuts is None or not still_fine(*(*lines, *by, cuts)):
                 self.cuts[i], anew = cut(*lines, *by), True
         return anew
 

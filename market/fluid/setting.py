@@ -176,7 +176,7 @@ class Setting:
 
     @cached_property
     def _slopes(self) -> tuple[Floats, Floats]:
-        """By how much the price rises with a token of work: per unit of the lever, and beside it."""
+        """By how much price rises with a token of work: per unit of the lever, and beside it."""
         offers, cells = self.state.offers, self.state.cells
         slope = (
             offers["price_in"] * cells["in_per_work"] + offers["price_out"] * cells["out_per_work"]

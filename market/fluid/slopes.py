@@ -1,7 +1,7 @@
 """Derivatives of buyers' and sellers' response, and flows after all delays have followed.
 
-With flows f = X(y(f)), A = ∂X/∂y and B = ∂y/∂f, a push of the flows settles at (I − A·B)⁻¹·push, which
-Woodbury's identity solves through the few columns of A.
+With flows f = X(y(f)), A = ∂X/∂y and B = ∂y/∂f, a push of the flows settles at (I − A·B)⁻¹·push,
+which Woodbury's identity solves through the few columns of A.
 """
 
 from __future__ import annotations

@@ -294,7 +294,8 @@ def solve(
         ([[0.551444, 0.448556]], True)
     """
     charges = setting.charges() if charges is None else charges
-    weights, found = [], []
+    weights: list[float] = []
+    found: list[Flows] = []
     nearby = None if start is None else start.moments
     for i, (weight, rates) in enumerate(setting.moments):
         before = nearby[i] if nearby is not None else (found[-1] if found else None)
