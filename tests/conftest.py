@@ -14,13 +14,14 @@ _RUN = "import walras as w; from tests.golden_markets import MARKETS; {}"
 _PARTS = (
     "w.run(MARKETS['posted_price'], until=50.0)",
     "w.run(MARKETS['call_market'], until=50.0); w.run(MARKETS['rubinstein'], until=50.0)",
+    "w.equilibrium('best_responses', certificate=False)",
 )
-"""What takes longest to compile, in two parts of about the same length."""
+"""What takes longest to compile, in parts."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: Any, specs: Any) -> None:
-    """Let two processes fill the compile cache side by side; later runs find it full."""
+    """Let a few processes fill the compile cache side by side; later runs find it full."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return
     root = Path(__file__).parent.parent

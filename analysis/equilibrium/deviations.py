@@ -42,14 +42,18 @@ def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviatio
     """Return the deviation of one lever that gains its owner most, or loses it least.
 
     Every lever's best other price is looked for with delays held and demand at its mean rates; the
-    most promising of all are solved.
+    most promising of all are solved there, and the best of those at all moments.
     """
     rough, near = at_mean(game, prices, selection)
     found = [(g, price, hope) for g in range(len(prices))
              for price, hope in _promising(rough, prices, g, near)]  # fmt: skip
     found.sort(key=lambda one: -one[2])
-    tried = [_solved(game, prices, selection, g, price) for g, price, _ in found[: 2 * _TRIED]]
-    return max(tried, key=lambda d: d.gain)
+    tried = [
+        (_solved(rough, prices, near, g, price).gain, g, price)
+        for g, price, _ in found[: 2 * _TRIED]
+    ]
+    _, g, price = max(tried)
+    return _solved(game, prices, selection, g, price)
 
 
 def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:

@@ -33,6 +33,7 @@ TOLERANCE = 1e-9
 ROUNDS = 40
 """Rounds of best responses before it is said that they don't settle."""
 _NEWTON, _SEARCHES = 30, 3
+_MANY = 8  # levers beyond which Newton's method is not tried where best responses don't settle
 _PATIENCE = 5  # steps of Newton's method that get no nearer before it is given up
 _SETTLED, _FAR = 0.02, 0.02
 _STEP = 1e-5
@@ -230,7 +231,10 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         return PricePoint(game, prices, game.solve(prices), False, 0, np.inf, why=why)
     for _ in range(_SEARCHES):
         prices, cycle = settled(game, prices, path)
-        point = polished(game, prices, path)
+        if cycle is not None and len(prices) > _MANY:
+            point = _unsettled(game, prices, path)
+        else:
+            point = polished(game, prices, path)
         found = best_deviation(game, point.prices, point.selection)
         gains = found.gain > found.noise
         point = replace(point, deviation=found, cycle=cycle)
@@ -243,6 +247,13 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
     if cycle is not None:
         why = f"{cycle.text(game.levers)}; {why}"
     return replace(point, converged=False, why=why)
+
+
+def _unsettled(game: Game, prices: Floats, path: list[Floats]) -> PricePoint:
+    """Return prices amid those that best responses of many owners go through, as they are."""
+    selection = game.solve(prices)
+    left = float(np.abs(stationarity(game, selection, prices)).max())
+    return PricePoint(game, prices, selection, False, len(path), left, path=np.array(path))
 
 
 def settled(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, Cycle | None]:

@@ -20,7 +20,7 @@ from ...market.schema.market import Market
 from ...scenarios.load import market_of
 from ...scenarios.result import Result
 from ..certificate.certificate import Certificate, certify
-from .deviations import Deviation, best_deviation
+from .deviations import Deviation, at_mean, best_deviation
 from .game import Game, game_of
 from .gap import Gap, decompose
 from .planner import Plan, plan
@@ -41,8 +41,8 @@ class Equilibrium:
         point: the prices and how they were found.
         posted: shares and delays at the prices posted in the spec.
         posted_deviation: the best deviation from those, in the fluid market.
-        planner: the planner's market.
-        gap: the planner's welfare less the point's, and its parts.
+        planner: the planner's market, at mean rates of arrival.
+        gap: the planner's welfare less the point's, and its parts, at mean rates of arrival.
         certificate: what paired runs of the event market say; None if none were asked for.
         joint: prices at which the sum of all profits is largest; None if they were not looked for.
         simulated: one run of the event market at the point; None if there is none.
@@ -167,7 +167,7 @@ class Equilibrium:
         lerner = 1.0 - float(sel.cost.sum()) / total if total > 0 else float("nan")
         return {
             "welfare": sel.welfare * HOUR, "planner": planned.welfare * HOUR,
-            "welfare_share": sel.welfare / planned.welfare if planned.welfare > 0 else float("nan"),
+            "welfare_share": self.gap.market / self.gap.planner if self.gap.planner > 0 else np.nan,
             "price_of_anarchy": self.gap.price_of_anarchy,
             "posted_welfare": self.posted.welfare * HOUR,
             "surplus": float(sel.surplus.sum()) * HOUR, "profit": float(sel.profit.sum()) * HOUR,
@@ -245,7 +245,9 @@ def equilibrium(
         )  # fmt: skip
     else:
         point = price_equilibrium(game)
-    planned = plan(game.setting)
+    # The planner's market and the gap are those at mean rates of arrival.
+    rough, near = at_mean(point.game, point.prices, point.selection)
+    planned = plan(rough.setting)
     at_point = game.market_at(point.prices) if levers == "seller" else market
     checked = None
     if certificate and levers == "seller":
@@ -253,9 +255,7 @@ def equilibrium(
             at_point, deviations_of(point, at_point), tolerance=tolerance, budget=budget,
             seed=seed, progress=progress,
         )  # fmt: skip
-    return Equilibrium(
-        at_point, point, posted, tempted, planned, decompose(point.selection, planned), checked
-    )
+    return Equilibrium(at_point, point, posted, tempted, planned, decompose(near, planned), checked)
 
 
 __all__ = ["Equilibrium", "Game", "equilibrium"]

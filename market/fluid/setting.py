@@ -249,8 +249,8 @@ def setting_of(market: Market) -> Setting:
         >>> from walras.market.schema.supply import Seller
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0)
         >>> setting = setting_of(Market(tasks=[ask], sellers=[Seller("one", accuracy=1.0)]))
-        >>> setting.serves.shape, setting.approximate
-        ((1, 1), ('quotes are observed, and what buyers see of a queue is taken at its mean',))
+        >>> setting.serves.shape, setting.approximate[0]
+        ((1, 1), 'quotes are observed, and what buyers see of a queue is taken at its mean')
     """
     _check(market)
     state, *_ = build.build(market, 0)

@@ -291,7 +291,7 @@ def solve(
         >>> ask = TaskClass("chat", arrivals=Poisson(1.0), value=1.0, choice=Logit(0.5))
         >>> found = solve(setting_of(Market(tasks=[ask], sellers=[Seller("one", accuracy=0.5)])))
         >>> found.share.round(6).tolist(), found.converged
-        ([[0.551444, 0.448556]], True)
+        ([[0.731059, 0.268941]], True)
     """
     charges = setting.charges() if charges is None else charges
     weights: list[float] = []
