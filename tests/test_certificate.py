@@ -713,17 +713,20 @@ def test_what_is_known_exactly_is_certified_at_once() -> None:
     assert row["scale"] == pytest.approx(3600 * A7_PROFIT, rel=1e-5)
     assert (table["state"] == "within").all()
     assert {"k: take one/default or nothing", "k: do without"} <= set(table.index)
-    assert found.text.startswith("certified at ε = 0.000%; tolerance 0.100%")
+    assert found.text.startswith("certified at ε = 0.000% (0 USD/h); tolerance 0.100%")
 
 
 @pytest.mark.parametrize(("factor", "best"), [(1.03, "× 0.98"), (0.97, "× 1.02")])
 def test_prices_three_percent_off_are_refuted_exactly(factor: float, best: str) -> None:
     """A7: 1 or 2% back gains .22 to .30% of profit, known without noise."""
+    price = factor * A7
+    share = 1 / (2 + math.exp((price - 2.0) / 0.25))
     for found in verdicts("A7", factor, 1, CLOSE):
         assert found.verdict == "refuted"
         assert 0.0021 < found.lower == found.upper < 0.0031
         assert found.worst.endswith(best) or found.worst.endswith("× 1.01")
         assert found.text.startswith(f"refuted by deviation: {found.worst} gains 0.")
+        assert found.lower_usd == pytest.approx(found.lower * 3600 * (price - 1) * share, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -806,7 +809,8 @@ def test_a_seed_gives_the_same_certificate_however_many_threads(
     again = certify(market, tests, seed=4)
     assert first.deviations.equals(again.deviations)
     assert not certify(market, tests, seed=5).deviations.equals(again.deviations)
-    assert told == [(first.tasks, 100_000_000)]
+    assert told[-1] == (first.tasks, 500_000_000)
+    assert len(told) == first.replications
 
 
 @pytest.mark.parametrize(
