@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,6 +39,7 @@ class Certificate:
         verdict: "certified" (no gain above the tolerance), "refuted" or "undecided".
         epsilon: estimate of the largest gain, 0 if none is seen; nan without a look.
         lower, upper: bounds on it, which hold with confidence 1 − alpha whenever one stops.
+        lower_usd, upper_usd: bounds on the largest gain in money, USD/h.
         worst: the deviation that refutes, or the one that may gain most.
         tolerance: gain that does not matter.
         alpha: chance that some bound fails.
@@ -57,6 +58,8 @@ class Certificate:
     epsilon: float
     lower: float
     upper: float
+    lower_usd: float
+    upper_usd: float
     worst: str
     tolerance: float
     alpha: float
@@ -70,13 +73,11 @@ class Certificate:
     @property
     def text(self) -> str:
         """The verdict in one line, with the tolerance and what it rests on."""
-        gain = f"between {self.lower:.3%} and {self.upper:.3%}"
+        between = f"the largest gain is between {self.lower:.3%} and {self.upper:.3%} "
         said = {
-            CERTIFIED: f"certified at ε = {self.upper:.3%}",
-            REFUTED: f"refuted by deviation: {self.worst} gains {self.epsilon:.3%}, {gain}",
-            UNDECIDED: f"undecided: the largest gain is {gain} ({self.reason})"
-            if self.looks
-            else f"undecided: {self.reason}",
+            CERTIFIED: f"certified at ε = {self.upper:.3%} ({self.upper_usd:.3g} USD/h)",
+            REFUTED: f"refuted by deviation: {self.worst} gains {self.lower:.3%} at least",
+            UNDECIDED: f"undecided: {between if self.looks else ''}({self.reason})",
         }[self.verdict]
         return (
             f"{said}; tolerance {self.tolerance:.3%} of the player's payoff or of {FLOOR:.0%} of "
@@ -87,7 +88,7 @@ class Certificate:
 
 def certify(
     market: Market, deviations: Sequence[Deviation] | None = None, *, tolerance: float = 1e-3,
-    alpha: float = 0.05, budget: int = 100_000_000, seed: int = 0,
+    alpha: float = 0.05, budget: int = 500_000_000, seed: int = 0,
     progress: Progress | None = None,
 ) -> Certificate:  # fmt: skip
     """Bound what anybody could gain by deviating alone from a market's posted prices.
@@ -102,7 +103,7 @@ def certify(
         alpha: chance that any bound fails: of all deviations, at any look.
         budget: tasks to simulate at most.
         seed: of all runs; a larger budget with the same seed goes on where this one stopped.
-        progress: called with (tasks so far, budget) after each look.
+        progress: called with (tasks so far, budget) after each replication of all.
 
     Raises:
         ValueError: an argument is out of range; the market has no posted prices, no steady state,
@@ -128,30 +129,42 @@ def certify(
     whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
     begin = time.monotonic()
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as threads:
-        plan = plan_for(market, deviations, seed, threads)
-        look, reason = None, _dear(plan, None, budget)
-        if not reason:
-            for look in race(
-                lambda first, last, active: plan.draw(first, last, active, threads),
-                len(plan.deviations), tolerance, alpha,
-            ):  # fmt: skip
-                if progress is not None:
-                    progress(plan.tasks, budget)
-                reason = _dear(plan, look, budget)
-                if look.above.any() or reason:
-                    break
+        try:
+            plan = plan_for(market, deviations, seed, threads)
+            if progress is not None:
+                plan.progress = lambda tasks: progress(tasks, budget)
+            look, reason = _race(plan, threads, tolerance, alpha, budget)
+        except BaseException:  # what waits for a thread would be run to its end first
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
     return _certificate(plan, look, reason, tolerance, alpha, time.monotonic() - begin)
 
 
-def _dear(plan: Plan, look: Look | None, budget: int) -> str:
-    """Return why the next look is not taken, or nothing if the budget allows it."""
+def _race(
+    plan: Plan, threads: Executor, tolerance: float, alpha: float, budget: int
+) -> tuple[Look | None, str]:
+    """Return the last look that was taken, and why no more were if the question is open."""
+    look, reason = None, _no_more(plan, None, budget)
+    if reason:
+        return None, reason
+    for look in race(
+        lambda first, last, active: plan.draw(first, last, active, threads),
+        len(plan.deviations), tolerance, alpha,
+    ):  # fmt: skip
+        reason = _no_more(plan, look, budget)
+        if look.above.any() or reason:
+            break
+    return look, reason
+
+
+def _no_more(plan: Plan, look: Look | None, budget: int) -> str:
+    """Return why the next look is not worth it or not allowed; nothing if it is."""
     active = range(len(plan.deviations)) if look is None else np.flatnonzero(~look.settled)
-    more = FIRST if look is None else look.replications
-    cost = more * plan.cost(active)
+    if look is not None and look.doubtful[active].all() and len(active):
+        return "gains still drift within the measured time, which more replications don't change"
+    cost = (FIRST if look is None else look.replications) * plan.cost(active)
     if plan.tasks + cost <= budget:
         return ""
-    if look is not None and look.doubtful.any():
-        return "some gains still drift within the measured time"
     return f"the next look takes {cost:,.0f} more tasks, beyond the budget of {budget:,}"
 
 
@@ -161,15 +174,17 @@ def _certificate(
     table = _table(plan, look)
     if look is None:
         return Certificate(
-            UNDECIDED, math.nan, 0.0, math.inf, "", tolerance, alpha, table, 0, 0, plan.tasks,
-            seconds, reason,
+            UNDECIDED, math.nan, 0.0, math.inf, 0.0, math.inf, "", tolerance, alpha, table, 0, 0,
+            plan.tasks, seconds, reason,
         )  # fmt: skip
     refuted, settled = bool(look.above.any()), bool(look.settled.all())
     verdict = REFUTED if refuted else CERTIFIED if settled else UNDECIDED
     worst = int(np.argmax(np.where(look.above, look.lower, -np.inf) if refuted else look.upper))
     return Certificate(
         verdict, max(0.0, float(look.gain.max())), max(0.0, float(look.lower.max())),
-        max(0.0, float(look.upper.max())), plan.deviations[worst].label, tolerance, alpha, table,
+        max(0.0, float(look.upper.max())), max(0.0, float((look.lower * look.scale).max())),
+        max(0.0, float((look.upper * look.scale).max())), plan.deviations[worst].label, tolerance,
+        alpha, table,
         look.replications, look.number, plan.tasks, seconds,
         reason if verdict == UNDECIDED else "",
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -45,6 +45,7 @@ class Plan:
             engines can be made from `like`.
         seed: of the certificate.
         tasks: simulated so far, pilots included.
+        progress: told the tasks after each replication.
     """
 
     market: Market
@@ -56,6 +57,7 @@ class Plan:
     reprices: list[bool]
     seed: int
     tasks: int = 0
+    progress: Callable[[int], None] | None = None
     _rate: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +84,8 @@ class Plan:
                 found.own[rep, column] = base[column, 0]
                 found.floor[rep, column] = max(base[column, 3], _LEAST)
                 found.drift[rep, column] = second_half - first_half
+            if self.progress is not None:
+                self.progress(self.tasks)
         return found
 
     def _values(self, rep: int, d: int, active: NDArray[np.int64]) -> tuple[Floats, int]:
