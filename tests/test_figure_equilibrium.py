@@ -318,7 +318,8 @@ def test_a_certificate_decides_the_banner_and_fills_a_table(found: Equilibrium) 
         "replications": 8, "drift": 0.0, "state": "above",
     }  # fmt: skip
     given: dict[str, Any] = {
-        "epsilon": 0.05, "lower": 0.03, "upper": 0.07, "worst": "deep at 9", "tolerance": 1e-3,
+        "epsilon": 0.05, "lower": 0.03, "upper": 0.07, "lower_usd": 0.3, "upper_usd": 0.7,
+        "worst": "deep at 9", "tolerance": 1e-3,
         "alpha": 0.05, "deviations": pd.DataFrame([row]), "replications": 8, "looks": 1, "tasks": 9,
         "seconds": 1.0,
     }  # fmt: skip

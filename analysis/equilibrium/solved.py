@@ -186,6 +186,7 @@ class Equilibrium:
             "levers": self.levers.to_dict("records"), "offers": self.offers.to_dict("records"),
             "certificate": None if c is None else {
                 "verdict": c.verdict, "epsilon": c.epsilon, "lower": c.lower, "upper": c.upper,
+                "lower_usd": c.lower_usd, "upper_usd": c.upper_usd,
                 "worst": c.worst, "tolerance": c.tolerance, "alpha": c.alpha,
                 "replications": c.replications, "tasks": c.tasks, "reason": c.reason,
                 "deviations": c.deviations.to_dict("records"),
