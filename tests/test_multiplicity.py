@@ -13,7 +13,7 @@ from scipy.special import lambertw
 from walras.analysis.equilibrium.continuation import follow
 from walras.analysis.equilibrium.cycles import boundless, cycle_in
 from walras.analysis.equilibrium.game import game_of
-from walras.analysis.equilibrium.menus import menu_equilibrium
+from walras.analysis.equilibrium.menus import best_change, menu_equilibrium
 from walras.analysis.equilibrium.multiplicity import equilibria, starts_of
 from walras.analysis.equilibrium.pricing import price_equilibrium
 from walras.analysis.equilibrium.selections import selections
@@ -51,6 +51,7 @@ def test_stability_of_equal_logit_sellers(n: int) -> None:
     s, p = float(point.selection.share[0, 0]), float(point.prices[0])
     slope = s * s / (1.0 - s)
     assert found.radius == pytest.approx((n - 1) * slope, rel=1e-5)
+    assert found.index == 1
     expect = p * p * -s / 0.25 * np.array([1.0 - (n - 1) * slope, *[1.0 + slope] * (n - 1)])
     np.testing.assert_allclose(np.sort(found.eigenvalues.real), np.sort(expect), rtol=1e-5)
     assert found.peak
@@ -386,24 +387,38 @@ def test_three_selection_equilibria_where_delay_is_a_gain() -> None:
 # --- menus and slots ---------------------------------------------------------------------------
 
 
-def test_slots_of_a_monopolist() -> None:
-    """All of 1 to 6 slots, each at its best price, by search: M/M/c, rent per slot-hour."""
-    rate, rent = 2.0, 400.0
+def served(rate: float, slots: int) -> Market:
+    """Return a monopolist of M/M/c who pays 400 USD per slot-hour."""
     task = TaskClass(
         "t", arrivals=Poisson(rate), value=2.0, delay_cost=0.5, choice=Logit(0.25),
         output_tokens=ONE_SECOND,
     )  # fmt: skip
-    one = seller("one", 0.0, slots=1, rent=rent, price={"task": 1.0})
-    found = menu_equilibrium(game_of(Market(tasks=[task], sellers=[one], quotes=MEAN)))
-    best = {c: _monopoly(c, rate, rent) for c in range(1, 7)}
+    one = seller("one", 0.0, slots=slots, rent=400.0, price={"task": 1.0})
+    return Market(tasks=[task], sellers=[one], quotes=MEAN)
+
+
+def test_slots_of_a_monopolist() -> None:
+    """All of 1 to 6 slots, each at its best price, by search: M/M/c, rent per slot-hour."""
+    found = menu_equilibrium(game_of(served(2.0, 1)))
+    best = {c: _monopoly(c, 2.0, 400.0) for c in range(1, 7)}
     slots = max(best, key=lambda c: best[c][0])
     assert found.converged
     assert slots == 3
-    assert found.rounds == 3
     row = found.table.iloc[0]
     assert row["slots"] == slots
     assert row["profit"] == pytest.approx(best[slots][0], rel=1e-7)
     assert row["price"] == pytest.approx(best[slots][1], rel=1e-4)
+
+
+def test_the_best_of_all_other_numbers_of_slots_is_taken() -> None:
+    game = game_of(served(8.0, 6))
+    change = best_change(game, price_equilibrium(game).prices, 0)
+    profit = {c: _monopoly(c, 8.0, 400.0)[0] for c in (3, 4, 5, 6, 7, 8, 9, 12)}
+    best = max(profit, key=lambda c: profit[c])
+    assert best not in (6, 7, 12)
+    assert change is not None
+    assert change.label == f"{best} slots instead of 6"
+    assert change.gain == pytest.approx(profit[best] - profit[6], rel=1e-6)
 
 
 def _monopoly(slots: int, rate: float, rent: float) -> tuple[float, float]:
