@@ -195,8 +195,8 @@ def moved_shares(
         gap = inclusive - reference - np.log(rest)
         chosen = 1.0 / (1.0 + np.exp(-gap))  # of the one nest
     share = np.empty((*more.shape[:2], gain.shape[1]))
-    share[..., own] = np.einsum("m,pdm,pdmo->pdo", w, chosen / total, grown, optimize=True)
+    share[..., own] = ((w * chosen / total)[:, :, None, :] @ grown)[:, :, 0, :]
     if others.any():
-        left = within / rest[..., None]
-        share[..., others] = np.einsum("m,pdm,dmo->pdo", w, 1.0 - chosen, left, optimize=True)
+        left = (w * (1.0 - chosen)).swapaxes(0, 1) @ (within / rest[..., None])  # [D, P, others]
+        share[..., others] = left.swapaxes(0, 1)
     return share

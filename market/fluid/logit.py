@@ -22,7 +22,6 @@ SCRATCH = 5
 """Rows of scratch that `fill_choices` wants."""
 DEPTH = 64
 """Places of the stack of `fill_cuts`."""
-_NOBODY = 1e-17
 
 
 @inner
@@ -175,7 +174,7 @@ def _add_slopes(
 ) -> None:  # fmt: skip
     """Add ∂Pr(o)/∂U_p = Pr(o)·(δ_op/ν − Pr(p) − (1/ν − 1)·Pr(p | s))/μ, as often as weighted.
 
-    `row` is scratch.
+    For p ≤ o only: the rest is the same turned over. `row` is scratch.
     """
     first = 0
     for o in range(len(chosen)):
@@ -184,15 +183,13 @@ def _add_slopes(
         x = weight * chosen[o] / scale
         if x == 0.0:
             continue
-        for p in range(len(chosen)):
+        for p in range(o + 1):
             row[p] = -x * chosen[p]
-        p = first
-        while p < len(chosen) and nests[p] == nests[o]:
+        for p in range(first, o + 1):
             row[p] -= x * (1.0 / nest - 1.0) * within[p]
-            p += 1
         row[o] += x / nest
         at, at_value, at_delay = plain[o], by_value[o], by_delay[o]
-        for p in range(len(chosen)):
+        for p in range(o + 1):
             at[p] += row[p]
             at_value[p] += row[p] * value
             at_delay[p] += row[p] * delay
@@ -252,3 +249,7 @@ def fill_choices(
                         nests, scale, nest, scratch[3],
                     )  # fmt: skip
             begin = end
+        for part in slopes[:, d] if slopes.shape[2] > 0 else slopes[:0, d]:
+            for o in range(n):
+                for p in range(o):
+                    part[p, o] = part[o, p]

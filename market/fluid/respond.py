@@ -123,7 +123,7 @@ def _held(
             rise = rise[:1]
         share = response.among_moved(together, on, quoted, own[on], rise)
         gained = margin[at] * counts[on] + more[:, None, None] * earned[at]
-        total += np.einsum("d,pdn,pdn->p", response.arrivals[together], share, gained)
+        total += (share * gained).sum(axis=2) @ response.arrivals[together]
     return total
 
 
