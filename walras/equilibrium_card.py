@@ -53,11 +53,10 @@ def _solved(found: Equilibrium) -> list[str]:
             + (f": {point.why}" if point.why else "")
         )
         tempted = found.posted_deviation
-        earned = float(found.posted.owner_profit[found.posted.setting.owners.index(tempted.player)])
-        gain = tempted.gain / abs(earned) if earned else math.inf
         if tempted.gain > tempted.noise:
+            share = FORMS["share"](tempted.share)
             lines.append(
-                f"at posted prices {plain(tempted.player)} would gain {FORMS['share'](gain)} by "
+                f"at posted prices {plain(tempted.player)} would gain {share} by "
                 f"{plain(tempted.label, 120)}"
             )
     if found.approximate:

@@ -3,6 +3,9 @@
 Each deviation is run beside the candidate point in the event market, on common random numbers,
 each at its own stationary state. The largest gain ε over the set is bounded from both sides; the
 bounds hold for all deviations together and at any time of stopping (`bounds`, `race`).
+
+Where somebody is expected to gain, those few deviations are run by themselves first, at a part of
+the chance of error: one that gains refutes the point, whatever all others do.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +29,10 @@ from .race import FIRST, Look, race
 CERTIFIED, REFUTED, UNDECIDED = "certified", "refuted", "undecided"
 Progress = Callable[[int, int], None]
 _THREADS = 4
+_SUSPECTS = 3
+"""Deviations at most that are run first."""
+_FIRST_ALPHA, _FIRST_BUDGET = 0.2, 0.5
+"""Their part of the chance that a bound fails, and of the tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class Certificate:
     Attributes:
         verdict: "certified" (no gain above the tolerance), "refuted" or "undecided".
         epsilon: estimate of the largest gain, 0 if none is seen; nan without a look.
-        lower, upper: bounds on it, which hold with confidence 1 − alpha whenever one stops.
+        lower, upper: bounds on it, which hold with confidence 1 − alpha whenever one stops; no
+            upper one (inf) where a deviation is untried.
         lower_usd, upper_usd: bounds on the largest gain in money, USD/h.
         worst: the deviation that refutes, or the one that may gain most.
         tolerance: gain that does not matter.
@@ -46,7 +54,8 @@ class Certificate:
         deviations: a row per deviation: side, player, kind, deviation; gain, error, lower, upper
             (shares of scale); scale and `gain_usd` (USD/h); warmup (s), replications, drift (change
             of the gain from one half of the measured time to the other, share of scale), state:
-            "within" the tolerance, "above" it, "open", or "doubtful", still drifting.
+            "within" the tolerance, "above" it, "open", "doubtful" (still drifting), or "untried",
+            and then the numbers are nan.
         replications: of those deviations that were run longest.
         looks: at the data.
         tasks: simulated, of all runs.
@@ -79,9 +88,11 @@ class Certificate:
             REFUTED: f"refuted by deviation: {self.worst} gains {self.lower:.3%} at least",
             UNDECIDED: f"undecided: {between if self.looks else ''}({self.reason})",
         }[self.verdict]
+        tried, of = int((self.deviations["state"] != "untried").sum()), len(self.deviations)
+        many = f"{of}" if tried == of else f"{tried} of {of}"
         return (
             f"{said}; tolerance {self.tolerance:.3%} of the player's payoff or of {FLOOR:.0%} of "
-            f"all payments, {1.0 - self.alpha:.0%} confidence over {len(self.deviations)} "
+            f"all payments, {1.0 - self.alpha:.0%} confidence over {many} "
             f"deviations together, {self.replications} replications, {self.tasks:,} tasks"
         )
 
@@ -129,15 +140,50 @@ def certify(
     whole("seed", seed, 0, 2**63 - 1, "2^63 − 1")
     begin = time.monotonic()
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as threads:
-        try:
-            plan = plan_for(market, deviations, seed, threads)
+
+        def tested(of: Sequence[Deviation] | None, alpha: float, tasks: int, most: int) -> _Tested:
+            plan = plan_for(market, of, seed, threads)
+            plan.tasks += tasks
             if progress is not None:
                 plan.progress = lambda tasks: progress(tasks, budget)
-            look, reason = _race(plan, threads, tolerance, alpha, budget)
+            return _Tested(plan, *_race(plan, threads, tolerance, alpha, most))
+
+        try:
+            few = _suspects(deviations or (), tolerance)
+            first = (
+                tested(few, _FIRST_ALPHA * alpha, 0, int(_FIRST_BUDGET * budget)) if few else None
+            )
+            if first is not None and first.refutes:
+                found = first
+            else:
+                left, spent = (1.0 - _FIRST_ALPHA, first.plan.tasks) if first else (1.0, 0)
+                found = tested(deviations, left * alpha, spent, budget)
+                if first is not None and first.look is not None and found.look is None:
+                    found = replace(first, reason=found.reason)
         except BaseException:  # what waits for a thread would be run to its end first
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    return _certificate(plan, look, reason, tolerance, alpha, time.monotonic() - begin)
+    everyone = found.plan.deviations if deviations is None else list(deviations)
+    return _certificate(found, everyone, tolerance, alpha, time.monotonic() - begin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """A plan, the last look that was taken, and why no more were if the question is open."""
+
+    plan: Plan
+    look: Look | None
+    reason: str
+
+    @property
+    def refutes(self) -> bool:
+        return self.look is not None and bool(self.look.above.any())
+
+
+def _suspects(deviations: Sequence[Deviation], tolerance: float) -> list[Deviation]:
+    """Return the few deviations that are expected to gain most, of those that gain at all."""
+    hopeful = [d for d in deviations if d.expected > tolerance]
+    return sorted(hopeful, key=lambda d: -d.expected)[:_SUSPECTS]
 
 
 def _race(
@@ -169,41 +215,54 @@ def _no_more(plan: Plan, look: Look | None, budget: int) -> str:
 
 
 def _certificate(
-    plan: Plan, look: Look | None, reason: str, tolerance: float, alpha: float, seconds: float
+    found: _Tested, everyone: list[Deviation], tolerance: float, alpha: float, seconds: float
 ) -> Certificate:
-    table = _table(plan, look)
+    plan, look = found.plan, found.look
+    table = _table(plan, look, everyone)
+    whole = not (table["state"] == "untried").any()
     if look is None:
         return Certificate(
             UNDECIDED, math.nan, 0.0, math.inf, 0.0, math.inf, "", tolerance, alpha, table, 0, 0,
-            plan.tasks, seconds, reason,
+            plan.tasks, seconds, found.reason,
         )  # fmt: skip
-    refuted, settled = bool(look.above.any()), bool(look.settled.all())
-    verdict = REFUTED if refuted else CERTIFIED if settled else UNDECIDED
-    worst = int(np.argmax(np.where(look.above, look.lower, -np.inf) if refuted else look.upper))
+    settled = whole and bool(look.settled.all())
+    verdict = REFUTED if found.refutes else CERTIFIED if settled else UNDECIDED
+    worst = int(
+        np.argmax(np.where(look.above, look.lower, -np.inf) if found.refutes else look.upper)
+    )
+    most = [max(0.0, float(x.max())) if whole else math.inf
+            for x in (look.upper, look.upper * look.scale)]  # fmt: skip
     return Certificate(
-        verdict, max(0.0, float(look.gain.max())), max(0.0, float(look.lower.max())),
-        max(0.0, float(look.upper.max())), max(0.0, float((look.lower * look.scale).max())),
-        max(0.0, float((look.upper * look.scale).max())), plan.deviations[worst].label, tolerance,
-        alpha, table,
-        look.replications, look.number, plan.tasks, seconds,
-        reason if verdict == UNDECIDED else "",
+        verdict, max(0.0, float(look.gain.max())), max(0.0, float(look.lower.max())), most[0],
+        max(0.0, float((look.lower * look.scale).max())), most[1], plan.deviations[worst].label,
+        tolerance, alpha, table, look.replications, look.number, plan.tasks, seconds,
+        found.reason if verdict == UNDECIDED else "",
     )  # fmt: skip
 
 
-def _table(plan: Plan, look: Look | None) -> pd.DataFrame:
-    tests = plan.deviations
+def _table(plan: Plan, look: Look | None, everyone: list[Deviation]) -> pd.DataFrame:
     columns: dict[str, object] = {
-        "side": [d.side for d in tests], "player": [d.player for d in tests],
-        "kind": [d.kind for d in tests], "deviation": [d.label for d in tests],
+        "side": [d.side for d in everyone], "player": [d.player for d in everyone],
+        "kind": [d.kind for d in everyone], "deviation": [d.label for d in everyone],
     }  # fmt: skip
+    names = ("gain", "error", "lower", "upper", "gain_usd", "scale", "warmup", "replications",
+             "drift")  # fmt: skip
+    columns |= dict.fromkeys(names, math.nan) | {"replications": 0, "state": "untried"}
     if look is not None:
         state = np.where(look.settled, "within", np.where(look.above, "above", "open"))
-        columns |= {
+        known = {
             "gain": look.gain, "error": look.error, "lower": look.lower, "upper": look.upper,
             "gain_usd": look.gain * look.scale, "scale": look.scale, "warmup": plan.warmups,
             "replications": look.count, "drift": look.drift,
             "state": np.where(look.doubtful, "doubtful", state),
         }  # fmt: skip
+        at = [everyone.index(d) for d in plan.deviations]
+        for name, values in known.items():
+            column = np.full(
+                len(everyone), columns[name], dtype=object if name == "state" else None
+            )
+            column[at] = values
+            columns[name] = column
     table = pd.DataFrame(columns)
     table.attrs["units"] = {
         "gain": "share of scale", "error": "share of scale", "lower": "share of scale",

@@ -53,6 +53,8 @@ class Deviation:
         change: the market with the deviation, of a seller.
         shuns: offers that buyers in the sample pass over.
         hurry: what they multiply the cost of waiting by when they choose.
+        expected: what whoever states it expects it to gain, as a share of the player's payoff;
+            what is expected to gain is run first.
     """
 
     side: str
@@ -62,6 +64,7 @@ class Deviation:
     change: Change = unchanged
     shuns: tuple[str, ...] = ()
     hurry: float = 1.0
+    expected: float = 0.0
 
 
 def with_sellers(market: Market, changes: Mapping[str, Seller]) -> Market:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...market.fluid import respond
 from ...market.fluid.solve import Selection
+from ..certificate.plan import FLOOR
 from .game import Floats, Game
 
 NOISE = 1e-7
@@ -28,6 +29,7 @@ class Deviation:
         label: what it does.
         prices: all levers after it, shape [G].
         gain: by how much its profit rises, USD/s, delays having followed.
+        share: the same as a share of its `stakes`.
         noise: what may be rounding, USD/s.
     """
 
@@ -35,6 +37,7 @@ class Deviation:
     label: str
     prices: Floats
     gain: float
+    share: float
     noise: float
 
 
@@ -78,9 +81,9 @@ def _promising(
 ) -> list[tuple[float, float]]:
     """Return the best other prices of lever g with delays held, and what each would gain, USD/s."""
     grid = price_grid(game, prices, g)
-    grid = grid[np.abs(np.log(grid / prices[g])) > 0.02]
-    hope = profit_curve(game, prices, g, grid, selection)
-    hope = hope - float(selection.owner_profit[game.player[g]])
+    hope = gain_curve(game, prices, g, grid, selection)
+    away = np.abs(np.log(grid / prices[g])) > 0.02
+    grid, hope = grid[away], hope[away]
     return [(float(grid[i]), float(hope[i])) for i in np.argsort(-hope)[:_TRIED]]
 
 
@@ -91,7 +94,17 @@ def _solved(game: Game, prices: Floats, selection: Selection, g: int, price: flo
     gain = float(after.owner_profit[w] - selection.owner_profit[w]) if after.converged else -np.inf
     label = f"{game.levers[g]} at {price:.4g} instead of {prices[g]:.4g}"
     noise = NOISE * float(selection.revenue.sum())
-    return Deviation(game.names(g), label, moved, gain, noise)
+    share = gain / float(stakes(selection)[w])
+    return Deviation(game.names(g), label, moved, gain, share, noise)
+
+
+def stakes(selection: Selection) -> Floats:
+    """Return what gains of each owner are measured against, USD/s: its profit.
+
+    Or a share of the market's revenue where that is more, as in a certificate.
+    """
+    least = max(FLOOR * float(selection.revenue.sum()), 1e-300)
+    return np.maximum(selection.owner_profit, least)
 
 
 def price_grid(game: Game, prices: Floats, g: int) -> Floats:
@@ -112,6 +125,17 @@ def profit_curve(
         game.setting, game.charges(prices), game.by_offer(prices), game.group == g, mine, grid,
         selection, held=held,
     )  # fmt: skip
+
+
+def gain_curve(game: Game, prices: Floats, g: int, grid: Floats, selection: Selection) -> Floats:
+    """Return what the owner gains at each price of lever g with delays held, USD/s, shape [P].
+
+    The present price must be on the grid. Gains are differences along one curve: a selection
+    integrates over buyers more finely than curves do, so that its profit is not quite theirs.
+    """
+    curve = profit_curve(game, prices, g, grid, selection)
+    now = float(curve[np.searchsorted(grid, prices[g])])
+    return curve - (now if np.isfinite(now) else float(selection.owner_profit[game.player[g]]))
 
 
 def best_price(

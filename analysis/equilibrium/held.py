@@ -12,22 +12,23 @@ from dataclasses import replace
 import numpy as np
 
 from ...market.fluid.solve import Selection
-from .deviations import price_grid, profit_curve
+from .deviations import gain_curve, price_grid, stakes
 from .game import Floats, Game
 
 _ROUNDS, _FINE = 4, 9
 
 
 def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> tuple[float, float]:
-    """Return (best price of lever g, profit there, USD/s) with delays as they are in a selection.
+    """Return (best price of lever g, gain there, USD/s) with delays as they are in a selection.
 
     Over the whole range, then on ever finer grids about the best.
     """
-    grid = price_grid(game, prices, g)
+    grid, now = price_grid(game, prices, g), float(prices[g])
     for _ in range(_ROUNDS + 1):
-        curve = profit_curve(game, prices, g, grid, selection)
-        at = int(np.argmax(curve))
-        best = float(grid[at]), float(curve[at])
+        grid = np.union1d(grid, now)
+        gains = gain_curve(game, prices, g, grid, selection)
+        at = int(np.argmax(gains))
+        best = float(grid[at]), float(gains[at])
         grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)], _FINE)
     return best
 
@@ -50,11 +51,16 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
         >>> exploitability(game, game.posted, game.solve(game.posted)).round(5).tolist()
         [0.00023, 0.00023]
     """
-    now, out = selection.owner_profit, np.zeros(len(game.setting.owners))
+    out = np.zeros(len(game.setting.owners))
     for g in range(len(prices)):
         w = int(game.player[g])
-        out[w] = max(out[w], best_held(game, prices, g, selection)[1] - float(now[w]))
+        out[w] = max(out[w], best_held(game, prices, g, selection)[1])
     return out
+
+
+def largest_gain(game: Game, prices: Floats, selection: Selection) -> float:
+    """Return the best gain that any owner has by one lever, as a share of its `stakes`."""
+    return float((exploitability(game, prices, selection) / stakes(selection)).max(initial=0.0))
 
 
 def along(game: Game, path: Floats) -> tuple[Floats, Floats, Floats]:
@@ -72,20 +78,19 @@ def along(game: Game, path: Floats) -> tuple[Floats, Floats, Floats]:
     rough = replace(game, setting=game.setting.at_mean())
     grids = [_common(game, path, g) for g in range(path.shape[1])]
     gains, earned = np.zeros(len(path)), np.zeros((len(path), len(game.setting.owners)))
-    curves = [np.zeros((len(path), len(grid))) for grid in grids]
+    missed = [np.zeros((len(path), len(grid))) for grid in grids]
     selection = None
     for t, prices in enumerate(path):
         selection = rough.solve(prices, selection)
         earned[t] = selection.owner_profit
         gains[t] = exploitability(rough, prices, selection).sum()
         for g, grid in enumerate(grids):
-            curves[g][t] = profit_curve(rough, prices, g, grid, selection)
+            missed[g][t] = gain_curve(rough, prices, g, grid, selection)
     passed = np.arange(1, len(path) + 1)
     regret = np.zeros(earned.shape)
-    for g, curve in enumerate(curves):
+    for g, more in enumerate(missed):
         w = int(game.player[g])
-        lost = (curve.cumsum(axis=0).max(axis=1) - earned[:, w].cumsum()) / passed
-        regret[:, w] = np.maximum(regret[:, w], lost)
+        regret[:, w] = np.maximum(regret[:, w], more.cumsum(axis=0).max(axis=1) / passed)
     return gains, regret.sum(axis=1), earned.sum(axis=1)
 
 

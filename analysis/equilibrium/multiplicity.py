@@ -61,10 +61,8 @@ class Found:
 
     @property
     def regret(self) -> float:
-        """What the best deviation gains its owner, as a share of its profit."""
-        owners = self.selection.setting.owners
-        profit = float(self.selection.owner_profit[owners.index(self.deviation.player)])
-        return max(self.deviation.gain, 0.0) / max(abs(profit), 1e-300)
+        """What the best deviation gains its owner, as a share of its stakes."""
+        return max(self.deviation.share, 0.0)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from ...market.fluid.solve import Selection
 from .cycles import Cycle, boundless, cycle_in, roaming
 from .deviations import Deviation, best_deviation, best_price, moved_to
 from .game import Floats, Game
+from .held import largest_gain
 
 Flags = NDArray[np.bool_]
 
@@ -231,10 +232,10 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         return PricePoint(game, prices, game.solve(prices), False, 0, np.inf, why=why)
     for _ in range(_SEARCHES):
         prices, cycle = settled(game, prices, path)
-        if cycle is not None and len(prices) > _MANY:
-            point = _unsettled(game, prices, path)
-        else:
+        if cycle is None or len(prices) <= _MANY:
             point = polished(game, prices, path)
+        if cycle is not None and (len(prices) > _MANY or not point.converged):
+            point = _unsettled(game, [*cycle.prices, prices], path)
         found = best_deviation(game, point.prices, point.selection)
         gains = found.gain > found.noise
         point = replace(point, deviation=found, cycle=cycle)
@@ -243,14 +244,18 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         if cycle is not None:  # they would only go round again
             break
         prices = found.prices if gains else point.prices
-    why = f"{found.player} gains by {found.label}" if gains else point.why
+    why = point.why
+    if gains:
+        why = f"{found.player} gains {100.0 * found.share:.2g}% by {found.label}"
     if cycle is not None:
         why = f"{cycle.text(game.levers)}; {why}"
     return replace(point, converged=False, why=why)
 
 
-def _unsettled(game: Game, prices: Floats, path: list[Floats]) -> PricePoint:
-    """Return prices amid those that best responses of many owners go through, as they are."""
+def _unsettled(game: Game, states: list[Floats], path: list[Floats]) -> PricePoint:
+    """Return that of the states of a cycle at which least is to be gained, as it is."""
+    rough = replace(game, setting=game.setting.at_mean())
+    prices = min(states, key=lambda p: largest_gain(rough, p, rough.solve(p)))
     selection = game.solve(prices)
     left = float(np.abs(stationarity(game, selection, prices)).max())
     return PricePoint(game, prices, selection, False, len(path), left, path=np.array(path))

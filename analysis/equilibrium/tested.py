@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from ...market.schema.market import Market
 from ..certificate.deviations import (
     Deviation,
@@ -11,7 +15,8 @@ from ..certificate.deviations import (
     price_deviations,
     slot_deviations,
 )
-from .deviations import best_of_lever
+from .deviations import Deviation as PriceDeviation
+from .deviations import at_mean, best_of_lever
 from .pricing import PricePoint
 
 FEW = 6
@@ -22,20 +27,25 @@ NEAR = (0.95, 1.05)
 def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
     """Return the deviations that a point is tested against, those of fixed sellers left out.
 
-    Of a small market the certificate's own set. Where many sellers set prices, each tries 5% less,
-    5% more and the best other price that the fluid market knows of; menus, slots and buyers'
-    choices are tried as in a small one.
+    Of a small market the certificate's own set, and what the solver found to gain. Where many
+    sellers set prices, each tries 5% less, 5% more and the best other price that the fluid market
+    knows of; menus, slots and buyers' choices are tried as in a small one.
 
     Args:
         point: the point.
         market: the spec with its prices posted.
     """
     game, share = point.game, point.selection.share
+    rough, near = at_mean(game, point.prices, point.selection)
     if len(game.levers) <= FEW:
         found = all_deviations(market, share)
+        if point.deviation is not None and point.deviation.gain > point.deviation.noise:
+            found.append(_stated(point, market, point.deviation))
     else:
         found = [d for d in price_deviations(market, NEAR) if not d.label.startswith("all prices")]
-        found += [_best(point, market, g) for g in range(len(game.levers))]
+        for g in range(len(game.levers)):
+            best = best_of_lever(rough, point.prices, near, g)
+            found.append(_stated(point, market, best))
         found += [*effort_deviations(market), *slot_deviations(market)]
         found += choice_deviations(market, share)
     players = {game.names(g) for g in range(len(game.levers))}
@@ -52,11 +62,12 @@ def _moves(deviation: Deviation, point: PricePoint) -> bool:
     return not any(deviation.label.startswith(f"price of {name} ") for name in held)
 
 
-def _best(point: PricePoint, market: Market, g: int) -> Deviation:
-    """Return the best other price of lever g that the fluid market knows of."""
-    found = best_of_lever(point.game, point.prices, point.selection, g)
-    name, factor = point.game.levers[g], float(found.prices[g] / point.prices[g])
-    return next(iter(price_deviations(_alone(market, name), (factor,))))
+def _stated(point: PricePoint, market: Market, found: PriceDeviation) -> Deviation:
+    """Return a deviation that the fluid market knows of, with what it expects of it."""
+    ratios = found.prices / point.prices
+    g = int(np.argmax(np.abs(np.log(ratios))))
+    stated = price_deviations(_alone(market, point.game.levers[g]), (float(ratios[g]),))
+    return replace(next(iter(stated)), expected=found.share)
 
 
 def _alone(market: Market, name: str) -> Market:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -48,7 +50,7 @@ def _data(found: Equilibrium) -> pd.DataFrame:
     pair = pair_of(found)
     if pair is None:
         return pd.DataFrame()
-    game, at = found.point.game, found.point.prices
+    game, at = _game(found), found.point.prices
     rows = []
     for g, h in (pair, pair[::-1]):
         for price in _about(float(at[h]), _CURVE):
@@ -61,6 +63,12 @@ def _data(found: Equilibrium) -> pd.DataFrame:
         "rival_price": units[game.levers[pair[1]]],
     }
     return out
+
+
+def _game(found: Equilibrium) -> Game:
+    """Return the game with demand at its mean rates: curves of all moments would take minutes."""
+    game = found.point.game
+    return replace(game, setting=game.setting.at_mean())
 
 
 def _about(price: float, count: int) -> Floats:
@@ -85,7 +93,7 @@ def build(found: Equilibrium) -> go.Figure:
     pair = pair_of(found)
     if pair is None:
         return undrawn(finding(found), "One owner sets all prices, so nobody answers anybody.")
-    game, at = found.point.game, found.point.prices
+    game, at = _game(found), found.point.prices
     (g, h), table, colours = pair, data(found), solved_colours(found)
     names = game.levers[g], game.levers[h]
     figure = go.Figure()
@@ -180,7 +188,8 @@ def caption(found: Equilibrium) -> str:
     )
     return (
         "The two sellers of different owners with the most revenue: for each price of one the best "
-        "price of the other, all others at the point, once delays have followed. Where the lines "
-        "cross, neither gains by another price. Grey lines start at other prices and end in dots, "
-        f"a quarter of the way to where both would move at once.{unmet}"
+        "price of the other, all others at the point and demand at its mean rates, once delays "
+        "have followed. Where the lines cross, neither gains by another price. Grey lines start at "
+        "other prices and end in dots, a quarter of the way to where both would move at once."
+        f"{unmet}"
     )
