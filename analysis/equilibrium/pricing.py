@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...market.fluid.gradient import gradient
 from ...market.fluid.solve import Selection
 from .cycles import Cycle, boundless, cycle_in, roaming
-from .deviations import Deviation, best_deviation, best_price, moved_to
+from .deviations import Deviation, best_deviation, best_of_lever, best_price, moved_to
 from .game import Floats, Game
 from .held import largest_gain
 
@@ -253,9 +253,20 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
 
 
 def _unsettled(game: Game, states: list[Floats], path: list[Floats]) -> PricePoint:
-    """Return that of the states of a cycle at which least is to be gained, as it is."""
+    """Return that of the states of a cycle at which least is to be gained, mended lever by lever.
+
+    Rough best responses hardly see sellers to whom only the most eager buyers go: each lever's best
+    other price is solved once more, delays following, and taken where it gains.
+    """
     rough = replace(game, setting=game.setting.at_mean())
     prices = min(states, key=lambda p: largest_gain(rough, p, rough.solve(p)))
+    near = rough.solve(prices)
+    for g in range(len(prices)):
+        found = best_of_lever(rough, prices, near, g)
+        if found.gain > found.noise:
+            prices = found.prices
+            near = rough.solve(prices, near)
+    path.append(prices)
     selection = game.solve(prices)
     left = float(np.abs(stationarity(game, selection, prices)).max())
     return PricePoint(game, prices, selection, False, len(path), left, path=np.array(path))
