@@ -104,6 +104,8 @@ def answer(found: Equilibrium) -> list[str]:
         ratio = (levers["price"] / levers["posted"]).median()
         kind = "certified" if found.certified else "not certified"
         solved = "Prices are solved" if point.converged else "Prices did not settle"
+        if not point.converged and point.epsilon < found.tolerance:
+            solved = f"Prices are solved to {100.0 * point.epsilon:.2g}% of an owner’s profit"
         first = (
             f"{solved} and {kind}: the median price is {number(float(ratio))} times the "
             f"posted one, with a mark-up of {percent(float(levers['markup'].median()))} of it."

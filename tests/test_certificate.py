@@ -833,6 +833,60 @@ def test_a_budget_that_ends_leaves_it_undecided() -> None:
     assert "budget of 1,000" in none.text
 
 
+def hoped(market: w.Market, factors: list[float], hopes: dict[float, float]) -> list[Deviation]:
+    """Return deviations of the first seller's price, with what each is expected to gain."""
+    tests = list(price_deviations(market, factors))[: len(factors)]
+    return [replace(d, expected=hopes.get(f, 0.0)) for d, f in zip(tests, factors, strict=True)]
+
+
+def test_who_is_expected_to_gain_is_run_first_and_refutes_alone() -> None:
+    """The bounds of one that gains hold whatever the others do; those say nothing, and that."""
+    market = duopoly(1.03 * A7)
+    found = certify(market, hoped(market, [0.5, 0.98, 2.0], {0.98: 0.003}))
+    assert (found.verdict, found.worst) == ("refuted", "price of one × 0.98")
+    assert 0.0021 < found.lower < 0.0031
+    assert math.isinf(found.upper)
+    assert list(found.deviations["state"]) == ["untried", "above", "untried"]
+    assert "over 1 of 3 deviations" in found.text
+    whole = certify(market, hoped(market, [0.5, 0.98, 2.0], {}))
+    assert found.tasks < 0.6 * whole.tasks
+    assert found.deviations["lower"][1] == whole.deviations["lower"][1]
+
+
+def test_a_wrong_expectation_changes_no_verdict() -> None:
+    """Who was thought to gain and does not is tried first, then all are."""
+    market = duopoly(A7)
+    found = certify(market, hoped(market, [0.9, 0.99, 1.1], {0.99: 0.01}))
+    assert found.verdict == "certified"
+    assert (found.deviations["state"] == "within").all()
+
+
+def test_chance_of_error_is_shared_between_those_run_first_and_all() -> None:
+    """A fifth and four fifths: together no more than was asked for."""
+    seen: list[float] = []
+    market = duopoly(A7)
+
+    def noted(*arguments: Any) -> Any:
+        seen.append(arguments[3])
+        return race.race(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("walras.analysis.certificate.certificate.race", noted)
+        certify(market, hoped(market, [0.9, 0.99], {0.99: 0.01}), alpha=0.1)
+        certify(market, hoped(market, [0.9, 0.99], {}), alpha=0.1)
+    assert seen == pytest.approx([0.02, 0.08, 0.1])
+
+
+def test_what_was_not_tried_leaves_no_upper_bound() -> None:
+    market = queues(DELAY)
+    tests = hoped(market, list(CLOSE), {CLOSE[0]: 0.01})
+    found = certify(market, tests, budget=700_000)
+    assert found.verdict == "undecided"
+    assert math.isinf(found.upper)
+    assert found.looks > 0
+    assert (found.deviations["state"] == "untried").sum() == len(tests) - 1
+
+
 def test_a_seed_gives_the_same_certificate_however_many_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

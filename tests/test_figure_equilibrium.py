@@ -224,7 +224,7 @@ def test_reaction_curves_cross_at_the_point(found: Equilibrium) -> None:
         middle = rows[np.isclose(rows["rival_price"], found.point.prices[h])]
         assert middle["price"].iloc[0] == pytest.approx(found.point.prices[g], rel=2e-3)
     g, _ = reactions.pair_of(found) or (0, 0)
-    best, _ = best_held(found.point.game, found.point.prices, g, found.selection)
+    best = best_held(found.point.game, found.point.prices, g, found.selection)
     assert best == pytest.approx(found.point.prices[g], rel=0.05)
 
 

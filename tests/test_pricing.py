@@ -16,8 +16,9 @@ from walras.analysis.equilibrium.counterfactual import (
     entry,
     merger,
 )
-from walras.analysis.equilibrium.deviations import best_price
+from walras.analysis.equilibrium.deviations import best_price, gain_curve, moved_to, profit_curve
 from walras.analysis.equilibrium.game import game_of
+from walras.analysis.equilibrium.held import exploitability
 from walras.analysis.equilibrium.pricing import (
     PricePoint,
     newton,
@@ -27,6 +28,7 @@ from walras.analysis.equilibrium.pricing import (
 )
 from walras.market.schema.arrivals import Poisson
 from walras.market.schema.demand import Logit, TaskClass
+from walras.market.schema.distributions import LogNormal
 from walras.market.schema.errors import BadInputError
 from walras.market.schema.market import Market, Platform, Quotes
 from walras.market.schema.supply import Seller
@@ -365,3 +367,31 @@ def test_errors_name_what_is_unknown() -> None:
         game_of(market, joint=[["f1", "f3"]])
     with pytest.raises(BadInputError, match="no seller sets a price"):
         game_of(market, fixed=["f1", "f2"])
+
+
+def crowd() -> Market:
+    """Return a cheap seller and one to whom a hundredth of the buyers, the most eager, go."""
+    task = TaskClass(
+        "t", arrivals=Poisson(1.0), value=LogNormal(mean=1.0, cv=2.0), choice=Logit(0.02)
+    )
+    sellers = [
+        Seller("usual", accuracy=0.8, slots="unlimited", price={"task": 0.3}, cost={"task": 0.1}),
+        Seller("rare", accuracy=0.9, slots="unlimited", price={"task": 3.0}, cost={"task": 2.0}),
+    ]
+    return Market(tasks=[task], sellers=sellers)
+
+
+def test_a_rare_sellers_gain_is_no_matter_of_how_coarse_a_curve_is() -> None:
+    """At the rare seller's best price nothing is left to gain, though its curve is some % off."""
+    game = game_of(crowd())
+    prices = moved_to(game.posted, 1, best_price(game, game.posted, 1, game.solve(game.posted)))
+    here = game.solve(prices)
+    gains = gain_curve(game, prices, 1, np.array([0.97, 1.0, 1.03]) * prices[1], here)
+    assert gains[1] == 0.0
+    coarse = profit_curve(game, prices, 1, prices[1:], here)[0]
+    assert 1e-3 < abs(coarse / here.owner_profit[1] - 1.0) < 0.1
+    assert exploitability(game, prices, here)[1] == 0.0
+    moved = moved_to(prices, 1, 1.1 * prices[1])
+    there = game.solve(moved)
+    fell = here.owner_profit[1] - there.owner_profit[1]
+    assert 0.2 * fell < exploitability(game, moved, there)[1] <= 1.0001 * fell

@@ -48,6 +48,8 @@ def _solved(found: Equilibrium) -> list[str]:
     lines = []
     if point.iterations:
         said = "solved" if point.converged else "not solved"
+        if not point.converged and point.epsilon < found.tolerance:
+            said = f"solved to {100.0 * point.epsilon:.2g}% of an owner's profit"
         lines.append(
             f"{said} in {point.iterations} steps, residual {point.residual:.1e}"
             + (f": {point.why}" if point.why else "")

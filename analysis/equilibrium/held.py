@@ -11,15 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...market.fluid.respond import profit_at
 from ...market.fluid.solve import Selection
-from .deviations import gain_curve, price_grid, stakes
+from .deviations import gain_curve, moved_to, price_grid, stakes
 from .game import Floats, Game
 
-_ROUNDS, _FINE = 4, 9
+_ROUNDS, _FINE = 3, 9
 
 
-def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> tuple[float, float]:
-    """Return (best price of lever g, gain there, USD/s) with delays as they are in a selection.
+def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> float:
+    """Return the best price of lever g with delays as they are in a selection.
 
     Over the whole range, then on ever finer grids about the best.
     """
@@ -28,13 +29,16 @@ def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> tuple
         grid = np.union1d(grid, now)
         gains = gain_curve(game, prices, g, grid, selection)
         at = int(np.argmax(gains))
-        best = float(grid[at]), float(gains[at])
+        best = float(grid[at])
         grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)], _FINE)
     return best
 
 
 def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
     """Return the best gain of each owner by one lever, USD/s, in the order of `setting.owners`.
+
+    The best price is looked for along a curve; what it gains is then worked out as finely as the
+    selection is, so that nothing is reported that is not there.
 
     Example:
         >>> from walras.analysis.equilibrium.game import game_of
@@ -54,7 +58,10 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
     out = np.zeros(len(game.setting.owners))
     for g in range(len(prices)):
         w = int(game.player[g])
-        out[w] = max(out[w], best_held(game, prices, g, selection)[1])
+        moved = moved_to(prices, g, best_held(game, prices, g, selection))
+        mine = game.setting.owner_of == w
+        profit = profit_at(game.setting, game.charges(moved), mine, selection)
+        out[w] = max(out[w], profit - float(selection.owner_profit[w]))
     return out
 
 

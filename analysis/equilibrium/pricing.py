@@ -86,6 +86,11 @@ class PricePoint:
     cycle: Cycle | None = None
     path: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
+    @property
+    def epsilon(self) -> float:
+        """Largest gain found in the fluid market, as a share of its owner's stakes."""
+        return np.inf if self.deviation is None else max(self.deviation.share, 0.0)
+
 
 def start_of(game: Game) -> Floats:
     """Return prices to start from: a fifth above unit cost, or those posted where that is 0."""

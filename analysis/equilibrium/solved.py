@@ -28,6 +28,8 @@ from .pricing import PricePoint, price_equilibrium
 from .tested import deviations_of
 
 HOUR = 3600.0
+TOLERANCE = 1e-3
+"""Gain that does not matter, as a share of the player's payoff, unless said otherwise."""
 LEAST = 0.005
 """Share of a class below which an offer stands in no table."""
 
@@ -69,6 +71,11 @@ class Equilibrium:
     def approximate(self) -> tuple[str, ...]:
         """Why the fluid market is not exact here; empty where it is."""
         return self.selection.setting.approximate
+
+    @property
+    def tolerance(self) -> float:
+        """Gain that does not matter, as a share of a player's payoff."""
+        return TOLERANCE if self.certificate is None else self.certificate.tolerance
 
     @property
     def certified(self) -> bool:
@@ -202,7 +209,7 @@ def equilibrium(
     market: Market | str | os.PathLike[str], *, fixed: Sequence[str] = (),
     levers: Literal["seller", "offer"] = "seller", joint: bool | Sequence[Sequence[str]] = False,
     prices: Literal["solved", "posted"] = "solved", certificate: bool = True,
-    tolerance: float = 1e-3, budget: int = 20_000_000, seed: int = 0,
+    tolerance: float = TOLERANCE, budget: int = 20_000_000, seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Equilibrium:  # fmt: skip
     """Solve the equilibrium of a market and let simulation certify or refute it.

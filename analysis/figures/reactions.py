@@ -78,7 +78,7 @@ def _about(price: float, count: int) -> Floats:
 def _answer(game: Game, prices: Floats, g: int) -> float:
     """Return lever g's best price: found with delays held, then near it with delays that follow."""
     here = game.solve(prices)
-    near = np.log(best_held(game, prices, g, here)[0])
+    near = np.log(best_held(game, prices, g, here))
 
     def loss(x: float) -> float:
         return -float(profit_curve(game, prices, g, np.exp([x]), here, held=False)[0])
@@ -155,7 +155,7 @@ def _arrows(game: Game, at: Floats, g: int, h: int) -> tuple[Floats, Floats]:
         for b in _about(float(at[h]), _FIELD):
             here = moved_to(moved_to(at, g, float(a)), h, float(b))
             seen = game.solve(here)
-            to = [best_held(game, here, i, seen)[0] for i in (g, h)]
+            to = [best_held(game, here, i, seen) for i in (g, h)]
             xs += [a, a * (to[0] / a) ** 0.25, np.nan]
             ys += [b, b * (to[1] / b) ** 0.25, np.nan]
     return np.array(xs), np.array(ys)

@@ -107,11 +107,31 @@ def money_of(
         delays = (np.zeros(1), np.ones(1)) if shared else strata(cost, count)
     elif along == "delay":
         delays = np.array([law.mean]), np.ones(1)
-    value, delay, weights = (x.ravel() for x in _product(values, delays))
     lengths = max((sums.shape[2] - 1) // finer, 1)
-    return Money(
-        value, delay + per * value, weights, sums, gap / finer, lengths, along, law, shared
-    )
+    if along:
+        value, delay, weights = (x.ravel() for x in _product(values, delays))
+        delay = delay + per * value
+    else:
+        value, delay, weights = _coarse(sums, lengths, finer)
+    return Money(value, delay, weights, sums, gap / finer, lengths, along, law, shared)
+
+
+def _coarse(sums: Floats, lengths: int, finer: int) -> tuple[Floats, Floats, Floats]:
+    """Return one buyer per stratum, and several of the last, to which the most eager belong.
+
+    Dear sellers live by those: each next part of it is rarer by √2.
+
+    Args:
+        sums: of the lines, shape [R, 3, points + 1].
+        lengths: strata on a line.
+        finer: points in a stratum.
+    """
+    points = lengths * finer
+    tail = points - np.ceil(finer * 0.5 ** (np.arange(2 * finer.bit_length()) / 2)).astype(int)
+    edges = np.unique(np.concatenate([np.arange(0, points, finer), tail, [points]]))
+    parts = np.diff(sums[:, :, edges], axis=2)
+    weights, value, delay = (parts[:, i].ravel() for i in range(3))
+    return value / weights, delay / weights, weights
 
 
 def _values(task: TaskClass, count: int) -> tuple[Floats, Floats]:
