@@ -34,7 +34,6 @@ TOLERANCE = 1e-9
 ROUNDS = 40
 """Rounds of best responses before it is said that they don't settle."""
 _NEWTON, _SEARCHES = 30, 3
-_MANY = 8  # levers beyond which Newton's method is not tried where best responses don't settle
 _PATIENCE = 5  # steps of Newton's method that get no nearer before it is given up
 _SETTLED, _FAR = 0.02, 0.02
 _STEP = 1e-5
@@ -237,10 +236,11 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         return PricePoint(game, prices, game.solve(prices), False, 0, np.inf, why=why)
     for _ in range(_SEARCHES):
         prices, cycle = settled(game, prices, path)
-        if cycle is None or len(prices) <= _MANY:
-            point = polished(game, prices, path)
-        if cycle is not None and (len(prices) > _MANY or not point.converged):
-            point = _unsettled(game, [*cycle.prices, prices], path)
+        if cycle is not None:
+            prices = _mended(game, [*cycle.prices, prices])
+        point = polished(game, prices, path)
+        if cycle is not None and not point.converged:
+            point = _left(game, prices, path)
         found = best_deviation(game, point.prices, point.selection)
         gains = found.gain > found.noise
         point = replace(point, deviation=found, cycle=cycle)
@@ -257,7 +257,7 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
     return replace(point, converged=False, why=why)
 
 
-def _unsettled(game: Game, states: list[Floats], path: list[Floats]) -> PricePoint:
+def _mended(game: Game, states: list[Floats]) -> Floats:
     """Return that of the states of a cycle at which least is to be gained, mended lever by lever.
 
     Rough best responses hardly see sellers to whom only the most eager buyers go: each lever's best
@@ -271,10 +271,18 @@ def _unsettled(game: Game, states: list[Floats], path: list[Floats]) -> PricePoi
         if found.gain > found.noise:
             prices = found.prices
             near = rough.solve(prices, near)
+    return prices
+
+
+def _left(game: Game, prices: Floats, path: list[Floats]) -> PricePoint:
+    """Return prices as they are, not stationary."""
     path.append(prices)
     selection = game.solve(prices)
-    left = float(np.abs(stationarity(game, selection, prices)).max())
-    return PricePoint(game, prices, selection, False, len(path), left, path=np.array(path))
+    size = float(np.abs(stationarity(game, selection, prices)).max())
+    return PricePoint(
+        game, prices, selection, False, len(path), size, path=np.array(path),
+        why=f"prices are not stationary: a lever would still move by {size:.2g}",
+    )  # fmt: skip
 
 
 def settled(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, Cycle | None]:
