@@ -10,6 +10,7 @@ from .analysis.figures.misallocation import build as misallocation
 from .analysis.figures.price_paths import build as price_paths
 from .analysis.figures.reactions import build as reactions
 from .analysis.figures.selection_map import build as selection_map
+from .analysis.figures.simplex import build as simplex
 from .analysis.figures.structure import build as structure
 from .analysis.figures.theory import build as theory
 from .analysis.figures.waterfall import build as waterfall
@@ -17,6 +18,6 @@ from .analysis.figures.who_serves import build as who_serves
 
 __all__ = [
     "best_responses", "deadlines", "exploitability", "fluid_map", "frontier", "mechanisms",
-    "misallocation", "price_paths", "reactions", "selection_map", "structure", "theory",
+    "misallocation", "price_paths", "reactions", "selection_map", "simplex", "structure", "theory",
     "waterfall", "who_serves",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """The figures: each answers one question of a run and yields a drawing, its data, its command.
 
 To add one, write a module with `build`, `data` and `caption` (functions of a result, or of a
-comparison of mechanisms, or of an equilibrium) and list it in `FIGURES`, `COMPARISONS` or
-`EQUILIBRIA`.
+comparison of mechanisms, or of an equilibrium, or of a game of strategies) and list it in
+`FIGURES`, `COMPARISONS`, `EQUILIBRIA` or `GAMES`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from ...scenarios.compare import Comparison
 from ...scenarios.result import Result
 from ..equilibrium.solved import Equilibrium
+from ..games.game import Game
 from . import (
     best_responses,
     compared,
@@ -29,6 +30,7 @@ from . import (
     price_paths,
     reactions,
     selection_map,
+    simplex,
     structure,
     theory,
     waterfall,
@@ -36,7 +38,7 @@ from . import (
 )
 from .template import CONFIG
 
-T = TypeVar("T", Result, Comparison, Equilibrium)
+T = TypeVar("T", Result, Comparison, Equilibrium, Game)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result, a comparison or an equilibrium; the title says what that
-            answers.
+        builder: draws it from a result, a comparison, an equilibrium or a game; the title says what
+            that answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.
@@ -72,7 +74,7 @@ class Figure(Generic[T]):
     @staticmethod
     def command(result: T) -> str:
         """Return the command that makes the run it is drawn from; empty if none is recorded."""
-        return str(result.manifest.get("command", ""))
+        return str(getattr(result, "manifest", {}).get("command", ""))
 
 
 _ALL = (
@@ -134,5 +136,12 @@ _SOLVED = (
 )  # fmt: skip
 EQUILIBRIA: dict[str, Figure[Equilibrium]] = {figure.id: figure for figure in _SOLVED}
 """The figures of an equilibrium by their id."""
+GAMES: dict[str, Figure[Game]] = {
+    "F7": Figure(
+        "F7", "How many equilibria are there, and what leads to each?",
+        simplex.build, simplex.data, simplex.caption,
+    ),
+}  # fmt: skip
+"""The figures of a game of strategies by their id."""
 
-__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "Figure"]
+__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "Figure"]

@@ -186,6 +186,16 @@ def _mix(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{p:02x}" for p in parts)
 
 
+def tint(colour: str, share: float) -> str:
+    """Return a #rrggbb colour with so much white in it: areas that overlap show no seams.
+
+    Example:
+        >>> tint("#0072B2", 0.5)
+        '#80b8d8'
+    """
+    return _mix(colour, "#ffffff", share)
+
+
 def rgba(colour: str, opacity: float) -> str:
     """Return a #rrggbb colour with an opacity, as CSS.
 
