@@ -70,7 +70,7 @@ def found() -> Equilibrium:
 
 
 def test_the_registry_and_the_lists_name_them() -> None:
-    assert list(EQUILIBRIA) == ["F1", "F1b", "F2", "F3", "F5", "F8", "F12", "F13"]
+    assert list(EQUILIBRIA) == ["F1", "F1b", "F2", "F3", "F5", "F6", "F8", "F12", "F13"]
     assert all(figure.question.endswith("?") for figure in EQUILIBRIA.values())
     names = [row["name"] for row in listing.figures()]
     assert set(EQUILIBRIA) <= set(names)

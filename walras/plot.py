@@ -7,6 +7,7 @@ from .analysis.figures.fluid_map import build as fluid_map
 from .analysis.figures.frontier import build as frontier
 from .analysis.figures.mechanisms import build as mechanisms
 from .analysis.figures.misallocation import build as misallocation
+from .analysis.figures.phase_transition import build as phase_transition
 from .analysis.figures.price_paths import build as price_paths
 from .analysis.figures.reactions import build as reactions
 from .analysis.figures.selection_map import build as selection_map
@@ -18,6 +19,6 @@ from .analysis.figures.who_serves import build as who_serves
 
 __all__ = [
     "best_responses", "deadlines", "exploitability", "fluid_map", "frontier", "mechanisms",
-    "misallocation", "price_paths", "reactions", "selection_map", "simplex", "structure", "theory",
-    "waterfall", "who_serves",
+    "misallocation", "phase_transition", "price_paths", "reactions", "selection_map", "simplex",
+    "structure", "theory", "waterfall", "who_serves",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ from . import (
     frontier,
     mechanisms,
     misallocation,
+    phase_transition,
     price_paths,
     reactions,
     selection_map,
@@ -122,6 +123,10 @@ _SOLVED = (
     Figure(
         "F5", "Are we at equilibrium?",
         exploitability.build, exploitability.data, exploitability.caption,
+    ),
+    Figure(
+        "F6", "How does the market respond to the price of reasoning, and does it come back?",
+        phase_transition.build, phase_transition.data, phase_transition.caption,
     ),
     Figure(
         "F8", "What costs the market welfare?", waterfall.build, waterfall.data, waterfall.caption,

@@ -87,7 +87,8 @@ def _triangle(game: Game, rests: tuple[Rest, ...], lands: NDArray[np.int64]) -> 
         figure.add_scatter(
             x=line[:, 0].astype(np.float32), y=line[:, 1].astype(np.float32), mode="lines",
             fill="toself", fillcolor=tint(colour, 0.7), hoverinfo="skip",
-            line={"color": tint(colour, 0.7), "width": 0.6}, name=mixture(game, rests[end].mixture),
+            line={"color": tint(colour, 0.7), "width": 0.6},
+            name=escape(mixture(game, rests[end].mixture)),
         )  # fmt: skip
     edge = CORNERS[[0, 1, 2, 0]]
     figure.add_scatter(x=edge[:, 0], y=edge[:, 1], mode="lines", hoverinfo="skip",
@@ -135,7 +136,7 @@ def _interval(game: Game, rests: tuple[Rest, ...], lands: NDArray[np.int64]) -> 
         ys = [t for _ in box for t in (-top, -top, top, top, -top, None)]
         figure.add_scatter(
             x=xs, y=ys, mode="lines", fill="toself", fillcolor=tint(colour, 0.7),
-            line={"width": 0}, hoverinfo="skip", name=mixture(game, rests[end].mixture),
+            line={"width": 0}, hoverinfo="skip", name=escape(mixture(game, rests[end].mixture)),
         )  # fmt: skip
         widest = max(box, key=lambda ends: ends[1] - ends[0])
         figure.add_annotation(
