@@ -28,6 +28,8 @@ CONFIG = {
     "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
 }  # fmt: skip
 """Settings of Plotly on a page: none of its buttons sends data anywhere."""
+SIZES = {"aer-1col": (3.5, 2.8), "aer-2col": (7.0, 4.4)}
+"""Paper sizes by name, inches: for one and for both columns of a page with two."""
 HEAD = 40
 """Height that a title of one line takes above a drawing, px."""
 _TITLE_WIDTH = 88
