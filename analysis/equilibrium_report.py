@@ -23,7 +23,7 @@ from .report_tables import Table, parameters
 
 _SAID = ("command",)
 _SECTIONS = {
-    "prices": ("F3", "F12"), "serving": ("F2", "F6"), "welfare": ("F8", "F1b"),
+    "prices": ("F3", "F12", "F7"), "serving": ("F2", "F6"), "welfare": ("F8", "F1b"),
     "checks": ("F5", "F13"),
 }  # fmt: skip
 _MOST = 60  # deviations in the table; all are in the file

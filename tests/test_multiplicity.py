@@ -105,6 +105,8 @@ def test_three_equilibria_of_which_the_middle_one_is_unstable() -> None:
     assert sum(f.responses for f in by_price) + found.restless == 10
     assert sum(f.newton for f in by_price) + found.lost == 10
     assert by_price[1].responses == 0  # what is unstable draws no best responses
+    assert [found.leads.count(i) for i in range(3)] == [f.responses for f in found.found]
+    assert (seen.leads, seen.found[0].prices[0]) == ((0,), pytest.approx(expect[0]))
     assert [f.stability.index for f in by_price] == [1, -1, 1]
     assert found.complete
     assert "3 price equilibria from 10 starts, 2 stable" in found.text

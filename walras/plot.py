@@ -1,5 +1,6 @@
 """The figures as functions of a result: `w.plot.selection_map(result).show()`."""
 
+from .analysis.figures.basins import build as basins
 from .analysis.figures.best_responses import build as best_responses
 from .analysis.figures.deadlines import build as deadlines
 from .analysis.figures.exploitability import build as exploitability
@@ -18,7 +19,7 @@ from .analysis.figures.waterfall import build as waterfall
 from .analysis.figures.who_serves import build as who_serves
 
 __all__ = [
-    "best_responses", "deadlines", "exploitability", "fluid_map", "frontier", "mechanisms",
-    "misallocation", "phase_transition", "price_paths", "reactions", "selection_map", "simplex",
-    "structure", "theory", "waterfall", "who_serves",
+    "basins", "best_responses", "deadlines", "exploitability", "fluid_map", "frontier",
+    "mechanisms", "misallocation", "phase_transition", "price_paths", "reactions",
+    "selection_map", "simplex", "structure", "theory", "waterfall", "who_serves",
 ]  # fmt: skip

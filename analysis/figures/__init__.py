@@ -19,6 +19,7 @@ from ...scenarios.result import Result
 from ..equilibrium.solved import Equilibrium
 from ..games.game import Game
 from . import (
+    basins,
     best_responses,
     compared,
     deadlines,
@@ -127,6 +128,10 @@ _SOLVED = (
     Figure(
         "F6", "How does the market respond to the price of reasoning, and does it come back?",
         phase_transition.build, phase_transition.data, phase_transition.caption,
+    ),
+    Figure(
+        "F7", "How many price equilibria are there, and what leads to each?",
+        basins.build, basins.data, basins.caption,
     ),
     Figure(
         "F8", "What costs the market welfare?", waterfall.build, waterfall.data, waterfall.caption,

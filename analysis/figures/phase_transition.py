@@ -57,13 +57,15 @@ def response_of(
         if not reasoners(game.market):
             return None
         least, most = 0.25 if low is None else low, 4.0 if high is None else high
-        return once(found, f"reasoning {least} {most}", lambda: to_reasoning(
+        return once(found.point, f"reasoning {least} {most}", lambda: to_reasoning(
             game.market_at(found.point.prices), low=least, high=most, fixed=fixed
         ))  # fmt: skip
     if low is None or high is None:
         raise ValueError("give the least and the greatest value, too")
     return once(
-        found, f"{path} {low} {high}", lambda: along(game.market, path, low, high, fixed=fixed)
+        found.point,
+        f"{path} {low} {high}",
+        lambda: along(game.market, path, low, high, fixed=fixed),
     )
 
 

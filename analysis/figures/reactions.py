@@ -41,7 +41,7 @@ def data(found: Equilibrium) -> pd.DataFrame:
     Columns: responder, rival (levers), rival_price, price (the best answer), both in the units of
     their levers. Others stay at the point; delays follow.
     """
-    return once(found, "reactions", lambda: _data(found))
+    return once(found.point, "reactions", lambda: _data(found))
 
 
 def _data(found: Equilibrium) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def build(found: Equilibrium) -> go.Figure:
     (g, h), table, colours = pair, data(found), solved_colours(found)
     names = game.levers[g], game.levers[h]
     figure = go.Figure()
-    x, y = _arrows(game, at, g, h)
+    x, y = once(found.point, "arrows", lambda: _arrows(game, at, g, h))
     figure.add_scatter(
         x=x, y=y, mode="lines", line={"color": OUTSIDE, "width": 1}, name="both answer",
         hoverinfo="skip",

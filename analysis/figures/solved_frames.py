@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def once(found: object, what: str, make: Callable[[], T]) -> T:
-    """Return what several parts of a figure need, worked out once for each equilibrium or game."""
+    """Return what several parts of a figure need, worked out once for each point or game."""
     kept: dict[str, Any] = found.__dict__.setdefault("_drawn", {})
     if what not in kept:
         kept[what] = make()
