@@ -11,6 +11,7 @@ from .analysis.figures.misallocation import build as misallocation
 from .analysis.figures.phase_transition import build as phase_transition
 from .analysis.figures.price_paths import build as price_paths
 from .analysis.figures.reactions import build as reactions
+from .analysis.figures.run_exploitability import build as run_exploitability
 from .analysis.figures.selection_map import build as selection_map
 from .analysis.figures.simplex import build as simplex
 from .analysis.figures.structure import build as structure
@@ -21,5 +22,6 @@ from .analysis.figures.who_serves import build as who_serves
 __all__ = [
     "basins", "best_responses", "deadlines", "exploitability", "fluid_map", "frontier",
     "mechanisms", "misallocation", "phase_transition", "price_paths", "reactions",
-    "selection_map", "simplex", "structure", "theory", "waterfall", "who_serves",
+    "run_exploitability", "selection_map", "simplex", "structure", "theory", "waterfall",
+    "who_serves",
 ]  # fmt: skip

@@ -31,6 +31,7 @@ from . import (
     phase_transition,
     price_paths,
     reactions,
+    run_exploitability,
     selection_map,
     simplex,
     structure,
@@ -88,6 +89,10 @@ _ALL = (
         "F3", "How do prices move?", price_paths.build, price_paths.data, price_paths.caption,
     ),
     Figure("F4", "Who serves what?", who_serves.build, who_serves.data, who_serves.caption),
+    Figure(
+        "F5", "Are we at equilibrium?",
+        run_exploitability.build, run_exploitability.data, run_exploitability.caption,
+    ),
     Figure(
         "F10", "Are deadlines met, and how busy are the sellers?",
         deadlines.build, deadlines.data, deadlines.caption,
