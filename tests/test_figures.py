@@ -456,11 +456,19 @@ def test_paper_size_is_in_inches_and_points(result: Result) -> None:
     small = paper(figure, 6.5, 4.0, points=9.0)
     assert (small.layout.width, small.layout.height) == (624, 384)
     assert small.layout.template.layout.font.size == 12.0
-    assert small.layout.margin.r == pytest.approx(figure.layout.margin.r * 12 / 13, abs=0.01)
+    assert small.layout.margin.l == pytest.approx(figure.layout.margin.l * 12 / 13, abs=0.01)
+    assert (figure.layout.legend.orientation, small.layout.legend.orientation) == (None, "h")
+    assert small.layout.margin.r < 0.2 * figure.layout.margin.r  # the legend has gone above
     dots, drawn = (next(f.select_traces({"mode": "markers"})) for f in (small, figure))
     assert dots.marker.size == pytest.approx(drawn.marker.size * 12 / 13, abs=0.01)
     assert not small.layout.updatemenus
     assert figure.layout.updatemenus
+    title = figure.layout.yaxis.title.text
+    tiny = paper(figure, 3.0, 2.0).layout.yaxis.title.text
+    assert "<br>" in tiny
+    assert plain(tiny) == plain(title)
+    bubbles = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": [13.0, 26.0]}))
+    assert list(paper(bubbles, 3.0, 2.0, points=4.875).data[0].marker.size) == [6.5, 13.0]
 
 
 @given(

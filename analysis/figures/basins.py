@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ..equilibrium.multiplicity import Multiplicity, equilibria
 from ..equilibrium.solved import Equilibrium
-from .notation import number
+from .notation import log_ticks
 from .solved_frames import once, sellers_by_revenue
 from .template import HEIGHT, INK, MUTED, OKABE_ITO, escape, tint, titled, undrawn
 
@@ -114,11 +114,8 @@ def _main(found: Equilibrium) -> tuple[int, int]:
 
 
 def _log_axis(prices: list[float]) -> dict[str, object]:
-    low, high = 0.93 * min(prices), 1.07 * max(prices)
-    ticks = [m * 10.0**e for e in range(-9, 9) for m in (1, 2, 3, 5)]
-    ticks = [t for t in ticks if low <= t <= high]
-    return {"type": "log", "range": [np.log10(low), np.log10(high)], "tickvals": ticks,
-            "ticktext": [number(t) for t in ticks]}  # fmt: skip
+    low, high = (float(np.log10(p)) for p in (0.93 * min(prices), 1.07 * max(prices)))
+    return {"type": "log", "range": [low, high], **log_ticks(low, high)}
 
 
 def _colour(lead: int) -> str:

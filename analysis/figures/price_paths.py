@@ -21,7 +21,7 @@ from .frames import (
     short_names,
     steady,
 )
-from .notation import clock, duration, number
+from .notation import clock, duration, log_ticks, number
 from .solved_frames import once
 from .template import HEIGHT, INK, end_labels, escape, label, rgba, room_for, titled, undrawn
 
@@ -117,7 +117,7 @@ def build(result: Result) -> go.Figure:
             figure.add_traces(_cost(seller, path, main[seller], per), rows=row, cols=1)
         low, high = _range(rows, with_cost)
         figure.update_yaxes(type="log", range=[low, high], row=row, col=1,
-                            title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
+                            title_text=f"price ({unit})", **log_ticks(low, high))  # fmt: skip
         last = rows.sort_values("start").groupby("path", sort=False).tail(1)
         last = last[last["seller"].isin(main)]
         labels = [(label(name), np.log10(p), main[s]) for name, s, p in
@@ -232,15 +232,6 @@ def _range(rows: pd.DataFrame, with_cost: list[str]) -> tuple[float, float]:
     low, high = np.log10(seen.min()), np.log10(seen.max())
     pad = 0.06 * (high - low) + 0.05
     return float(low - pad), float(high + pad)
-
-
-def _ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
-    steps = (1,) if high - low > 2.5 else (1, 2, 5)
-    ticks = [m * 10.0**e for e in range(-9, 8) for m in steps]
-    ticks = [t for t in ticks if low <= np.log10(t) <= high]
-    if len(ticks) < 3:
-        return {}
-    return {"tickvals": ticks, "ticktext": [number(t) for t in ticks]}
 
 
 def finding(result: Result) -> str:

@@ -125,7 +125,7 @@ def build(found: Equilibrium) -> go.Figure:
         name = game.levers[lever]
         inside = [*_about(float(at[lever]), 2), *table.loc[table["responder"] == name, "price"]]
         if 0.2 < posted[lever] / at[lever] < 5.0:
-            inside.append(float(posted[lever]))
+            inside += [0.93 * float(posted[lever]), 1.07 * float(posted[lever])]
         ends = np.log10([0.96 * min(inside), 1.04 * max(inside)])
         ticks = [m * 10.0**e for e in range(-9, 9) for m in (1, 1.5, 2, 3, 5, 7)]
         ticks = [t for t in ticks if ends[0] <= np.log10(t) <= ends[1]]
