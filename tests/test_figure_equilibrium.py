@@ -379,7 +379,10 @@ def test_the_command_writes_a_whole_folder(
     assert capsys.readouterr().out.split() == [str(out / "f8.html"), str(out / "f8.csv")]
     parts = pd.read_csv(out / "f8.csv").set_index("part")["change"]
     assert parts["market"] == pytest.approx(told["measures"]["welfare"], rel=1e-4)
-    assert '"width":192' in (out / "f8.html").read_text("utf-8")
+    page = (out / "f8.html").read_text("utf-8")
+    assert '"width":192' in page
+    assert "walras figure F8" in page
+    assert "walras equilibrium" in page
     for words, said in (
         (["F9"], "has no figure F9"), (["F8", "--along", "x"], "only F6 moves"),
         (["F8", "--size", "big"], "is no size"), (["F6"], "nothing to draw"),

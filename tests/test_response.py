@@ -147,6 +147,9 @@ def test_what_is_wrong_with_a_range_is_said() -> None:
     market = thinker()
     with pytest.raises(ValueError, match="range is empty"):
         along(market, "tasks.t.value", 2.0, 1.0)
+    for low in (0.0, 2.0, 3.0):
+        with pytest.raises(ValueError, match="range is empty"):
+            to_reasoning(market, low=low, high=2.0)
     with pytest.raises(BadInputError, match="names nothing that a scenario has"):
         along(market, "tasks.t.valeu", 1.0, 2.0)
     found = equilibrium(market, prices="posted", certificate=False)

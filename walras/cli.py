@@ -317,8 +317,15 @@ def figure_command(
     """Draw a figure of a folder as a page or for print, its data beside it."""
     from . import drawing
 
+    words = ["walras", "figure", id, str(folder)]
+    words += [word for path in along or [] for word in ("--along", path)]
+    given = {"from": low, "to": high, "size": size or None, "out": out}
+    words += [word for n, v in given.items() if v is not None for word in (f"--{n}", str(v))]
     try:
-        written = drawing.draw(id, folder, size=size, out=out, along=along or [], ends=(low, high))
+        written = drawing.draw(
+            id, folder, size=size, out=out, along=along or [], ends=(low, high),
+            command=shlex.join(words),
+        )  # fmt: skip
     except drawing.NoExportError as error:
         if _State.debug:
             raise

@@ -26,6 +26,7 @@ class NoExportError(Exception):
 def draw(
     id: str, folder: Path, *, size: str = "", out: Path | None = None,
     along: Sequence[str] = (), ends: tuple[float | None, float | None] = (None, None),
+    command: str = "",
 ) -> list[Path]:  # fmt: skip
     """Write a figure of a run folder, a comparison or an equilibrium, and its data beside it.
 
@@ -36,6 +37,7 @@ def draw(
         out: the file, whose ending says what it is; a page in the folder when absent.
         along: what moves in F6, as `--set` takes it; the price of reasoning if empty.
         ends: least and greatest value there.
+        command: what draws it; the page keeps it, and the one that made the folder.
 
     Returns:
         The files written.
@@ -66,6 +68,7 @@ def draw(
     if table.empty:
         raise _wrong(f"there is nothing to draw as {id} of {folder}", figure.caption(found))
     drawn = figure.builder(found, *more)
+    drawn.update_layout(meta={"command": command, "run": figure.command(found)})
     data = out.with_suffix(".csv")
     data.write_text(table.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
     if out.suffix == ".csv":

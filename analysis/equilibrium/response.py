@@ -129,8 +129,10 @@ def to_reasoning(
         points: values of each sweep.
 
     Raises:
-        ValueError: nobody sells thinking at a price.
+        ValueError: nobody sells thinking at a price, or the range is empty.
     """
+    if not 0.0 < low < high:
+        raise ValueError(f"the range is empty: from {low:g} to {high:g}, all above 0")
     held = reasoners(market)
     if not held:
         raise ValueError("nobody sells thinking at a price")
