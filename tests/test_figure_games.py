@@ -71,6 +71,7 @@ def test_scissors_go_round_a_centre_and_come_to_no_rest() -> None:
     assert [(r.stability, r.equilibrium) for r in rests] == [("unstable", False)] * 3 + [
         ("neutral", True)
     ]
+    assert landings(SCISSORS, rests, np.full((1, 3), 1 / 3)).tolist() == [-1]
     table = simplex.data(SCISSORS)
     assert table.loc[table["kind"] == "basin", ["number", "part"]].to_numpy().tolist() == [[-1, 1]]
     assert not len(shares(table, "boundary"))

@@ -107,6 +107,8 @@ def test_three_equilibria_of_which_the_middle_one_is_unstable() -> None:
     assert by_price[1].responses == 0  # what is unstable draws no best responses
     assert [found.leads.count(i) for i in range(3)] == [f.responses for f in found.found]
     assert (seen.leads, seen.found[0].prices[0]) == ((0,), pytest.approx(expect[0]))
+    high_first = equilibria(game, np.array([[3.3, 3.4], [1.7, 1.8], [1.6, 1.75]]))
+    assert high_first.leads == (1, 0, 0)  # the first found is the one that most lead to
     assert [f.stability.index for f in by_price] == [1, -1, 1]
     assert found.complete
     assert "3 price equilibria from 10 starts, 2 stable" in found.text
