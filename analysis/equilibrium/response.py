@@ -95,6 +95,8 @@ def reasoners(market: Market) -> list[str]:
 def at_prices(market: Market, factor: float) -> Market:
     """Return the spec with the prices of all sellers of thinking multiplied by a factor.
 
+    That is the price of tokens or, for sellers who charge none, of the task: their lever.
+
     Example:
         >>> from walras.market.schema.arrivals import Poisson
         >>> from walras.market.schema.demand import TaskClass
@@ -108,7 +110,8 @@ def at_prices(market: Market, factor: float) -> Market:
     names = reasoners(market)
     sellers = [
         s.model_copy(update={"price": s.price.model_copy(update={
-            field: factor * getattr(s.price, field) for field in ("input", "output", "task")
+            field: factor * getattr(s.price, field)
+            for field in (("input", "output") if s.price.by_token else ("task",))
         })}) if s.name in names else s
         for s in market.sellers
     ]  # fmt: skip
@@ -137,17 +140,25 @@ def to_reasoning(
     if not held:
         raise ValueError("nobody sells thinking at a price")
 
-    @lru_cache(maxsize=16)
-    def moved(log: float) -> Market:
-        return at_prices(market, float(np.exp(log)))
-
     free = [s.name for s in market.sellers if s.price.lever > 0 and s.name not in {*held, *fixed}]
     values = np.linspace(np.log(low), np.log(high), points)
     if not free or len(free) > MOST:
-        values = np.linspace(values[0], values[-1], 4 * points - 3)
-        return _told("price of reasoning", (), (), _buyers(moved, values), logarithmic=True)
-    games = lru_cache(maxsize=16)(lambda log: _at_mean(game_of(moved(log), fixed=[*held, *fixed])))
-    return _response("price of reasoning", games, values, logarithmic=True)
+        setting = setting_of(market).at_mean()
+        own = np.array([market.sellers[s].name in held for s in setting.seller_of])
+
+        def bought(log: float, last: Selection | None) -> Selection:
+            levers = np.where(own, np.exp(log), 1.0) * setting.levers
+            return solve(setting, setting.charges(levers), last)
+
+        values = np.linspace(values[0], values[-1], 2 * points - 1)
+        return _told("price of reasoning", (), (), _buyers(bought, values), logarithmic=True)
+
+    @lru_cache(maxsize=16)
+    def game_at(log: float) -> Game:
+        moved = at_prices(market, float(np.exp(log)))
+        return _at_mean(game_of(moved, fixed=[*held, *fixed]))
+
+    return _response("price of reasoning", game_at, values, logarithmic=True)
 
 
 def along(
@@ -178,7 +189,11 @@ def along(
         games = games_along(market, path, fixed=fixed)
         return _response(name, lambda value: _at_mean(games(value)), values, logarithmic=False)
     some = games_along(market, path)
-    return _told(name, (), (), _buyers(lambda value: some(value).market, values), logarithmic=False)
+
+    def bought(value: float, last: Selection | None) -> Selection:
+        return solve(some(value).setting.at_mean(), None, last)
+
+    return _told(name, (), (), _buyers(bought, values), logarithmic=False)
 
 
 def _at_mean(game: Game) -> Game:
@@ -263,7 +278,9 @@ def _with_edges(values: Floats, branches: Sequence[Trace]) -> Floats:
     return np.unique(np.concatenate([values, inside]))
 
 
-def _buyers(market: Callable[[float], Market], values: Floats) -> list[dict[str, object]]:
+def _buyers(
+    at: Callable[[float, Selection | None], Selection], values: Floats
+) -> list[dict[str, object]]:
     """Return what buyers do where all prices stay: up and down, each time from the last delays.
 
     The way up stands for the branch.
@@ -272,13 +289,13 @@ def _buyers(market: Callable[[float], Market], values: Floats) -> list[dict[str,
     def seen(
         kind: str, value: float, last: Selection | None
     ) -> tuple[Selection, dict[str, object]]:
-        found = solve(setting_of(market(value)).at_mean(), None, last)
+        found = at(value, last)
         return found, _row(kind, value, found) | {"settled": found.converged}
 
     span, last = float(values[-1] - values[0]), None
     rows: list[dict[str, object]] = []
-    for kind, at in (("up", values), ("down", values[::-1])):
-        for value in at.tolist():
+    for kind, order in (("up", values), ("down", values[::-1])):
+        for value in order.tolist():
             last, row = seen(kind, value, last)
             rows.append(row)
             if kind == "up":
