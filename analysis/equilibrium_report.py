@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..scenarios.result import file_digest, write_table
-from .equilibrium.solved import HOUR, Equilibrium
+from ..scenarios.toml import from_toml
+from .equilibrium.companions import accompanied
+from .equilibrium.solved import HOUR, Equilibrium, equilibrium
 from .figures import EQUILIBRIA
 from .figures.frames import short_names
 from .figures.notation import duration, number, percent
@@ -20,7 +23,8 @@ from .report_tables import Table, parameters
 
 _SAID = ("command",)
 _SECTIONS = {
-    "prices": ("F3", "F12"), "serving": ("F2",), "welfare": ("F8", "F1b"), "checks": ("F5", "F13"),
+    "prices": ("F3", "F12", "F7"), "serving": ("F2", "F6"), "welfare": ("F8", "F1b"),
+    "checks": ("F5", "F13"),
 }  # fmt: skip
 _MOST = 60  # deviations in the table; all are in the file
 
@@ -51,6 +55,29 @@ def save_tables(found: Equilibrium, folder: Path) -> None:
     files["equilibrium.json"] = file_digest(folder / "equilibrium.json")
     manifest = {**found.manifest, "files": files}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def load_equilibrium(folder: Path, *, beside: bool = False) -> Equilibrium:
+    """Solve anew, without a certificate, what a folder of `walras equilibrium` tells of.
+
+    Args:
+        folder: its folder.
+        beside: whether to run the event market and to solve joint profits once more, too.
+
+    Raises:
+        OSError: a file is missing.
+        KeyError: the folder does not tell what was solved.
+        ValueError: a file is not what was written.
+    """
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    how = manifest["solved"]
+    market = from_toml((folder / "resolved.toml").read_text("utf-8"))
+    found = equilibrium(
+        market, fixed=how["fixed"], joint=how["joint"], prices=how["prices"], certificate=False
+    )
+    if beside:
+        found = accompanied(found, command=manifest["command"], seed=manifest["seed"])
+    return replace(found, manifest=manifest)
 
 
 def finite(x: Any) -> Any:

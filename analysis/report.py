@@ -19,7 +19,7 @@ from .report_tables import (
 
 _SECTIONS = (
     ("F3", "Prices"), ("F4", "Who serves what"), ("F10", "Deadlines and queues"),
-    ("F11", "Structure of the market"),
+    ("F5", "Distance from equilibrium"), ("F11", "Structure of the market"),
 )  # fmt: skip
 _SAID = ("command", "seed", "reps")  # parts of the manifest that stand elsewhere
 

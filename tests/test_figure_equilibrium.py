@@ -23,6 +23,7 @@ from walras.analysis.equilibrium.solved import HOUR, Equilibrium, equilibrium
 from walras.analysis.equilibrium_report import banner, render, save_tables
 from walras.analysis.figures import (
     EQUILIBRIA,
+    basins,
     frontier,
     misallocation,
     reactions,
@@ -70,7 +71,7 @@ def found() -> Equilibrium:
 
 
 def test_the_registry_and_the_lists_name_them() -> None:
-    assert list(EQUILIBRIA) == ["F1", "F1b", "F2", "F3", "F5", "F8", "F12", "F13"]
+    assert list(EQUILIBRIA) == ["F1", "F1b", "F2", "F3", "F5", "F6", "F7", "F8", "F12", "F13"]
     assert all(figure.question.endswith("?") for figure in EQUILIBRIA.values())
     names = [row["name"] for row in listing.figures()]
     assert set(EQUILIBRIA) <= set(names)
@@ -206,6 +207,18 @@ def test_the_path_ends_below_the_tolerance(found: Equilibrium) -> None:
     assert "Not at equilibrium" in f5.said(table.iloc[:1], 1e-3)
 
 
+def test_every_start_leads_to_the_one_equilibrium(found: Equilibrium) -> None:
+    table = basins.data(found)
+    starts = table[table["kind"] == "start"]
+    assert (starts["number"] == 0).all()
+    (one,) = table[table["kind"] == "equilibrium"].to_dict("records")
+    assert (one["stable"], one["starts"]) == (True, len(starts))
+    assert [one[n] for n in found.point.game.levers] == pytest.approx(found.point.prices, rel=1e-6)
+    assert basins.finding(found).startswith("1 price equilibrium from 12 starts")
+    shades = basins.build(found).data[0]
+    assert np.unique(shades.z).tolist() == [0]
+
+
 def test_bars_add_up_from_planner_to_market(found: Equilibrium) -> None:
     table = waterfall.data(found)
     ends = table.set_index("part")["change"]
@@ -333,7 +346,9 @@ def test_a_certificate_decides_the_banner_and_fills_a_table(found: Equilibrium) 
 def test_the_command_writes_a_whole_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    market = duo().model_copy(update={"run": w.Run(until=900.0, warmup=100.0)})
+    sellers = [s.model_copy(update={"effort": {"none": 0.0}}) for s in duo().sellers]
+    times = w.Run(until=900.0, warmup=100.0)
+    market = duo().model_copy(update={"run": times, "sellers": tuple(sellers)})
     (tmp_path / "duo.toml").write_text(w.to_toml(market), encoding="utf-8")
     words = [
         "equilibrium",
@@ -348,7 +363,7 @@ def test_the_command_writes_a_whole_folder(
     assert re.fullmatch(r"duo-equilibrium-[0-9a-f]{8}", folder.name)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
     names = {"equilibrium.json", "levers.parquet", "manifest.json", "offers.parquet", "report.html",
-             "scenario.toml"}  # fmt: skip
+             "resolved.toml", "scenario.toml"}  # fmt: skip
     assert {p.name for p in folder.iterdir()} == names
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     assert manifest["versions"]["walras"]
@@ -356,3 +371,22 @@ def test_the_command_writes_a_whole_folder(
     page = (folder / "report.html").read_text("utf-8")
     assert 'id="F13"' in page
     assert "joint-profit prices were not" not in page
+    assert 'id="F6"' not in page  # nobody thinks
+
+    out = tmp_path / "paper"
+    out.mkdir()
+    assert main(["figure", "F8", str(folder), "-o", str(out / "f8.html"), "--size", "2x2"]) == 0
+    assert capsys.readouterr().out.split() == [str(out / "f8.html"), str(out / "f8.csv")]
+    parts = pd.read_csv(out / "f8.csv").set_index("part")["change"]
+    assert parts["market"] == pytest.approx(told["measures"]["welfare"], rel=1e-4)
+    page = (out / "f8.html").read_text("utf-8")
+    assert '"width":192' in page
+    assert "walras figure F8" in page
+    assert "walras equilibrium" in page
+    for words, said in (
+        (["F9"], "has no figure F9"), (["F8", "--along", "x"], "only F6 moves"),
+        (["F8", "--size", "big"], "is no size"), (["F6"], "nothing to draw"),
+        (["F8", "-o", "x.gif"], "ends in none"),
+    ):  # fmt: skip
+        assert main(["figure", words[0], str(folder), *words[1:]]) == 2
+        assert said in capsys.readouterr().err

@@ -47,6 +47,8 @@ from walras.scenarios.run import run
 from .fake_result import HOSTILE, fake_result, hostile_result
 
 ALL = list(FIGURES.values())
+DRAWN = [figure for figure in ALL if figure.id != "F5"]
+"""Figures of markets in which no seller moves its price by a strategy."""
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +83,12 @@ def strings(node: Any) -> Iterator[str]:
 
 
 def test_registry_is_complete() -> None:
-    assert list(FIGURES) == ["F1", "F3", "F4", "F10", "F11"]
+    assert list(FIGURES) == ["F1", "F3", "F4", "F5", "F10", "F11"]
     assert all(figure.id == key for key, figure in FIGURES.items())
     assert all(figure.question.endswith("?") for figure in ALL)
 
 
-@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+@pytest.mark.parametrize("figure", DRAWN, ids=lambda f: f.id)
 def test_each_figure_has_traces_data_caption_and_command(
     figure: Figure[Result], result: Result
 ) -> None:
@@ -217,7 +219,7 @@ def test_a_run_of_summaries_only_says_so(figure: Figure[Result], summaries: Resu
     assert "KeyError" not in page
 
 
-@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.id)
+@pytest.mark.parametrize("figure", DRAWN, ids=lambda f: f.id)
 def test_names_are_never_markup(figure: Figure[Result], hostile: Result) -> None:
     found = list(strings(figure.builder(hostile).to_plotly_json()))
     assert any("&lt;script" in text for text in found)
@@ -454,11 +456,19 @@ def test_paper_size_is_in_inches_and_points(result: Result) -> None:
     small = paper(figure, 6.5, 4.0, points=9.0)
     assert (small.layout.width, small.layout.height) == (624, 384)
     assert small.layout.template.layout.font.size == 12.0
-    assert small.layout.margin.r == pytest.approx(figure.layout.margin.r * 12 / 13, abs=0.01)
+    assert small.layout.margin.l == pytest.approx(figure.layout.margin.l * 12 / 13, abs=0.01)
+    assert (figure.layout.legend.orientation, small.layout.legend.orientation) == (None, "h")
+    assert small.layout.margin.r < 0.2 * figure.layout.margin.r  # the legend has gone above
     dots, drawn = (next(f.select_traces({"mode": "markers"})) for f in (small, figure))
     assert dots.marker.size == pytest.approx(drawn.marker.size * 12 / 13, abs=0.01)
     assert not small.layout.updatemenus
     assert figure.layout.updatemenus
+    title = figure.layout.yaxis.title.text
+    tiny = paper(figure, 3.0, 2.0).layout.yaxis.title.text
+    assert "<br>" in tiny
+    assert plain(tiny) == plain(title)
+    bubbles = go.Figure(go.Scatter(x=[1, 2], y=[1, 2], marker={"size": [13.0, 26.0]}))
+    assert list(paper(bubbles, 3.0, 2.0, points=4.875).data[0].marker.size) == [6.5, 13.0]
 
 
 @given(

@@ -18,7 +18,7 @@ from walras.analysis.equilibrium.multiplicity import equilibria, starts_of
 from walras.analysis.equilibrium.pricing import price_equilibrium
 from walras.analysis.equilibrium.selections import selections
 from walras.analysis.equilibrium.stability import stability
-from walras.analysis.equilibrium.trace import games_along, hysteresis, trace
+from walras.analysis.equilibrium.trace import games_along
 from walras.market.fluid.setting import setting_of
 from walras.market.schema.arrivals import Poisson
 from walras.market.schema.demand import Logit, TaskClass
@@ -86,14 +86,6 @@ def rate_at(p: float) -> float:
     return -push(*FEW) / push(*MANY)
 
 
-def fold_near(low: float, high: float, sign: float) -> tuple[float, float]:
-    """Return (rate, price) where the rate is least (sign 1) or greatest (−1) between two prices."""
-    found = minimize_scalar(
-        lambda p: sign * rate_at(p), bounds=(low, high), method="bounded", options={"xatol": 1e-12}
-    )
-    return sign * float(found.fun), float(found.x)
-
-
 def test_three_equilibria_of_which_the_middle_one_is_unstable() -> None:
     game = game_of(many_and_few(1.15))
     found = equilibria(game, 10)
@@ -113,6 +105,10 @@ def test_three_equilibria_of_which_the_middle_one_is_unstable() -> None:
     assert sum(f.responses for f in by_price) + found.restless == 10
     assert sum(f.newton for f in by_price) + found.lost == 10
     assert by_price[1].responses == 0  # what is unstable draws no best responses
+    assert [found.leads.count(i) for i in range(3)] == [f.responses for f in found.found]
+    assert (seen.leads, seen.found[0].prices[0]) == ((0,), pytest.approx(expect[0]))
+    high_first = equilibria(game, np.array([[3.3, 3.4], [1.7, 1.8], [1.6, 1.75]]))
+    assert high_first.leads == (1, 0, 0)  # the first found is the one that most lead to
     assert [f.stability.index for f in by_price] == [1, -1, 1]
     assert found.complete
     assert "3 price equilibria from 10 starts, 2 stable" in found.text
@@ -174,38 +170,6 @@ def test_a_branch_that_closes() -> None:
 def test_a_branch_begins_at_a_solution() -> None:
     with pytest.raises(ValueError, match=r"no solution near the start, at 0\.5"):
         follow(lambda x, a: x * x + a, np.array([1.0]), 0.5, -1.0, 1.0)
-
-
-def test_folds_of_price_equilibria() -> None:
-    """Both at the extremes of the symmetric branch's rate, a closed form; between them three."""
-    games = games_along(many_and_few(1.0), "tasks.many.arrivals.rate")
-    found = trace(games, 0.95, 1.4, step=0.12)
-    (high, top), (low, bottom) = fold_near(2.6, 3.5, -1.0), fold_near(1.8, 2.4, 1.0)
-    assert (low, high) == pytest.approx((1.0326, 1.3012), abs=1e-4)
-    for fold, rate, price in zip(found.folds, (high, low), (top, bottom), strict=True):
-        assert fold.value == pytest.approx(rate, abs=1e-9)
-        assert abs(fold.value - rate) <= fold.error + 1e-12
-        assert fold.error < 1e-7
-        np.testing.assert_allclose(fold.prices, price, rtol=1e-4)
-    assert found.value[[0, -1]].tolist() == pytest.approx([0.95, 1.4])
-    rates = [rate_at(float(p)) for p in found.prices[:, 0]]
-    np.testing.assert_allclose(rates, found.value, rtol=1e-7)
-    between = (found.prices[:, 0] < top) & (found.prices[:, 0] > bottom)
-    np.testing.assert_array_equal(found.stable, ~between)
-    assert found.equilibrium.all()
-    assert list(found.table.columns) == ["value", "a", "b", "radius", "stable", "equilibrium"]
-
-
-def test_hysteresis() -> None:
-    """Up, prices stay high until 1.30; down, they stay low until 1.03."""
-    games = games_along(many_and_few(1.0), "tasks.many.arrivals.rate")
-    table = hysteresis(games, [0.95, 1.1, 1.25, 1.35])
-    assert table["converged"].all()
-    price = table.set_index(["direction", "value"])["a"]
-    assert (price["up"][[0.95, 1.1, 1.25]] > 3.0).all()
-    assert price["up"][1.35] < 1.6
-    assert (price["down"][[1.1, 1.25, 1.35]] < 1.8).all()
-    assert price["down"][0.95] > 3.0
 
 
 def test_a_path_names_what_is_wrong() -> None:

@@ -261,6 +261,8 @@ def equilibrium_command(
     command = shlex.join(words)
     if not quiet:
         terminal.warn(loaded.problems, target)
+    from dataclasses import replace
+
     from . import running
     from .analysis.equilibrium.companions import accompanied
     from .analysis.equilibrium.solved import equilibrium
@@ -282,12 +284,58 @@ def equilibrium_command(
                 seed=seed,
                 progress=None if report is None else lambda done, of: report(done, of, done),
             )
+        how = {"fixed": names, "joint": joint, "prices": "posted" if posted else "solved",
+               "tolerance": tolerance}  # fmt: skip
         found = accompanied(found, command=command, seed=seed)
+        found = replace(found, manifest={**found.manifest, "solved": how})
         wrong = running.save_equilibrium(found, loaded, folder)
     from .equilibrium_card import as_data, card
 
     _print(as_data, card, (found, str(folder), command), json, quiet)
     _no_report(wrong, folder)
+
+
+@app.command("figure")
+def figure_command(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A figure: see `walras list figures`.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run or equilibrium.")],
+    size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Of paper: aer-1col, aer-2col, or 3.5x2.6 inches.")
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="A .html, .pdf, .svg, .png or .csv file."),
+    ] = None,
+    along: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="What moves in F6, such as tasks.chat.arrivals.rate."),
+    ] = None,
+    low: Annotated[float | None, typer.Option("--from", help="Its least value.")] = None,
+    high: Annotated[float | None, typer.Option("--to", help="Its greatest value.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a figure of a folder as a page or for print, its data beside it."""
+    from . import drawing
+
+    words = ["walras", "figure", id, str(folder)]
+    words += [word for path in along or [] for word in ("--along", path)]
+    given = {"from": low, "to": high, "size": size or None, "out": out}
+    words += [word for n, v in given.items() if v is not None for word in (f"--{n}", str(v))]
+    try:
+        written = drawing.draw(
+            id, folder, size=size, out=out, along=along or [], ends=(low, high),
+            command=shlex.join(words),
+        )  # fmt: skip
+    except drawing.NoExportError as error:
+        if _State.debug:
+            raise
+        terminal.tell(f"error: {terminal.one_line(error)}")
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        terminal.tell(f"error: {error.filename or folder}: {error.strerror or error}")
+        raise typer.Exit(BAD_INPUT) from None
+    for path in () if quiet else written:
+        typer.echo(str(path))
 
 
 # --- shared ------------------------------------------------------------------------------------

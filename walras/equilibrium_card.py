@@ -56,11 +56,7 @@ def _solved(found: Equilibrium) -> list[str]:
         )
         tempted = found.posted_deviation
         if tempted.gain > tempted.noise:
-            share = FORMS["share"](tempted.share)
-            lines.append(
-                f"at posted prices {plain(tempted.player)} would gain {share} by "
-                f"{plain(tempted.label, 120)}"
-            )
+            lines.append(f"at posted prices {plain(tempted.text, 200)}")
     if found.approximate:
         lines.append(f"approximate: {'; '.join(found.approximate)}")
     return lines

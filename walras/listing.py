@@ -33,12 +33,13 @@ def scenarios() -> Rows:
 
 def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES
 
     rows = [{"name": f.id, "about": f.question} for f in FIGURES.values()]
     rows += [{"name": f.id, "about": f.question} for f in COMPARISONS.values()]
+    rows += [{"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()]
     return rows + [
-        {"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()
+        {"name": f.id, "about": f"{f.question} (game of strategies)"} for f in GAMES.values()
     ]
 
 
@@ -46,18 +47,19 @@ def figure(name: str) -> str:
     """Say what a figure of a report, such as F1, is about; empty if there is none."""
     if not re.fullmatch(r"[FfMm][0-9]{1,3}b?", name):
         return ""  # without importing what draws them
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES
 
     id = name[0].upper() + name[1:]
     homes: tuple[tuple[Mapping[str, Figure[Any]], str, str], ...] = (
         (FIGURES, "a run folder", "result"), (COMPARISONS, "a comparison", "comparison"),
-        (EQUILIBRIA, "an equilibrium", "equilibrium"),
+        (EQUILIBRIA, "an equilibrium", "equilibrium"), (GAMES, "", "game"),
     )  # fmt: skip
     told = []
     for figures, folder, given in homes:
         if id in figures:
             function = figures[id].builder.__module__.rpartition(".")[2]
-            told.append(f"{id}: {figures[id].question}\n  in       report.html of {folder}\n"
+            where = f"  in       report.html of {folder}\n" if folder else ""
+            told.append(f"{id}: {figures[id].question}\n{where}"
                         f"  Python   walras.plot.{function}({given})")  # fmt: skip
     return "\n".join(told)
 

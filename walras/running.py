@@ -264,6 +264,8 @@ def save_equilibrium(found: Equilibrium, loaded: Loaded, folder: Path) -> Except
     with whole(folder) as unfinished:
         save_tables(found, unfinished)
         (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
+        solved = to_toml(loaded.spec or loaded.require())
+        (unfinished / "resolved.toml").write_text(solved, encoding="utf-8", newline="")
         return _report(found, unfinished / "report.html")
 
 

@@ -49,14 +49,15 @@ class Branch:
     Attributes:
         x: solutions, shape [P, n].
         parameter: λ at each, shape [P].
-        direction: λ part of the unit tangent at each, in units of the range of λ, shape [P].
+        tangent: unit tangent at each along the branch, λ last and in parts of its range, shape
+            [P, n + 1].
         folds: where the branch turns, in the order in which it comes to them.
         closed: whether it came back to where it started.
     """
 
     x: Floats
     parameter: Floats
-    direction: Floats
+    tangent: Floats
     folds: tuple[Fold, ...]
     closed: bool
 
@@ -99,7 +100,7 @@ def follow(
     sides = [-1.0] * len(behind) + [1.0] * (1 + len(ahead))
     return Branch(
         np.array([p.y[:-1] for p in points]), np.array([line.parameter(p.y) for p in points]),
-        np.array([side * p.tangent[-1] for side, p in zip(sides, points, strict=True)]),
+        np.array([side * p.tangent for side, p in zip(sides, points, strict=True)]),
         tuple(folds), closed,
     )  # fmt: skip
 

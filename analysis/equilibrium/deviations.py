@@ -40,6 +40,12 @@ class Deviation:
     share: float
     noise: float
 
+    @property
+    def text(self) -> str:
+        """The deviation and its gain in words."""
+        said = f"{100.0 * self.share:.2g}%" if self.share < 1.0 else f"{self.share:.2g} times"
+        return f"{self.player} gains {said} of what it earns by {self.label}"
+
 
 def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviation:
     """Return the deviation of one lever that gains its owner most, or loses it least.

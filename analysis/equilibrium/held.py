@@ -1,8 +1,11 @@
-"""What owners could gain along a path of prices, and regret, with delays held at each state.
+"""What owners could gain along a path of prices, and regret, delays having followed.
 
 Exploitability sums each owner's best gain by one of its levers. Regret is what an owner would have
 earned more, on average, had it kept the best constant lever all along against the same prices of
 others (Hannan 1957): play without regret may still not rest, and rest has no gain.
+
+Who cuts a price draws a crowd, and the crowd waits: with delays held as they are, a cut seems to
+gain where it does not, and no equilibrium of sellers with queues would look like one.
 """
 
 from __future__ import annotations
@@ -10,13 +13,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
-from ...market.fluid.respond import profit_at
 from ...market.fluid.solve import Selection
-from .deviations import gain_curve, moved_to, price_grid, stakes
+from .deviations import gain_curve, moved_to, price_grid, profit_curve, stakes
 from .game import Floats, Game
 
 _ROUNDS, _FINE = 3, 9
+_FEW = 8
+"""Levers up to which delays follow at every price tried, not only at the one that looks best."""
+_NEAR = 1e-3
+"""How near the best price is found, in logarithms: profit is flat there."""
+_WIDENED = 3  # times that a best price is looked for, each time further off
+_STILL = 1e-7  # relative change of prices that is none
+_CONSTANT, _BEYOND = 14, 1.3
+"""Constant levers tried for regret, from the least played over this to the most times this."""
 
 
 def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> float:
@@ -27,8 +38,7 @@ def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> float
     grid, now = price_grid(game, prices, g), float(prices[g])
     for _ in range(_ROUNDS + 1):
         grid = np.union1d(grid, now)
-        gains = gain_curve(game, prices, g, grid, selection)
-        at = int(np.argmax(gains))
+        at = int(np.argmax(gain_curve(game, prices, g, grid, selection)))
         best = float(grid[at])
         grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)], _FINE)
     return best
@@ -37,8 +47,8 @@ def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> float
 def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
     """Return the best gain of each owner by one lever, USD/s, in the order of `setting.owners`.
 
-    The best price is looked for along a curve; what it gains is then worked out as finely as the
-    selection is, so that nothing is reported that is not there.
+    Of many levers only the price that looks best with delays held is solved for each: the gain is
+    then one that there is, if not always the largest.
 
     Example:
         >>> from walras.analysis.equilibrium.game import game_of
@@ -55,13 +65,16 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
         >>> exploitability(game, game.posted, game.solve(game.posted)).round(5).tolist()
         [0.00023, 0.00023]
     """
-    out = np.zeros(len(game.setting.owners))
+    now, out = selection.owner_profit, np.zeros(len(game.setting.owners))
     for g in range(len(prices)):
         w = int(game.player[g])
-        moved = moved_to(prices, g, best_held(game, prices, g, selection))
-        mine = game.setting.owner_of == w
-        profit = profit_at(game.setting, game.charges(moved), mine, selection)
-        out[w] = max(out[w], profit - float(selection.owner_profit[w]))
+        if len(prices) <= _FEW:
+            profit = best_followed(game, prices, g, selection)[1]
+        else:
+            moved = moved_to(prices, g, best_held(game, prices, g, selection))
+            found = game.solve(moved, selection)
+            profit = float(found.owner_profit[w]) if found.converged else -np.inf
+        out[w] = max(out[w], profit - float(now[w]))
     return out
 
 
@@ -70,7 +83,36 @@ def largest_gain(game: Game, prices: Floats, selection: Selection) -> float:
     return float((exploitability(game, prices, selection) / stakes(selection)).max(initial=0.0))
 
 
-def along(game: Game, path: Floats) -> tuple[Floats, Floats, Floats]:
+def best_followed(game: Game, prices: Floats, g: int, selection: Selection) -> tuple[float, float]:
+    """Return (best price of lever g, profit there, USD/s) with delays that follow.
+
+    Looked for about the best one with delays held, and about the present one.
+    """
+    grid = price_grid(game, prices, g)
+    at = int(np.argmax(profit_curve(game, prices, g, grid, selection)))
+    low, high = float(grid[max(at - 1, 0)]), float(grid[min(at + 1, len(grid) - 1)])
+    low, high = np.log(min(low, 0.9 * float(prices[g]))), np.log(max(high, 1.1 * float(prices[g])))
+
+    def lost(x: float) -> float:
+        price = np.exp(np.array([x]))
+        return -float(profit_curve(game, prices, g, price, selection, held=False)[0])
+
+    for _ in range(_WIDENED):  # the best one may lie further off than with delays held
+        found = minimize_scalar(
+            lost, bounds=(float(low), float(high)), method="bounded", options={"xatol": _NEAR}
+        )
+        if min(found.x - low, high - found.x) > 3.0 * _NEAR:
+            break
+        low, high = low - 0.5, high + 0.5
+    now = float(selection.owner_profit[game.player[g]])
+    if now >= -found.fun:
+        return float(prices[g]), now
+    return float(np.exp(found.x)), -float(found.fun)
+
+
+def along(
+    game: Game, path: Floats, weights: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """Return (exploitability, mean regret so far, profit) of all owners along a path, USD/s.
 
     Demand is taken at its mean rates. An owner's regret is that of its best lever.
@@ -78,30 +120,47 @@ def along(game: Game, path: Floats) -> tuple[Floats, Floats, Floats]:
     Args:
         game: owners and levers.
         path: prices, shape [T, G].
+        weights: how long each state lasts, shape [T]; all alike when absent.
 
     Returns:
         Three arrays of shape [T].
     """
     rough = replace(game, setting=game.setting.at_mean())
-    grids = [_common(game, path, g) for g in range(path.shape[1])]
+    weights = np.ones(len(path)) if weights is None else weights
+    grids = [_constant(path[:, g]) for g in range(path.shape[1])]
     gains, earned = np.zeros(len(path)), np.zeros((len(path), len(game.setting.owners)))
     missed = [np.zeros((len(path), len(grid))) for grid in grids]
     selection = None
     for t, prices in enumerate(path):
+        if t > 0 and float(np.abs(prices / path[t - 1] - 1.0).max()) < _STILL:
+            earned[t], gains[t] = earned[t - 1], gains[t - 1]
+            for more in missed:
+                more[t] = more[t - 1]
+            continue
         selection = rough.solve(prices, selection)
         earned[t] = selection.owner_profit
         gains[t] = exploitability(rough, prices, selection).sum()
         for g, grid in enumerate(grids):
-            missed[g][t] = gain_curve(rough, prices, g, grid, selection)
-    passed = np.arange(1, len(path) + 1)
+            missed[g][t] = _missed(rough, prices, g, grid, selection)
+    passed, each = weights.cumsum(), weights[:, None]
     regret = np.zeros(earned.shape)
     for g, more in enumerate(missed):
         w = int(game.player[g])
-        regret[:, w] = np.maximum(regret[:, w], more.cumsum(axis=0).max(axis=1) / passed)
+        lost = (each * more).cumsum(axis=0).max(axis=1) / passed
+        regret[:, w] = np.maximum(regret[:, w], lost)
     return gains, regret.sum(axis=1), earned.sum(axis=1)
 
 
-def _common(game: Game, path: Floats, g: int) -> Floats:
-    """Return prices of lever g that stand for all constant ones: those played, and others."""
-    grid = np.concatenate([path[:, g], price_grid(game, path[-1], g)])
-    return np.asarray(np.unique(grid))
+def _missed(game: Game, prices: Floats, g: int, grid: Floats, selection: Selection) -> Floats:
+    """Return what lever g at each price of a grid would earn its owner more, USD/s."""
+    if len(prices) <= _FEW:
+        curve = profit_curve(game, prices, g, grid, selection, held=False)
+        return curve - float(selection.owner_profit[game.player[g]])
+    whole = np.union1d(grid, prices[g])
+    return gain_curve(game, prices, g, whole, selection)[np.searchsorted(whole, grid)]
+
+
+def _constant(played: Floats) -> Floats:
+    """Return prices that stand for all constant ones: about those played, and the last of them."""
+    spread = np.geomspace(played.min() / _BEYOND, _BEYOND * played.max(), _CONSTANT)
+    return np.asarray(np.unique(np.append(spread, played[-1])))

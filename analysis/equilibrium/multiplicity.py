@@ -80,6 +80,8 @@ class Multiplicity:
         least: of prices looked at where there is no equilibrium, those of least regret; else None.
         complete: whether the indices of all points found add up to 1; if not, there are more.
         why: why there can be none; empty if that is not known.
+        leads: number in `found` of the equilibrium to which best responses lead from each start; −1
+            where they do not come to rest, or not at an equilibrium.
     """
 
     game: Game
@@ -92,6 +94,7 @@ class Multiplicity:
     least: Found | None
     complete: bool = True
     why: str = ""
+    leads: tuple[int, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -152,16 +155,17 @@ class _Tally:
     newton: list[int] = field(default_factory=list)
     responses: list[int] = field(default_factory=list)
 
-    def add(self, point: PricePoint, newton: int, responses: int) -> None:
-        """Count a start, for a point known already or for a new one."""
+    def add(self, point: PricePoint, newton: int, responses: int) -> int:
+        """Count a start, for a point known already or for a new one; returns its number."""
         for i, known in enumerate(self.points):
             if _distance(known, point) <= SAME:
                 self.newton[i] += newton
                 self.responses[i] += responses
-                return
+                return i
         self.points.append(point)
         self.newton.append(newton)
         self.responses.append(responses)
+        return len(self.points) - 1
 
 
 def starts_of(
@@ -209,7 +213,7 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
     why = boundless(game)
     if why:
         return Multiplicity(game, at, (), (), 0, 0, None, None, why=why)
-    tally, cycles, lost = _Tally(game), list[Cycle](), 0
+    tally, cycles, lost, leads = _Tally(game), list[Cycle](), 0, list[int]()
     for start in at:
         near = polished(game, start, [])
         if near.converged:
@@ -218,12 +222,13 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
             lost += 1
         prices, cycle = settled(game, start, [])
         point = polished(game, prices, [])
+        leads.append(-1)
         if cycle is not None:
             cycles.append(cycle)
             if point.converged:
                 tally.add(point, 0, 0)
         elif point.converged:
-            tally.add(point, 0, 1)
+            leads[-1] = tally.add(point, 0, 1)
     judged = [_judged(tally, i) for i in range(len(tally.points))]
     for _ in range(_BETWEEN):
         if _indices(judged) == 1:
@@ -233,13 +238,17 @@ def equilibria(game: Game, starts: Floats | int = 24, *, seed: int = 0) -> Multi
             if point.converged:
                 tally.add(point, 0, 0)
         judged += [_judged(tally, i) for i in range(len(judged), len(tally.points))]
-    judged.sort(key=lambda f: (-f.responses, -f.newton, *f.prices.tolist()))
-    found = tuple(f for f in judged if f.equilibrium)
-    others = tuple(f for f in judged if not f.equilibrium)
+    ranked = sorted(judged, key=lambda f: (-f.responses, -f.newton, *f.prices.tolist()))
+    found = tuple(f for f in ranked if f.equilibrium)
+    others = tuple(f for f in ranked if not f.equilibrium)
+    places = {id(f): n for n, f in enumerate(found)}
+    to = tuple(places.get(id(judged[i]), -1) if i >= 0 else -1 for i in leads)
     cycle = min(cycles, key=lambda c: c.length or np.inf) if cycles else None
     least = None if found else _least(game, others, cycle)
     complete = _indices(judged) == 1
-    return Multiplicity(game, at, found, others, lost, len(cycles), cycle, least, complete)
+    return Multiplicity(
+        game, at, found, others, lost, len(cycles), cycle, least, complete, leads=to
+    )
 
 
 def _indices(judged: list[Found]) -> int:

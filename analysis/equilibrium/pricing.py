@@ -249,9 +249,7 @@ def price_equilibrium(game: Game, start: Floats | None = None) -> PricePoint:
         if cycle is not None:  # they would only go round again
             break
         prices = found.prices if gains else point.prices
-    why = point.why
-    if gains:
-        why = f"{found.player} gains {100.0 * found.share:.2g}% by {found.label}"
+    why = found.text if gains else point.why
     if cycle is not None:
         why = f"{cycle.text(game.levers)}; {why}"
     return replace(point, converged=False, why=why)

@@ -75,7 +75,9 @@ class Equilibrium:
     @property
     def tolerance(self) -> float:
         """Gain that does not matter, as a share of a player's payoff."""
-        return TOLERANCE if self.certificate is None else self.certificate.tolerance
+        if self.certificate is not None:
+            return self.certificate.tolerance
+        return float(self.manifest.get("solved", {}).get("tolerance", TOLERANCE))
 
     @property
     def certified(self) -> bool:

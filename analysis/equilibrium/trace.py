@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -25,12 +26,13 @@ from ...scenarios.toml import to_toml
 from .continuation import Branch, follow
 from .deviations import best_deviation
 from .game import Floats, Game, game_of
-from .pricing import PricePoint, price_equilibrium, stationarity
+from .pricing import PricePoint, price_equilibrium, responses, stationarity
 from .stability import stability
 
 Games = Callable[[float], Game]
 """The game at each value of a parameter."""
 _KEPT = 16  # games that are not made anew
+_HASTE = (8.0, 16.0, 32.0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Trace:
         radius: spectral radius of best responses at once, shape [P].
         stable: whether they come back after a small push, shape [P].
         equilibrium: whether nobody gains by prices far away, in the fluid market, shape [P].
+        tangent: unit tangent along the branch, in logarithms of prices and, last, parts of the
+            range of the parameter, shape [P, G + 1].
         folds: where it turns.
         closed: whether the branch came back to where it started.
     """
@@ -69,6 +73,7 @@ class Trace:
     radius: Floats
     stable: np.ndarray
     equilibrium: np.ndarray
+    tangent: Floats
     folds: tuple[Turn, ...]
     closed: bool
 
@@ -177,7 +182,7 @@ def _judged(games: Games, branch: Branch) -> Trace:
         fine.append(deviation.gain <= deviation.noise)
     return Trace(
         games(float(branch.parameter[0])).levers, branch.parameter, prices, np.array(radius),
-        np.array(stable), np.array(fine),
+        np.array(stable), np.array(fine), branch.tangent,
         tuple(Turn(f.parameter, np.exp(f.x), f.error) for f in branch.folds), branch.closed,
     )  # fmt: skip
 
@@ -194,32 +199,24 @@ def sweep(
     """
     prices = start
     for value in values:
-        point = price_equilibrium(games(value), prices)
+        point = _settled(games(float(value)), prices)
         prices = point.prices
         yield point
 
 
-def hysteresis(games: Games, values: Sequence[float], start: Floats | None = None) -> pd.DataFrame:
-    """Return a sweep up and the sweep down from where it ended.
+def _settled(game: Game, start: Floats | None) -> PricePoint:
+    """Return where best responses lead; past a fold they creep, and are sped up there.
 
-    Args:
-        games: the game at each value of the parameter.
-        values: of the parameter, rising.
-        start: prices before the first.
-
-    Returns:
-        One row per value and direction. Columns: value, direction ("up" or "down"), converged, and
-        a price per lever, USD/Mtok of output or USD/task.
+    Next to where an equilibrium has vanished each answer is a little off the last one, which looks
+    like rest. No stationary price being near, answers are taken many times over at once.
     """
-    rows = []
-    for direction, along in (("up", list(values)), ("down", list(values)[::-1])):
-        for value, point in zip(along, sweep(games, along, start), strict=True):
-            named = dict(zip(point.game.levers, point.prices.tolist(), strict=True))
-            rows.append({
-                "value": value, "direction": direction, "converged": point.converged, **named,
-            })  # fmt: skip
-            start = point.prices
-    return pd.DataFrame(rows)
+    point = price_equilibrium(game, start)
+    for times in _HASTE:
+        if point.converged or point.cycle is not None:
+            break
+        answer = next(islice(responses(game, point.prices), 1, None)).prices
+        point = price_equilibrium(game, point.prices * (answer / point.prices) ** times)
+    return point
 
 
-__all__ = ["Games", "Trace", "Turn", "games_along", "hysteresis", "sweep", "trace"]
+__all__ = ["Games", "Trace", "Turn", "games_along", "sweep", "trace"]

@@ -1,8 +1,8 @@
 """The figures: each answers one question of a run and yields a drawing, its data, its command.
 
 To add one, write a module with `build`, `data` and `caption` (functions of a result, or of a
-comparison of mechanisms, or of an equilibrium) and list it in `FIGURES`, `COMPARISONS` or
-`EQUILIBRIA`.
+comparison of mechanisms, or of an equilibrium, or of a game of strategies) and list it in
+`FIGURES`, `COMPARISONS`, `EQUILIBRIA` or `GAMES`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import plotly.graph_objects as go
 from ...scenarios.compare import Comparison
 from ...scenarios.result import Result
 from ..equilibrium.solved import Equilibrium
+from ..games.game import Game
 from . import (
+    basins,
     best_responses,
     compared,
     deadlines,
@@ -26,9 +28,12 @@ from . import (
     frontier,
     mechanisms,
     misallocation,
+    phase_transition,
     price_paths,
     reactions,
+    run_exploitability,
     selection_map,
+    simplex,
     structure,
     theory,
     waterfall,
@@ -36,7 +41,7 @@ from . import (
 )
 from .template import CONFIG
 
-T = TypeVar("T", Result, Comparison, Equilibrium)
+T = TypeVar("T", Result, Comparison, Equilibrium, Game)
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result, a comparison or an equilibrium; the title says what that
-            answers.
+        builder: draws it from a result, a comparison, an equilibrium or a game; the title says what
+            that answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.
@@ -72,7 +77,7 @@ class Figure(Generic[T]):
     @staticmethod
     def command(result: T) -> str:
         """Return the command that makes the run it is drawn from; empty if none is recorded."""
-        return str(result.manifest.get("command", ""))
+        return str(getattr(result, "manifest", {}).get("command", ""))
 
 
 _ALL = (
@@ -84,6 +89,10 @@ _ALL = (
         "F3", "How do prices move?", price_paths.build, price_paths.data, price_paths.caption,
     ),
     Figure("F4", "Who serves what?", who_serves.build, who_serves.data, who_serves.caption),
+    Figure(
+        "F5", "Are we at equilibrium?",
+        run_exploitability.build, run_exploitability.data, run_exploitability.caption,
+    ),
     Figure(
         "F10", "Are deadlines met, and how busy are the sellers?",
         deadlines.build, deadlines.data, deadlines.caption,
@@ -122,6 +131,14 @@ _SOLVED = (
         exploitability.build, exploitability.data, exploitability.caption,
     ),
     Figure(
+        "F6", "How does the market respond to the price of reasoning, and does it come back?",
+        phase_transition.build, phase_transition.data, phase_transition.caption,
+    ),
+    Figure(
+        "F7", "How many price equilibria are there, and what leads to each?",
+        basins.build, basins.data, basins.caption,
+    ),
+    Figure(
         "F8", "What costs the market welfare?", waterfall.build, waterfall.data, waterfall.caption,
     ),
     Figure(
@@ -134,5 +151,12 @@ _SOLVED = (
 )  # fmt: skip
 EQUILIBRIA: dict[str, Figure[Equilibrium]] = {figure.id: figure for figure in _SOLVED}
 """The figures of an equilibrium by their id."""
+GAMES: dict[str, Figure[Game]] = {
+    "F7": Figure(
+        "F7", "How many equilibria are there, and what leads to each?",
+        simplex.build, simplex.data, simplex.caption,
+    ),
+}  # fmt: skip
+"""The figures of a game of strategies by their id."""
 
-__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "Figure"]
+__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "Figure"]

@@ -12,7 +12,7 @@ from ..equilibrium.game import Floats
 from ..equilibrium.pricing import responses
 from ..equilibrium.solved import Equilibrium
 from .frames import MAIN_SELLERS
-from .notation import number
+from .notation import log_ticks, number
 from .solved_frames import once, sellers_by_revenue, solved_colours
 from .template import HEIGHT, INK, MUTED, end_labels, label, room_for, titled
 
@@ -81,10 +81,10 @@ def build(found: Equilibrium) -> go.Figure:
         seen = np.log10(seen[np.isfinite(seen) & (seen > 0)])
         pad = 0.06 * (seen.max() - seen.min()) + 0.05
         ends = (float(seen.min() - pad), float(seen.max() + pad))
-        figure.update_yaxes(type="log", range=ends, row=row, col=1, dtick=1, exponentformat="power",
-                            title_text=f"price ({unit})")  # fmt: skip
+        figure.update_yaxes(type="log", range=ends, row=row, col=1, title_text=f"price ({unit})",
+                            **log_ticks(*ends))  # fmt: skip
         end_labels(figure, labels, row, ends, HEIGHT / len(units) - 90)
-    rounds = "round of best responses (0: posted; the last: solved)"
+    rounds = "round of best responses"
     figure.update_xaxes(range=[-0.3, last + 1.3], title_text=rounds, row=len(units), col=1)
     figure = titled(figure, finding(found))
     return figure.update_layout(
@@ -96,7 +96,7 @@ def build(found: Equilibrium) -> go.Figure:
 def _references(figure: go.Figure, row_: pd.Series, colour: str, last: int, row: int) -> None:
     """Draw a seller's reference prices: Nash, joint profit, marginal cost."""
     looks = (("nash", "Nash", "dash", INK), ("joint", "joint profit", "dashdot", MUTED),
-             ("unit_cost", "marginal cost", "dot", MUTED))  # fmt: skip
+             ("unit_cost", "cost", "dot", MUTED))  # fmt: skip
     for what, name, dash, grey in looks:
         price = float(row_[what])
         if not (np.isfinite(price) and price > 0):
@@ -140,8 +140,8 @@ def caption(found: Equilibrium) -> str:
     joint = "" if found.joint is not None else " Joint-profit prices were not solved for."
     return (
         "From the posted prices, sellers answer each other one after the other with the best price "
-        "to some per cent, delays held in each round; the last point is the solved one. The "
-        f"{MAIN_SELLERS} sellers who serve most; the data have all. Dashed: the solved (Nash) "
-        f"price; dash-dotted: the price if all owners maximised the sum of their profits; "
-        f"dotted: marginal cost.{joint}"
+        "to some per cent, delays held in each round; at 0 stand the posted prices, the last "
+        f"point is the solved one. The {MAIN_SELLERS} sellers who serve most; the data have all. "
+        "Dashed: the solved (Nash) price; dash-dotted: the price if all owners maximised the sum "
+        f"of their profits; dotted: marginal cost.{joint}"
     )

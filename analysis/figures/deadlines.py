@@ -103,7 +103,7 @@ def build(result: Result) -> go.Figure:
     busy = _utilisation(result)
     upper = _ROW * rows.count + 20
     room = _BUSY if not busy.empty else 0
-    gap = 64 if room else 0
+    gap = 80 if room else 0
     total = upper + gap + room
     figure = make_subplots(
         2 if room else 1, 1, vertical_spacing=gap / total,

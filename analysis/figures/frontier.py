@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..equilibrium.solved import Equilibrium
 from .frames import effort_ranks, symbol
-from .notation import duration, number, percent
+from .notation import duration, log_ticks, number, percent
 from .solved_frames import (
     View,
     drawn,
@@ -159,13 +159,13 @@ def _view(found: Equilibrium, k: int, table: pd.DataFrame) -> View:
     x = [float(np.log10(xs.min())) - 0.15, float(np.log10(xs.max())) + 0.25]
     a = offers["accuracy"]
     span = max(float(a.max() - a.min()), 0.02)
-    y = [float(a.min()) - 0.08 * span, min(float(a.max()) + 0.12 * span, 1.0 + 0.05 * span)]
+    y = [float(a.min()) - 0.15 * span, min(float(a.max()) + 0.2 * span, 1.0 + 0.1 * span)]
     traces = [
         _indifference(shown, value, loss, x, y), _edge(offers, x), _costs(shown),
         *_bubbles(found, shown), _marks(baselines),
     ]  # fmt: skip
     layout: dict[str, Any] = {
-        "xaxis": {"type": "log", "range": x, "dtick": 1, "exponentformat": "power",
+        "xaxis": {"type": "log", "range": x, **log_ticks(*x),
                   "title_text": "per mean task: price (filled), cost of serving (dash), USD"},
         "yaxis": {"range": y, "tickformat": ".0%", "title_text": "accuracy"},
     }  # fmt: skip
@@ -189,7 +189,8 @@ def _bubbles(found: Equilibrium, shown: pd.DataFrame) -> list[go.Scatter]:
         rows = shown[seller == name]
         traces.append(go.Scatter(
             x=rows["x"], y=rows["accuracy"], mode="markers", name=label(name),
-            marker={"size": size[rows.index.to_numpy()], "color": colours[rows["offer"].iloc[0]],
+            marker={"size": size[rows.index.to_numpy()].tolist(),
+                    "color": colours[rows["offer"].iloc[0]],
                     "opacity": 0.85, "line": {"width": 1, "color": "white"},
                     "symbol": [symbol(ranks[o]) for o in rows["offer"]]},
             text=[f"{names[r.offer]}: {percent(r.accuracy)} right, {number(r.price)} USD, "
@@ -212,7 +213,7 @@ def _edge(offers: pd.DataFrame, x: list[float]) -> go.Scatter:
     inner = np.concatenate([np.linspace(a, b, 40) for a, b in pairwise(price)] or [price])
     at = np.maximum(inner, 10.0 ** x[0])
     return go.Scatter(
-        x=at, y=np.interp(inner, price, right), mode="lines", name="frontier of mixtures",
+        x=at, y=np.interp(inner, price, right), mode="lines", name="frontier",
         line={"color": INK, "width": 1.8}, hoverinfo="skip",
     )  # fmt: skip
 
@@ -243,7 +244,7 @@ def _indifference(
     line = np.concatenate(parts, axis=1)
     return go.Scatter(
         x=line[0], y=line[1], mode="lines", line={"color": MUTED, "width": 1, "dash": "dot"},
-        name="median buyer as well off", hoverinfo="skip",
+        name="indifference", hoverinfo="skip",
     )  # fmt: skip
 
 

@@ -90,6 +90,23 @@ def clock(longest: float) -> tuple[float, str]:
     return 1.0, "s"
 
 
+def log_ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
+    """Return ticks for a logarithmic axis between two powers of 10, with their labels.
+
+    Empty where fewer than three would do; what Plotly chooses does better there.
+
+    Example:
+        >>> log_ticks(0.0, 1.0)
+        {'tickvals': [1.0, 2.0, 5.0, 10.0], 'ticktext': ['1', '2', '5', '10']}
+    """
+    steps = (1,) if high - low > 2.5 else (1, 2, 5)
+    ticks = [m * 10.0**e for e in range(-9, 8) for m in steps]
+    ticks = [t for t in ticks if low <= math.log10(t) <= high]
+    if len(ticks) < 3:
+        return {}
+    return {"tickvals": ticks, "ticktext": [number(t) for t in ticks]}
+
+
 def time_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Return ticks for a logarithmic axis of seconds, in units people use, with their labels.
 

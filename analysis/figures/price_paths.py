@@ -1,4 +1,8 @@
-"""F3: prices over time, with marginal costs; median and 10–90% fan over replications."""
+"""F3: prices over time, with marginal costs; median and 10–90% fan over replications.
+
+Where somebody moves prices in a market that is quickly solved, Nash and joint-profit prices stand
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ...scenarios.result import Result
+from ..equilibrium.references import References, references
 from .frames import (
     MAIN_SELLERS,
     seller_colours,
@@ -16,11 +21,15 @@ from .frames import (
     short_names,
     steady,
 )
-from .notation import clock, duration, number
-from .template import HEIGHT, end_labels, escape, label, rgba, room_for, titled, undrawn
+from .notation import clock, duration, log_ticks, number
+from .solved_frames import once
+from .template import HEIGHT, INK, end_labels, escape, label, rgba, room_for, titled, undrawn
 
 _UNITS = ("USD/Mtok", "USD/task")
 _NAMED = 2 * MAIN_SELLERS
+LINES = {"nash": ("Nash", "dash"), "joint": ("joint profit", "dashdot")}
+"""Reference prices by column: name and dash of their lines."""
+_STILL = 1e-4  # relative change of a price after the warm-up that is none
 _RARE = 0.001  # share of the tasks served below which a price that stays is not drawn
 
 
@@ -28,7 +37,8 @@ def data(result: Result) -> pd.DataFrame:
     """Return one row per posted price and time, with quantiles over replications.
 
     Columns: path (the seller, or its offer where efforts are ever priced apart), seller, start
-    (s), price_unit, low (10%), median, high (90%) and marginal_cost, all four in that unit.
+    (s), price_unit, low (10%), median, high (90%), marginal_cost, nash and joint (profit) prices,
+    all in that unit; the last two are NaN where they are not solved.
     """
     prices = _paths(result)
     grouped = prices.groupby(["path", "seller", "start", "price_unit"], sort=False)["price"]
@@ -36,9 +46,35 @@ def data(result: Result) -> pd.DataFrame:
     out.columns = ["low", "median", "high"]
     out = out.reset_index()
     out["marginal_cost"] = out["seller"].map(_marginal_costs(result))
+    alone = out["seller"].where(out["path"] == out["seller"])  # with one price for all efforts
+    for name, solved in _solved(result).items():
+        out[name] = alone.map(solved).astype(float)
     out.attrs["units"] = {"start": "s", **dict.fromkeys(
-        ("low", "median", "high", "marginal_cost"), "price_unit")}  # fmt: skip
+        ("low", "median", "high", "marginal_cost", "nash", "joint"), "price_unit")}  # fmt: skip
     return out
+
+
+def references_of(result: Result) -> References | None:
+    """Return the reference prices of a run's market where they are quickly solved, once."""
+    return once(result, "references", lambda: references(result.market))
+
+
+def _solved(result: Result) -> dict[str, pd.Series]:
+    """Return Nash and joint-profit prices by seller, as far as they are known."""
+    seen = references_of(result) if moving(result) else None
+    points = {"nash": seen.nash, "joint": seen.joint} if seen else {"nash": None, "joint": None}
+    return {
+        name: pd.Series(
+            [] if p is None else p.prices, [] if p is None else list(p.game.levers), np.float64
+        )
+        for name, p in points.items()
+    }
+
+
+def moving(result: Result) -> bool:
+    """Tell whether any price is ever changed."""
+    prices = series(result, "prices").groupby(["offer", "rep"], sort=False)["price"]
+    return bool((prices.max() > prices.min() * (1 + 1e-9)).any())
 
 
 def _paths(result: Result) -> pd.DataFrame:
@@ -72,6 +108,7 @@ def build(result: Result) -> go.Figure:
     for row, unit in enumerate(units, start=1):
         rows = table[table["price_unit"] == unit]
         with_cost = [s for s in main if (rows["seller"] == s).any()][:MAIN_SELLERS]
+        _references(figure, rows, main, per, row)
         for name, path in rows.groupby("path", sort=False):
             colour = main.get(str(path["seller"].iloc[0]))
             figure.add_traces(_path(str(name), path, colour, per, result.reps), rows=row, cols=1)
@@ -80,7 +117,7 @@ def build(result: Result) -> go.Figure:
             figure.add_traces(_cost(seller, path, main[seller], per), rows=row, cols=1)
         low, high = _range(rows, with_cost)
         figure.update_yaxes(type="log", range=[low, high], row=row, col=1,
-                            title_text=f"price ({unit})", **_ticks(low, high))  # fmt: skip
+                            title_text=f"price ({unit})", **log_ticks(low, high))  # fmt: skip
         last = rows.sort_values("start").groupby("path", sort=False).tail(1)
         last = last[last["seller"].isin(main)]
         labels = [(label(name), np.log10(p), main[s]) for name, s, p in
@@ -89,7 +126,14 @@ def build(result: Result) -> go.Figure:
     figure.update_xaxes(title_text=f"time ({unit_of_time})", row=len(units), col=1)
     figure = titled(figure, finding(result))
     shown = table.loc[table["seller"].isin(main), "path"].unique()
-    figure.update_layout(margin_r=24 + room_for(map(label, shown)), showlegend=False)
+    named: set[str] = set()
+    for trace in figure.data:
+        trace.showlegend = trace.name in dict(LINES.values()) and trace.name not in named
+        named |= {trace.name} if trace.showlegend else set()
+    figure.update_layout(
+        margin_r=24 + room_for(map(label, shown)), showlegend=bool(named),
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0.0},
+    )  # fmt: skip
     return figure
 
 
@@ -157,22 +201,37 @@ def _cost(seller: str, path: pd.DataFrame, colour: str, per: float) -> list[go.S
     )]  # fmt: skip
 
 
+def _references(
+    figure: go.Figure, rows: pd.DataFrame, main: dict[str, str], per: float, row: int
+) -> None:
+    """Draw Nash and joint-profit prices: one line in ink if all have one price, else by seller."""
+    ends = (rows["start"].agg(["min", "max"]) / per).to_numpy(np.float32)
+    for what, (name, dash) in LINES.items():
+        known = rows[rows[what] > 0].groupby("seller", sort=False)[what].first()
+        known = known[known.index.isin(main)]
+        if len(known) and known.max() < 1.001 * known.min():
+            known = known.iloc[:1]
+        elif len(known):  # a grey entry for the legend: colours are the sellers'
+            figure.add_scatter(x=[None], y=[None], mode="lines", name=name, row=row, col=1,
+                               line={"color": INK, "dash": dash, "width": 1.4})  # fmt: skip
+        for seller, price in known.items():
+            figure.add_scatter(
+                x=ends, y=np.array([price, price], np.float32), mode="lines", row=row, col=1,
+                name=name if len(known) == 1 else f"{name}: {escape(str(seller))}",
+                line={"color": INK if len(known) == 1 else main[str(seller)], "dash": dash,
+                      "width": 1.4},
+                hovertemplate=f"{name} %{{y:.4g}}<extra></extra>",
+            )  # fmt: skip
+
+
 def _range(rows: pd.DataFrame, with_cost: list[str]) -> tuple[float, float]:
     costs = rows.loc[rows["seller"].isin(with_cost), "marginal_cost"]
-    seen = pd.concat([rows["low"], rows["high"], costs])
+    solved = rows.loc[rows["seller"].isin(with_cost), ["nash", "joint"]].stack()
+    seen = pd.concat([rows["low"], rows["high"], costs, solved])
     seen = seen[seen > 0]
     low, high = np.log10(seen.min()), np.log10(seen.max())
     pad = 0.06 * (high - low) + 0.05
     return float(low - pad), float(high + pad)
-
-
-def _ticks(low: float, high: float) -> dict[str, list[float] | list[str]]:
-    steps = (1,) if high - low > 2.5 else (1, 2, 5)
-    ticks = [m * 10.0**e for e in range(-9, 8) for m in steps]
-    ticks = [t for t in ticks if low <= np.log10(t) <= high]
-    if len(ticks) < 3:
-        return {}
-    return {"tickvals": ticks, "ticktext": [number(t) for t in ticks]}
 
 
 def finding(result: Result) -> str:
@@ -182,11 +241,11 @@ def finding(result: Result) -> str:
     if table.empty:
         return "How do prices move?"
     swing = _swing(table)
-    moving = swing[swing > 1e-9]
-    if moving.empty:
-        return "Prices are posted once and stay"
-    who = str(moving.sort_values(kind="stable").index[-1][0])
-    movers = moving.index.unique("seller")
+    some_move = swing[swing > _STILL]
+    if some_move.empty:
+        return "Prices have come to rest" if moving(result) else "Prices are posted once and stay"
+    who = str(some_move.sort_values(kind="stable").index[-1][0])
+    movers = some_move.index.unique("seller")
     path = table[table["path"] == who]
     some = f"{len(movers)} sellers move their prices, most of all"
     if len(movers) == 1:
@@ -209,7 +268,7 @@ def _until(table: pd.DataFrame) -> str:
 def moves(result: Result) -> bool:
     """Tell whether any price changes after the warm-up."""
     swing = _swing(steady(result, data(result)).query("median > 0"))
-    return bool((swing > 1e-9).any())
+    return bool((swing > _STILL).any())
 
 
 def caption(result: Result) -> str:
@@ -222,9 +281,25 @@ def caption(result: Result) -> str:
     if rare:
         some = f"{', '.join(rare[:6])}{' and others' if len(rare) > 6 else ''}"
         out = f" Left out, as they keep their price and serve under 0.1% of tasks: {some}."
+    solved = _told(table) if moving(result) else ""
     return (
         f"{middle} of each seller, or of each of its offers where efforts are priced apart{fan}, "
         "on a logarithmic scale; dotted: the marginal cost (of an output token, or of a task) of "
         "those that move their price or serve most. Sellers in grey keep their price and serve "
-        f"less; the data name them. A price of zero cannot be drawn on this scale.{out}"
+        f"less; the data name them. A price of zero cannot be drawn on this scale.{out}{solved}"
     )
+
+
+def _told(table: pd.DataFrame) -> str:
+    """Say what the reference lines are, and which are not there."""
+    words = {
+        "nash": "dashed: the price from which no seller gains by another (Nash)",
+        "joint": "dash-dotted: that of owners who maximise the sum of their profits",
+    }
+    there = [name for name in words if table[name].notna().any()]
+    if not there:
+        return (
+            " Nash and joint-profit prices are not quickly solved for this market, or none exist."
+        )
+    lines = f" Solved in the fluid market, {'; '.join(words[name] for name in there)}."
+    return lines + ("" if "joint" in there else " Joint-profit prices were not found.")

@@ -43,7 +43,7 @@ def data(found: Equilibrium) -> pd.DataFrame:
     Columns: responder, rival (levers), rival_price, price (the best answer), both in the units of
     their levers. Others stay at the point; delays follow.
     """
-    return once(found, "reactions", lambda: _data(found))
+    return once(found.point, "reactions", lambda: _data(found))
 
 
 def _data(found: Equilibrium) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def build(found: Equilibrium) -> go.Figure:
     (g, h), table, colours = pair, data(found), solved_colours(found)
     names = game.levers[g], game.levers[h]
     figure = go.Figure()
-    x, y = _arrows(game, at, g, h)
+    x, y = once(found.point, "arrows", lambda: _arrows(game, at, g, h))
     figure.add_scatter(
         x=x, y=y, mode="lines", line={"color": OUTSIDE, "width": 1}, name="both answer",
         hoverinfo="skip",
@@ -133,7 +133,7 @@ def build(found: Equilibrium) -> go.Figure:
         name = game.levers[lever]
         inside = [*_about(float(at[lever]), 2), *table.loc[table["responder"] == name, "price"]]
         if 0.2 < posted[lever] / at[lever] < 5.0:
-            inside.append(float(posted[lever]))
+            inside += [0.93 * float(posted[lever]), 1.07 * float(posted[lever])]
         ends = np.log10([0.96 * min(inside), 1.04 * max(inside)])
         ticks = [m * 10.0**e for e in range(-9, 9) for m in (1, 1.5, 2, 3, 5, 7)]
         ticks = [t for t in ticks if ends[0] <= np.log10(t) <= ends[1]]

@@ -18,8 +18,8 @@ from .template import MUTED, OUTSIDE, label, palette
 T = TypeVar("T")
 
 
-def once(found: Equilibrium, what: str, make: Callable[[], T]) -> T:
-    """Return what several parts of a figure need, worked out once for each equilibrium."""
+def once(found: object, what: str, make: Callable[[], T]) -> T:
+    """Return what several parts of a figure need, worked out once for each point or game."""
     kept: dict[str, Any] = found.__dict__.setdefault("_drawn", {})
     if what not in kept:
         kept[what] = make()

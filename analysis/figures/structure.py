@@ -19,7 +19,7 @@ from .frames import (
 from .notation import clock, number
 from .template import INK, OUTSIDE, end_labels, escape, label, room_for, titled, undrawn
 
-_SHARES = {"served": "share of tasks served", "revenue": "share of revenue"}
+_SHARES = {"served": "tasks served", "revenue": "revenue"}
 _STACK, _HHI = 248, 124  # px of a panel of shares and of that of concentration
 _OTHERS = "others"
 _AROUND = 140  # px of margins and of what parts the panels

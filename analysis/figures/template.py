@@ -28,9 +28,12 @@ CONFIG = {
     "modeBarButtonsToRemove": ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"],
 }  # fmt: skip
 """Settings of Plotly on a page: none of its buttons sends data anywhere."""
+SIZES = {"aer-1col": (3.5, 2.8), "aer-2col": (7.0, 4.4)}
+"""Paper sizes by name, inches: for one and for both columns of a page with two."""
 HEAD = 40
 """Height that a title of one line takes above a drawing, px."""
 _TITLE_WIDTH = 88
+_TITLE, _EDGE = 1.2, 60  # an axis's title over the text; px of a margin that is not told
 _TEXT = 13  # px of a drawing's text
 _LONGEST = 36
 _LETTER = 0.56  # mean width of a letter over the font size, for label placement
@@ -140,7 +143,8 @@ def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -
     """Return a copy for print: without title, `width` × `height` inches, text of `points` pt.
 
     One inch is 96 px and one point 96/72 px in CSS, whose pixels Plotly draws in. Margins, lines
-    and marks shrink with the text, so that what has room on the screen has it on paper.
+    and marks shrink with the text, so that what has room on the screen has it on paper; a legend at
+    the side goes above, and long titles of axes go on in a second line.
 
     Example:
         >>> small = paper(go.Figure(), 3.5, 2.5, points=9.0)
@@ -150,8 +154,30 @@ def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -
     copy = go.Figure(figure).update_layout(template=TEMPLATE, title_text="")
     copy.layout.updatemenus = []
     copy.layout.margin.t = max((copy.layout.margin.t or HEAD) - HEAD, 16)
+    if (copy.layout.legend.x or 0.0) >= 1.0 and copy.layout.showlegend is not False:
+        copy.layout.margin.r = 24
+        copy.layout.legend = {
+            "orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.0, "yanchor": "bottom",
+        }  # fmt: skip
     scaled = go.Figure(_scaled(copy.to_dict(), points * 96 / 72 / _TEXT))
-    return scaled.update_layout(width=round(width * 96), height=round(height * 96))
+    scaled.update_layout(width=round(width * 96), height=round(height * 96))
+    return _wrapped(scaled, points * 96 / 72)
+
+
+def _wrapped(figure: go.Figure, text: float) -> go.Figure:
+    """Break the titles of axes that are longer than their axis; `text` is the font's size, px."""
+    layout, letter = figure.layout, _LETTER * _TITLE * text
+    edges = {"x": ("l", "r", layout.width), "y": ("t", "b", layout.height)}
+    for axis in (*figure.select_xaxes(), *figure.select_yaxes()):
+        first, last, size = edges[axis.plotly_name[0]]
+        whole = size - sum(layout.margin[side] or _EDGE for side in (first, last))
+        low, high = axis.domain or (0.0, 1.0)
+        room = max(int((high - low) * whole / letter), 8)
+        title = plain(axis.title.text)
+        if len(title) > room:
+            lines = textwrap.wrap(title, max(room, -(-len(title) // 2) + 4))
+            axis.title.text = "<br>".join(escape(line) for line in lines)
+    return figure
 
 
 _PIXELS = {
@@ -171,10 +197,16 @@ def _scaled(node: object, by: float, inside: str = "") -> object:
         return node
     pixels = _PIXELS.get(inside.rstrip("0123456789"), ())
     return {
-        key: round(by * value, 2) if key in pixels and isinstance(value, int | float)
-        else _scaled(value, by, key)
+        key: _times(value, by) if key in pixels else _scaled(value, by, key)
         for key, value in node.items()
-    }  # fmt: skip
+    }
+
+
+def _times(value: object, by: float) -> object:
+    """Return pixels, or a list of them, multiplied."""
+    if isinstance(value, list | tuple):
+        return [_times(item, by) for item in value]
+    return round(by * value, 2) if isinstance(value, int | float) else value
 
 
 def _mix(colour: str, other: str, share: float) -> str:
@@ -184,6 +216,16 @@ def _mix(colour: str, other: str, share: float) -> str:
         for i in (1, 3, 5)
     ]
     return "#" + "".join(f"{p:02x}" for p in parts)
+
+
+def tint(colour: str, share: float) -> str:
+    """Return a #rrggbb colour with so much white in it: areas that overlap show no seams.
+
+    Example:
+        >>> tint("#0072B2", 0.5)
+        '#80b8d8'
+    """
+    return _mix(colour, "#ffffff", share)
 
 
 def rgba(colour: str, opacity: float) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ...scenarios.estimates import Estimate
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
-from .notation import percent
+from .notation import log_ticks, percent
 from .solved_frames import once, rows_of
 from .template import HEIGHT, INK, OKABE_ITO, escape, titled, undrawn
 
@@ -103,7 +103,10 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
         for held, colour, shape, name in _LOOKS:
             some = rows[inside == held]
             figure.add_scatter(
-                x=some["fluid"], y=some["events"], mode="markers", name=name, showlegend=i == 1,
+                x=some["fluid"], y=some["events"], mode="markers", name=name,
+                showlegend=len(some) > 0 and not any(
+                    t.name == name and t.showlegend for t in figure.data
+                ),
                 legendgroup=name, row=1, col=i,
                 marker={"color": colour, "symbol": shape, "size": 8},
                 error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
@@ -114,25 +117,14 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
                 hovertemplate="%{text}<br>fluid %{x:.4g}, events %{y:.4g}<extra></extra>",
             )  # fmt: skip
         log = [float(v) for v in np.log10(ends)]
-        figure.update_xaxes(
-            type="log",
-            range=log,
-            dtick=1,
-            exponentformat="power",
-            title_text="fluid market",
-            row=1,
-            col=i,
-        )
-        figure.update_yaxes(
-            type="log",
-            range=log,
-            dtick=1,
-            exponentformat="power",
-            title_text="event market",
-            row=1,
-            col=i,
-        )
-    return figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0.0}, margin_b=90)
+        scale = {"type": "log", "range": log, **log_ticks(*log), "row": 1, "col": i}
+        figure.update_xaxes(title_text="fluid market", **scale)
+        figure.update_yaxes(title_text="event market" if i == 1 else None, **scale)
+    figure.update_annotations(font_size=13)
+    return figure.update_layout(
+        legend={"orientation": "h", "y": 1.12, "yanchor": "bottom", "x": 0.0},
+        margin_b=60,
+    )
 
 
 def finding(found: Equilibrium) -> str:

@@ -188,12 +188,25 @@ def eigenvalues(game: Game, mixture: Floats) -> NDArray[np.complex128]:
         >>> eigenvalues(symmetric([[-1.5, 2], [0, 1]]), np.array([0.4, 0.6])).real.round(6).tolist()
         [-0.6]
     """
+    return np.linalg.eigvals(motion(game, mixture)[0]).astype(np.complex128)
+
+
+def motion(game: Game, mixture: Floats) -> tuple[Floats, Floats]:
+    """Return the Jacobian of the replicator dynamics on moves that keep sums at 1, and the moves.
+
+    Args:
+        game: the game.
+        mixture: [S].
+
+    Returns:
+        The Jacobian, [S − roles, S − roles], and a basis of the moves, [S, S − roles].
+    """
     v, slopes = deviation_payoffs(game, mixture), payoff_slopes(game, mixture)
     same_role = game.role_of[:, None] == game.role_of
     of_mean = same_role * v + (same_role * mixture) @ slopes
     jacobian = np.diag(v - role_means(game, mixture, v)) + mixture[:, None] * (slopes - of_mean)
     moves = block_diag(*(null_space(np.ones((1, part.stop - part.start))) for part in game.slices))
-    return np.linalg.eigvals(moves.T @ jacobian @ moves).astype(np.complex128)
+    return np.asarray(moves.T @ jacobian @ moves), np.asarray(moves)
 
 
 def _keep(

@@ -58,31 +58,6 @@ def profit_curve(
     return total - float(selection.fixed[mine].sum())
 
 
-def profit_at(setting: Setting, charges: Charges, mine: Flags, selection: Selection) -> float:
-    """Return a player's profit at other charges, USD/s, as finely as `solve` integrates.
-
-    With delays held, but where a curve of profits would not hold them either.
-
-    Args:
-        setting: the market.
-        charges: what buyers would be charged.
-        mine: sellers whose profits count, shape [S].
-        selection: an equilibrium nearby, whose delays hold.
-    """
-    if _ranked_by_price(setting) or _crowded(setting, mine, selection):
-        found = solve(setting, charges, selection)
-        return float(found.profit[mine].sum()) if found.converged else -np.inf
-    total = -float(selection.fixed[mine].sum())
-    for weight, flows in zip(selection.weights, selection.moments, strict=True):
-        response = Response(setting, charges, flows.rates, like=flows)
-        quoted = response.quoted(flows.expected)
-        response.cut(quoted)
-        flow = response.wanted(response.choose(quoted, moves=False))
-        _, kept, cost = per_task(response, flows.expected)
-        total += weight * float((flow * (kept - cost))[:, mine[setting.seller_of]].sum())
-    return total
-
-
 def _at(setting: Setting, charges: Charges, levers: Floats) -> Charges:
     return setting.charges(levers, listed=charges.listed, slots=charges.slots)
 
