@@ -66,8 +66,12 @@ class Delays:
         return load, moment
 
     def lasting(self, flow: Floats) -> Floats:
-        """Return the work per second at each seller whose owners never leave, shape [S]."""
-        stays = (self.setting.piece == len(self.setting.until) - 1)[:, None]
+        """Return the work per second at each seller whose owners never leave, shape [S].
+
+        Where slots are unlimited nobody waits, so that nobody leaves.
+        """
+        never = (self.setting.piece == len(self.setting.until) - 1)[:, None]
+        stays = never | np.isinf(self.charges.slots)[self.setting.seller_of]
         return np.add.reduceat((flow * self.work * stays).sum(axis=0), self.starts)
 
     def congest(self, load: Floats, moment: Floats) -> Floats:
@@ -151,6 +155,8 @@ class Delays:
         shared = counts & np.isfinite(self.sellers["kappa"])[st.seller_of]
         queue = counts & ((state[:, CHANCE] > 0.0) & np.isfinite(self.limits))[st.seller_of]
         slow, waits = state[:, SLOW], self.waits(state)
+        step = STEP * np.where(waits > 0.0, waits, np.maximum(self.work, 1e-9))
+        apart = (waits + step - np.maximum(waits - step, 0.0))[:, :, None]
         for sign in (1.0, -1.0):
             rates, steps = self._rate(slow * (1.0 + sign * STEP)), 2.0 * STEP * slow[st.seller_of]
             if shared.any():
@@ -160,9 +166,9 @@ class Delays:
                 waited = self._expect(1.0, waits, rates, shared & queue)
                 out[SLOW] += sign * (chance * waited) / steps[:, None]
             if queue.any():
-                longer = self._expect(1.0, waits * (1.0 + sign * STEP), self._rate(slow), queue)
-                by_wait = np.where(queue, 2.0 * STEP * waits, 1.0)[:, :, None]
-                change = np.where(queue[:, :, None], sign * chance * longer / by_wait, 0.0)
+                moved = np.maximum(waits + sign * step, 0.0)
+                longer = self._expect(1.0, moved, self._rate(slow), queue)
+                change = np.where(queue[:, :, None], sign * chance * longer / apart, 0.0)
                 self._at_level(out, change)
         return out
 
