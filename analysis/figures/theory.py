@@ -7,13 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ...scenarios.estimates import Estimate
+from ..equilibrium.accuracy import MEASURES
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .notation import percent
 from .solved_frames import once, rows_of
 from .template import HEIGHT, INK, OKABE_ITO, escape, titled, undrawn
 
-_MEASURES = (("share", "share of its class"), ("sojourn", "time to the answer (s)"))
 _LOOKS = (
     (True, OKABE_ITO[0], "circle", "in the 95% interval"),
     (False, OKABE_ITO[5], "diamond-open", "outside it"),
@@ -38,7 +38,7 @@ def _data(found: Equilibrium) -> pd.DataFrame:
     summary = summary[summary["metric"].isin(["share", "sojourn"]) & (summary["task"] != "all")]
     tasks = [task.name for task in found.market.tasks]
     offers = [*found.selection.setting.market.offers, OUTSIDE_OFFER]
-    fluid = {"share": found.selection.share, "sojourn": found.selection.sojourn}
+    fluid = {"share": found.selection.share, "sojourn": found.selection.answer_time}
     counts = found.simulated.summary().query("metric == 'served'")
     served = counts.set_index(["task", "offer"])["value"]
     rows = []
@@ -74,6 +74,8 @@ def build(found: Equilibrium) -> go.Figure:
 def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
     """Draw any table with measure, fluid, events and low, high: a panel per measure.
 
+    `equilibrium.accuracy.compare` gives one of any market.
+
     Args:
         table: as `data` returns it; low and high may be missing where `se` is there.
         names: labels of offers.
@@ -83,7 +85,7 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
             low=table["events"] - 1.96 * table["se"], high=table["events"] + 1.96 * table["se"]
         )
     measures = list(dict.fromkeys(table["measure"]))
-    titles = [dict(_MEASURES).get(m, m) for m in measures]
+    titles = [MEASURES.get(m, m) for m in measures]
     figure = go.Figure().set_subplots(
         1, len(measures), horizontal_spacing=0.12, subplot_titles=[escape(t) for t in titles]
     )
