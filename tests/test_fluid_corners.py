@@ -15,7 +15,9 @@ import walras as w
 from walras.market.fluid.delays import Delays
 from walras.market.fluid.expectations import TIME
 from walras.market.fluid.queues import congestion
+from walras.market.fluid.response import Response
 from walras.market.fluid.setting import setting_of
+from walras.market.fluid.slopes import slopes_at
 from walras.market.fluid.solve import solve
 from walras.market.fluid.stations import CHANCE, WAIT
 
@@ -128,3 +130,54 @@ def test_exponential_patience_is_erlang_a(rate: float, slots: int, theta: float)
     assert slow == 1.0
     assert chance == pytest.approx(float(law[slots:].sum()), rel=2e-2)
     assert 1.0 - done / rate == pytest.approx(lost, rel=2e-2)
+
+
+def _shops(*sellers: w.Seller, rates: tuple[float, ...], scales: tuple[float, ...], cost: float,
+           value: float = 2.0) -> w.Market:  # fmt: skip
+    kinds = [
+        w.TaskClass(f"t{i}", w.Poisson(rate), output_tokens=w.Exponential(mean=1.0), value=value,
+                    delay_cost=cost, choice=w.Logit(scale=scale))
+        for i, (rate, scale) in enumerate(zip(rates, scales, strict=True))
+    ]  # fmt: skip
+    return w.Market(tasks=kinds, sellers=list(sellers), quotes=AVERAGE)
+
+
+def test_who_hardly_does_without_is_not_told_by_digits() -> None:
+    """Of one class in e^40 does without, fewer than digits of a sum of flows can tell."""
+    good = w.Seller("good", accuracy=1.0, slots=3, price={"task": 0.1})
+    near = w.Seller("near", accuracy=1.0, slots=2, price={"task": 0.12})
+    found = solve(setting_of(_shops(
+        good, near, rates=(2.5, 0.8), scales=(0.02, 0.3), cost=0.05, value=3.0)
+    ))  # fmt: skip
+    assert found.converged
+    assert found.iterations < 15
+
+
+def test_a_full_seller_is_found_from_either_side() -> None:
+    """Many more want to come than can; at 99% nobody does: steps go too far and come back."""
+    kinds = [
+        w.TaskClass(f"t{i}", w.Poisson(rate), output_tokens=w.Exponential(mean=size), value=value,
+                    delay_cost=cost, choice=w.Logit(scale=scale))
+        for i, (rate, size, value, cost, scale) in enumerate([
+            (6.16, 2.77, 2.89, 0.41, 0.19), (3.20, 0.60, 1.53, 0.056, 0.56),
+            (5.67, 2.28, 3.13, 0.034, 0.062),
+        ])
+    ]  # fmt: skip
+    shop = w.Seller("one", accuracy=0.63, slots=2, kappa=4.76, speed=2.59, price={"task": 1.72})
+    found = solve(setting_of(w.Market(tasks=kinds, sellers=[shop], quotes=AVERAGE)))
+    assert found.converged
+    assert found.iterations < 30
+
+
+def test_delays_of_what_is_taken_count_when_it_is_wanted_no_more() -> None:
+    """At 98% nobody would come, and it takes a shorter wait to change that."""
+    shop = w.Seller("one", accuracy=1.0, price={"task": 0.2})
+    setting = setting_of(_shops(shop, rates=(0.98,), scales=(0.05,), cost=0.1))
+    response = Response(setting, setting.charges(), np.array([0.98]))
+    flow = np.array([[0.98]])
+    state = response.congest(*response.loads(flow))
+    expected, idle, later = response.expected(state)
+    choices = response.choose(response.quoted(expected), moves=True)
+    assert choices[0].share[0] < 1e-14
+    slopes = slopes_at(response, flow, state, idle, later, choices)
+    assert slopes.expected[WAIT, 0, 0, TIME] == pytest.approx(state[0, CHANCE], rel=1e-6)
