@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -18,6 +20,8 @@ _LOOKS = (
     (True, OKABE_ITO[0], "circle", "in the 95% interval"),
     (False, OKABE_ITO[5], "diamond-open", "outside it"),
 )
+_ACROSS = 3
+"""Panels side by side."""
 _FEW = 30
 """Tasks served in the run below which an offer's time is not compared."""
 
@@ -86,10 +90,13 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
         )
     measures = list(dict.fromkeys(table["measure"]))
     titles = [MEASURES.get(m, m) for m in measures]
+    across = min(len(measures), _ACROSS)
     figure = go.Figure().set_subplots(
-        1, len(measures), horizontal_spacing=0.12, subplot_titles=[escape(t) for t in titles]
-    )
-    for i, measure in enumerate(measures, start=1):
+        math.ceil(len(measures) / across), across, horizontal_spacing=0.12,
+        vertical_spacing=0.25, subplot_titles=[escape(t) for t in titles],
+    )  # fmt: skip
+    for i, measure in enumerate(measures):
+        at = {"row": i // across + 1, "col": i % across + 1}
         rows = table[table["measure"] == measure]
         rows = rows[(rows["fluid"] > 0) & (rows["events"] > 0)]
         if rows.empty:
@@ -98,15 +105,15 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
             float(rows[["fluid", "events"]].min().min()) / 1.4,
             float(rows[["fluid", "events"]].max().max()) * 1.4,
         ]
-        figure.add_scatter(x=ends, y=ends, mode="lines", row=1, col=i,
+        figure.add_scatter(x=ends, y=ends, mode="lines", **at,
                            line={"color": INK, "width": 1, "dash": "dot"},
                            showlegend=False, hoverinfo="skip")  # fmt: skip
         inside = (rows["low"] <= rows["fluid"]) & (rows["fluid"] <= rows["high"])
         for held, colour, shape, name in _LOOKS:
             some = rows[inside == held]
             figure.add_scatter(
-                x=some["fluid"], y=some["events"], mode="markers", name=name, showlegend=i == 1,
-                legendgroup=name, row=1, col=i,
+                x=some["fluid"], y=some["events"], mode="markers", name=name, showlegend=i == 0,
+                legendgroup=name, **at,
                 marker={"color": colour, "symbol": shape, "size": 8},
                 error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
                          "array": (some["high"] - some["events"]).fillna(0.0),
@@ -116,24 +123,9 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
                 hovertemplate="%{text}<br>fluid %{x:.4g}, events %{y:.4g}<extra></extra>",
             )  # fmt: skip
         log = [float(v) for v in np.log10(ends)]
-        figure.update_xaxes(
-            type="log",
-            range=log,
-            dtick=1,
-            exponentformat="power",
-            title_text="fluid market",
-            row=1,
-            col=i,
-        )
-        figure.update_yaxes(
-            type="log",
-            range=log,
-            dtick=1,
-            exponentformat="power",
-            title_text="event market",
-            row=1,
-            col=i,
-        )
+        axis = {"type": "log", "range": log, "dtick": 1, "exponentformat": "power", **at}
+        figure.update_xaxes(title_text="fluid market", **axis)
+        figure.update_yaxes(title_text="event market", **axis)
     return figure.update_layout(legend={"orientation": "h", "y": -0.2, "x": 0.0}, margin_b=90)
 
 
