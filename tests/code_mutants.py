@@ -37,6 +37,7 @@ from walras.market import (
     waits,
     work,
 )
+from walras.market.fluid import closed, delays, exactness, population, queues
 from walras.market.mechanisms import (
     bidding,
     call_market,
@@ -106,6 +107,15 @@ from .contract_checks import (
     the_platform_has_its_share_of_fees,
     what_comes_too_late_is_not_billed,
     what_is_not_served_takes_no_quota,
+)
+from .fluid_checks import (
+    a_batch_with_a_queue_is_a_birth_death_chain,
+    slow_phases_count_one_by_one,
+    spread_sizes_wait_as_pollaczek_and_khinchine_say,
+    users_come_round_as_schweitzer_says,
+    waits_are_counted_over_starts,
+    what_does_not_come_one_by_one_is_said,
+    who_is_interrupted_waits_longer,
 )
 from .trading_checks import (
     a_quarter_of_the_way_to_the_bid,
@@ -398,6 +408,16 @@ def _worth_at_best(_: Any) -> Any:
     return mutant
 
 
+def _congestion_of_exponentials(original: Any) -> Any:
+    return lambda loads, levels, until, residual, kappa, slots: original(
+        loads, levels, until, 1.0, kappa, slots
+    )
+
+
+def _mean_rates(_: Any) -> Any:
+    return lambda tasks: [(1.0, np.array([task.arrivals.mean_rate for task in tasks]))]
+
+
 MUTANTS: dict[str, Mutant] = {
     "κ ignored": Mutant(rules, "service_rate", _no_kappa, two_streams_share_the_speed),
     "wait in one's own size": Mutant(service, "enqueue", _enqueue_in_own_size,
@@ -534,6 +554,25 @@ MUTANTS: dict[str, Mutant] = {
     "gives up at once": Mutant(book, "last_moment",
                                       lambda _: lambda st, i: st.tasks[i]["time"],
                                       bids_that_wait_lose_time),
+    "fluid: κ ignored": Mutant(queues, "throughput", lambda _: lambda kappa, running: running,
+                               a_batch_with_a_queue_is_a_birth_death_chain),
+    "fluid: all sizes exponential": Mutant(queues, "congestion", _congestion_of_exponentials,
+                                           spread_sizes_wait_as_pollaczek_and_khinchine_say),
+    "fluid: nobody interrupted": Mutant(
+        queues, "_pushed", lambda _: lambda before, mine, kappa, slots: 0.0,
+        who_is_interrupted_waits_longer),
+    "fluid: who leaves counts as served": Mutant(
+        queues, "_mean_wait", lambda _: lambda stay, stayed, otherwise: stay,
+        waits_are_counted_over_starts),
+    "fluid: users never wait": Mutant(closed, "cycle", lambda f: lambda *at: 0.0 * f(*at),
+                                      users_come_round_as_schweitzer_says),
+    "fluid: users in their own way": Mutant(
+        delays, "_seen", lambda _: lambda setting: np.ones((len(setting.class_of), 1)),
+        users_come_round_as_schweitzer_says),
+    "fluid: phases averaged": Mutant(population, "moments_of", _mean_rates,
+                                     slow_phases_count_one_by_one),
+    "fluid: batches are exact": Mutant(exactness, "_of_arrivals", lambda _: lambda setting: (),
+                                       what_does_not_come_one_by_one_is_said),
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...market.fluid.closed import come_round
 from ...market.fluid.respond import best_price
 from ...market.fluid.setting import Setting, setting_of
 from ...market.fluid.solve import Selection, solve
@@ -58,7 +59,7 @@ class Knowledge:
     @classmethod
     def of(cls, market: Market, seller: str) -> Knowledge:
         """Return what a seller of a market knows."""
-        setting = setting_of(market).at_mean()
+        setting = come_round(setting_of(market)).at_mean()
         return cls(setting, [s.name for s in market.sellers].index(seller))
 
     def levers(self, me: Me, rivals: Sequence[Rival]) -> NDArray[np.float64]:

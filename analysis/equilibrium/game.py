@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...market.fluid.closed import come_round
 from ...market.fluid.setting import Charges, Setting, setting_of
 from ...market.fluid.solve import Selection, solve
 from ...market.schema.errors import BadInputError, Problem, did_you_mean
@@ -143,7 +144,7 @@ def game_of(
         >>> game_of(Market(tasks=[ask], sellers=[one])).levers
         ('one',)
     """
-    setting = setting_of(_merged(market, joint))
+    setting = come_round(setting_of(_merged(market, joint)))
     names = [seller.name for seller in market.sellers]
     for name in fixed:
         _known(name, names, "seller")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from ...scenarios.estimates import Estimate
+from ..equilibrium.accuracy import MEASURES
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .notation import log_ticks, percent
 from .solved_frames import once, rows_of
 from .template import HEIGHT, INK, OKABE_ITO, escape, titled, undrawn
 
-_MEASURES = (("share", "share of its class"), ("sojourn", "time to the answer (s)"))
 _LOOKS = (
     (True, OKABE_ITO[0], "circle", "in the 95% interval"),
     (False, OKABE_ITO[5], "diamond-open", "outside it"),
 )
+_ACROSS = 3
+"""Panels side by side."""
 _FEW = 30
 """Tasks served in the run below which an offer's time is not compared."""
 
@@ -38,7 +42,7 @@ def _data(found: Equilibrium) -> pd.DataFrame:
     summary = summary[summary["metric"].isin(["share", "sojourn"]) & (summary["task"] != "all")]
     tasks = [task.name for task in found.market.tasks]
     offers = [*found.selection.setting.market.offers, OUTSIDE_OFFER]
-    fluid = {"share": found.selection.share, "sojourn": found.selection.sojourn}
+    fluid = {"share": found.selection.share, "sojourn": found.selection.answer_time}
     counts = found.simulated.summary().query("metric == 'served'")
     served = counts.set_index(["task", "offer"])["value"]
     rows = []
@@ -74,6 +78,8 @@ def build(found: Equilibrium) -> go.Figure:
 def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
     """Draw any table with measure, fluid, events and low, high: a panel per measure.
 
+    `equilibrium.accuracy.compare` gives one of any market.
+
     Args:
         table: as `data` returns it; low and high may be missing where `se` is there.
         names: labels of offers.
@@ -83,11 +89,15 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
             low=table["events"] - 1.96 * table["se"], high=table["events"] + 1.96 * table["se"]
         )
     measures = list(dict.fromkeys(table["measure"]))
-    titles = [dict(_MEASURES).get(m, m) for m in measures]
+    titles = [MEASURES.get(m, m) for m in measures]
+    across = min(len(measures), _ACROSS)
+    lines = math.ceil(len(measures) / across)
     figure = go.Figure().set_subplots(
-        1, len(measures), horizontal_spacing=0.12, subplot_titles=[escape(t) for t in titles]
-    )
-    for i, measure in enumerate(measures, start=1):
+        lines, across, horizontal_spacing=0.12,
+        vertical_spacing=0.25, subplot_titles=[escape(t) for t in titles],
+    )  # fmt: skip
+    for i, measure in enumerate(measures):
+        at = {"row": i // across + 1, "col": i % across + 1}
         rows = table[table["measure"] == measure]
         rows = rows[(rows["fluid"] > 0) & (rows["events"] > 0)]
         if rows.empty:
@@ -96,7 +106,7 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
             float(rows[["fluid", "events"]].min().min()) / 1.4,
             float(rows[["fluid", "events"]].max().max()) * 1.4,
         ]
-        figure.add_scatter(x=ends, y=ends, mode="lines", row=1, col=i,
+        figure.add_scatter(x=ends, y=ends, mode="lines", **at,
                            line={"color": INK, "width": 1, "dash": "dot"},
                            showlegend=False, hoverinfo="skip")  # fmt: skip
         inside = (rows["low"] <= rows["fluid"]) & (rows["fluid"] <= rows["high"])
@@ -107,7 +117,7 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
                 showlegend=len(some) > 0 and not any(
                     t.name == name and t.showlegend for t in figure.data
                 ),
-                legendgroup=name, row=1, col=i,
+                legendgroup=name, **at,
                 marker={"color": colour, "symbol": shape, "size": 8},
                 error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
                          "array": (some["high"] - some["events"]).fillna(0.0),
@@ -117,12 +127,12 @@ def draw(table: pd.DataFrame, names: dict[str, str] | None = None) -> go.Figure:
                 hovertemplate="%{text}<br>fluid %{x:.4g}, events %{y:.4g}<extra></extra>",
             )  # fmt: skip
         log = [float(v) for v in np.log10(ends)]
-        scale = {"type": "log", "range": log, **log_ticks(*log), "row": 1, "col": i}
+        scale = {"type": "log", "range": log, **log_ticks(*log), **at}
         figure.update_xaxes(title_text="fluid market", **scale)
-        figure.update_yaxes(title_text="event market" if i == 1 else None, **scale)
+        figure.update_yaxes(title_text="event market" if at["col"] == 1 else None, **scale)
     figure.update_annotations(font_size=13)
     return figure.update_layout(
-        legend={"orientation": "h", "y": 1.12, "yanchor": "bottom", "x": 0.0},
+        legend={"orientation": "h", "y": 1.0 + 0.12 / lines, "yanchor": "bottom", "x": 0.0},
         margin_b=60,
     )
 

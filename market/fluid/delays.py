@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..schema.arrivals import Closed
 from ..state import PREEMPTIVE
 from . import queues
 from .expectations import PARTS, fill_expectations
@@ -24,6 +25,8 @@ class Delays:
     Attributes:
         on_show: offers that each kind considers, shape [J, O].
         limits: work that each seller can do per second, shape [S].
+        seen: share of a kind's work that one of its tasks finds with others, shape [J, 1]: all but
+            its own where users come back (`closed`).
         width: length of a seller's state.
     """
 
@@ -32,7 +35,9 @@ class Delays:
         self.on_show = setting.shown(charges)
         self.levels = int(setting.level.max()) + 1
         self.work = setting.work[setting.class_of] * self.on_show
-        self.half_square = 0.5 * setting.second[setting.class_of] * self.on_show
+        self.seen = _seen(setting)
+        self.brought = self.seen * self.work
+        self.half_square = 0.5 * self.seen * setting.second[setting.class_of] * self.on_show
         self.starts = np.flatnonzero(np.diff(setting.seller_of, prepend=-1))
         self.sellers = setting.state.sellers
         self.limits = np.array([
@@ -59,16 +64,20 @@ class Delays:
         """
         st = self.setting
         load = np.zeros((len(self.limits), self.levels, len(st.until)))
-        work = np.add.reduceat(flow * self.work, self.starts, axis=1)
+        work = np.add.reduceat(flow * self.brought, self.starts, axis=1)
         np.add.at(load.transpose(1, 2, 0), (st.level, st.piece), work)
         moment = np.zeros((len(self.limits), self.levels))
         np.add.at(moment.T, st.level, np.add.reduceat(flow * self.half_square, self.starts, axis=1))
         return load, moment
 
     def lasting(self, flow: Floats) -> Floats:
-        """Return the work per second at each seller whose owners never leave, shape [S]."""
-        stays = (self.setting.piece == len(self.setting.until) - 1)[:, None]
-        return np.add.reduceat((flow * self.work * stays).sum(axis=0), self.starts)
+        """Return the work per second at each seller whose owners never leave, shape [S].
+
+        Where slots are unlimited nobody waits, so that nobody leaves.
+        """
+        never = (self.setting.piece == len(self.setting.until) - 1)[:, None]
+        stays = never | np.isinf(self.charges.slots)[self.setting.seller_of]
+        return np.add.reduceat((flow * self.brought * stays).sum(axis=0), self.starts)
 
     def congest(self, load: Floats, moment: Floats) -> Floats:
         """Return the state of all sellers at their loads, shape [S, width]; see `stations`."""
@@ -90,7 +99,7 @@ class Delays:
         )  # fmt: skip
         for s in range(len(self.limits)):
             mine = st.seller_of == s
-            kinds = by_load[s][:, st.level, st.piece][:, :, None] * self.work[:, mine]
+            kinds = by_load[s][:, st.level, st.piece][:, :, None] * self.brought[:, mine]
             squares = by_moment[s][:, st.level][:, :, None] * self.half_square[:, mine]
             out.append((kinds + squares).reshape(self.width, -1))
         return out
@@ -151,6 +160,8 @@ class Delays:
         shared = counts & np.isfinite(self.sellers["kappa"])[st.seller_of]
         queue = counts & ((state[:, CHANCE] > 0.0) & np.isfinite(self.limits))[st.seller_of]
         slow, waits = state[:, SLOW], self.waits(state)
+        step = STEP * np.where(waits > 0.0, waits, np.maximum(self.work, 1e-9))
+        apart = (waits + step - np.maximum(waits - step, 0.0))[:, :, None]
         for sign in (1.0, -1.0):
             rates, steps = self._rate(slow * (1.0 + sign * STEP)), 2.0 * STEP * slow[st.seller_of]
             if shared.any():
@@ -160,9 +171,9 @@ class Delays:
                 waited = self._expect(1.0, waits, rates, shared & queue)
                 out[SLOW] += sign * (chance * waited) / steps[:, None]
             if queue.any():
-                longer = self._expect(1.0, waits * (1.0 + sign * STEP), self._rate(slow), queue)
-                by_wait = np.where(queue, 2.0 * STEP * waits, 1.0)[:, :, None]
-                change = np.where(queue[:, :, None], sign * chance * longer / by_wait, 0.0)
+                moved = np.maximum(waits + sign * step, 0.0)
+                longer = self._expect(1.0, moved, self._rate(slow), queue)
+                change = np.where(queue[:, :, None], sign * chance * longer / apart, 0.0)
                 self._at_level(out, change)
         return out
 
@@ -174,3 +185,10 @@ class Delays:
             if self.width > WAIT + self.levels:
                 pushed = self.work[:, :, None] * change
                 out[WAIT + self.levels + level] += np.where(mine, pushed, 0.0)
+
+
+def _seen(setting: Setting) -> Floats:
+    """Return the share of a kind's work that its own tasks find with others, shape [J, 1]."""
+    laws = [task.arrivals for task in setting.market.tasks]
+    others = [1.0 - 1.0 / a.users if isinstance(a, Closed) else 1.0 for a in laws]
+    return np.array(others)[setting.class_of][:, None]

@@ -46,7 +46,7 @@ def why_not_exact(setting: Any) -> Iterator[str]:
     if any(few) and market.platform.ranking == "rating":
         yield "offers are ranked as if ratings were true"
     if any(isinstance(t.arrivals, Closed) for t in market.tasks):
-        yield "a closed population is taken as arrivals at the rate of users who never wait"
+        yield "a closed population comes at the rate of its cycle at posted prices"
     if setting.events or (sellers["listed"] == 0).any():
         yield "events are left out"
 

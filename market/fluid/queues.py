@@ -33,6 +33,8 @@ _FADED = 1e-18
 """Share of the sum below which a term is left out, and all beyond it."""
 _FLAT = 0.02
 """Change of an exponent over a piece below which its integrals are summed as series."""
+_NO_ROOM = 1e-12
+"""Share of what can be served that better levels leave, below which they leave nothing."""
 
 
 @compiled
@@ -259,13 +261,17 @@ def priorities(
         moment += moments[level]
         if preemptive:
             busy = 0.0
-            if upto > 0.0:
+            if upto > 0.0 and moment > 0.0:
                 residual = moment / upto
                 busy = congestion(loads, level + 1, until, residual, kappa, slots)[1]
-            pushes[level] = _pushed(before, mine, kappa, slots) / chance
         room = most - before
+        if room <= _NO_ROOM * most:
+            waits[level:], pushes[level:] = math.inf, math.inf if preemptive else 0.0
+            break
+        if preemptive:
+            pushes[level] = _pushed(before, mine, kappa, slots) / chance
         if loads[level, -1] >= room:
-            waits[level:], pushes[level + 1 :] = math.inf, math.inf
+            waits[level:], pushes[level + 1 :] = math.inf, math.inf if preemptive else 0.0
             break
         stretched = residual * most / room
         _, _, stay, stayed = virtual_wait(loads, level, level + 1, until, room, stretched)

@@ -5,8 +5,9 @@ wait), and buyers answer y by choosing X. It is Wardrop's (1952) equilibrium for
 stochastic user equilibrium (Daganzo & Sheffi 1977) for logit ones.
 
 Newton's method with the Jacobian of `slopes`; where buyers are alike but for tastes, flows are
-compared by their logarithms, in which choice is all but linear. A step ends before any seller is
-saturated and before the residual grows; where that leaves nothing, flows are averaged instead.
+compared by their logarithms, in which choice is all but linear, and near a seller's limit loads by
+the delays they make. A step ends before any seller is saturated and before the residual grows;
+where that leaves nothing, flows are averaged instead.
 
 Argmax buyers who are all alike are the limit of logit buyers whose tastes fade. So are those who
 differ along a law where offers are so much alike that it does not tell who takes which.
@@ -29,6 +30,8 @@ from .slopes import Slopes, slopes_at
 TOLERANCE = 1e-11
 """Largest difference between a flow and the choice it leads to, as a share of all arrivals."""
 _MOST_STEPS, _MOST_AVERAGES = 60, 200
+_PARTS = 0.5 ** np.arange(10)
+"""Parts of a step that are tried."""
 _FADE, _FAINT, _NEAR = 0.2, 1e-8, 0.01
 """Tastes fade by steps, to a share of the stakes; near an equilibrium they start at another."""
 _LENT = 1e-6
@@ -37,6 +40,8 @@ _CUTS = 4
 """Times that lines of values are cut anew at most."""
 _FULL = 1.0 - 1e-9
 """Load over what can be served at which a seller that is wanted by more is given up."""
+_FEW = 1e-8
+"""Share of buyers who do without below which they are not told from digits of those who do not."""
 _TINY = 1e-200
 """Tasks/s of an offer that nobody takes."""
 
@@ -205,7 +210,7 @@ def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
         full = response.lasting(now.flow) > _FULL * response.limits
         if full.any() and (response.lasting(now.want)[full] > response.limits[full]).any():
             break
-        point = _line_search(response, now, max(recent))
+        point = _line_search(response, now, [now.error, max(recent)])
         if point is None:  # no direction that helps: average, by ever smaller parts
             averages += 1
             part = 1.0 / (1.0 + 0.2 * averages) * 0.5
@@ -275,8 +280,12 @@ def _single(response: Response, j: int) -> bool:
     return bool(st.argmax[k] or st.state.classes["nest"][k] == 1.0)
 
 
-def _line_search(response: Response, now: _Point, most: float) -> _Point | None:
-    """Return the first point along Newton's direction that is nearer, or None."""
+def _line_search(response: Response, now: _Point, most: list[float]) -> _Point | None:
+    """Return the first point along Newton's direction that is nearer, or None.
+
+    Nearer than the first error, or if there is none than the next: where there are corners it helps
+    to go round them, elsewhere it leads to where delays are steep.
+    """
     slopes = slopes_at(response, now.flow, now.state, now.idle, now.later, now.choices)
     push = now.want - now.flow
     for j in range(len(push)):
@@ -288,12 +297,15 @@ def _line_search(response: Response, now: _Point, most: float) -> _Point | None:
         return None
     if not np.isfinite(step).all():
         return None
-    part = 1.0
-    while part > 1e-3:
-        point = _Point(response, _kept_inside(response, now.flow, part * step, now.want))
-        if point.error < (1.0 - 0.1 * part) * most:
-            return point
-        part *= 0.5
+    tried: list[_Point] = []
+    for error in most:
+        for i, part in enumerate(_PARTS if error > now.error else _PARTS[:4]):
+            if i == len(tried):
+                tried.append(
+                    _Point(response, _kept_inside(response, now.flow, part * step, now.want))
+                )
+            if tried[i].error < (1.0 - 0.1 * part) * error:
+                return tried[i]
     return None
 
 
@@ -307,24 +319,30 @@ def _by_logarithm(response: Response, now: _Point, slopes: Slopes, push: Floats,
     if total <= 0.0 or not on.any():
         return
     flow, want = now.flow[j, on], np.maximum(now.want[j, on], _TINY)
+    away = float(now.choices[j].share[-1])
     without = max(float(total - flow.sum()), _TINY)
     gap = np.log(want) - np.log(np.maximum(flow, _TINY))
-    last = math.log(max(total * now.choices[j].share[-1], _TINY)) - math.log(without)
-    if response.setting.state.classes["outside"][response.setting.class_of[j]] == 0:
-        without, last = 0.0, 0.0
-    size = float(flow.sum()) + without
+    last = math.log(max(total * away, _TINY)) - math.log(without)
+    if away < _FEW:  # a difference of sums that digits do not tell
+        without, last, total = 0.0, 0.0, total * (1.0 - away)
+    size = max(float(flow.sum()) + without, _TINY)
     mean = float(flow @ gap + without * last - (total - size)) / size
     push[j, on] = flow * (gap - mean)
     # Rows of A for the choices' shares become those for the flows' shares.
     rows = slopes.answer.reshape(*push.shape, -1)
     by_choice = rows[j, on] / np.maximum(now.want[j, on], _TINY)[:, None]
-    stays_away = max(float(total * now.choices[j].share[-1]), _TINY)
-    by_mean = flow @ by_choice - without * rows[j, on].sum(axis=0) / stays_away
+    by_mean = flow @ by_choice - without * rows[j, on].sum(axis=0) / max(total * away, _TINY)
     rows[j, on] = flow[:, None] * (by_choice - by_mean / size)
 
 
 def _kept_inside(response: Response, flow: Floats, step: Floats, wanted: Floats) -> Floats:
-    """Return flow + step, positive, at most nine tenths of the way to any seller's limit."""
+    """Return flow + step, positive, at most nine tenths of the way to any seller's limit.
+
+    Choice follows delays, and they are much like 1/room near the limit. Of a seller beyond half its
+    load a rise d that is to leave the room r − d therefore leaves r/(1 + d/r): what Newton's method
+    takes for a line is then one in the delay. Where far more want to come than there is room for,
+    the limit is come near sooner.
+    """
     grown = np.clip(step / np.maximum(flow, _TINY), -50.0, 0.0)
     after = np.where(grown < -0.9, 0.1 * flow * np.exp(grown + 0.9), flow + step)
     after = np.where(wanted > 0.0, after, 0.0)
@@ -335,7 +353,13 @@ def _kept_inside(response: Response, flow: Floats, step: Floats, wanted: Floats)
     over = load - before > 0.9 * room
     if over.any():
         part = float((0.9 * room[over] / (load - before)[over]).min())
-    return np.asarray(flow + part * (after - flow))
+    after = flow + part * (after - flow)
+    rise = np.maximum(response.lasting(after) - before, 0.0)
+    bent = np.isfinite(room) & (before > 0.5 * response.limits) & (rise > 0.0)
+    bent &= response.lasting(wanted) < 2.0 * response.limits
+    allowed = before + np.where(bent, rise / (1.0 + rise / np.maximum(room, _TINY)), 0.0)
+    scale = np.where(bent, allowed / np.maximum(before + rise, _TINY), 1.0)
+    return np.asarray(after * scale[response.setting.seller_of])
 
 
 __all__ = ["FCFS", "TOLERANCE", "Flows", "Quoted", "Response", "Slopes", "select", "slopes_at"]

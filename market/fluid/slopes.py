@@ -57,7 +57,7 @@ def slopes_at(
     """Return the derivatives of a response; `choices` must come with theirs."""
     st = response.setting
     by_utility = response.moves(choices)
-    by_state = response.expected_slopes(state, idle, later, _matters(response, choices))
+    by_state = response.expected_slopes(state, idle, later, _matters(response, flow, choices))
     plain, answer = response.quoted(np.zeros_like(idle)), []
     for change in by_state:  # `quoted` is linear in what is expected, but for its constant
         moved = response.quoted(change)
@@ -75,9 +75,12 @@ def slopes_at(
     )  # fmt: skip
 
 
-def _matters(response: Response, choices: list[Choices]) -> Flags:
-    """Return which offers some of a kind's buyers choose, shape [J, O]."""
-    out = np.zeros(response.on_show.shape, dtype=bool)
+def _matters(response: Response, flow: Floats, choices: list[Choices]) -> Flags:
+    """Return which offers some of a kind's buyers take or choose, shape [J, O].
+
+    What is taken and no longer chosen is left only as fast as its delays fall.
+    """
+    out = flow > _NEGLIGIBLE * response.arrivals[:, None]
     for j, choice in enumerate(choices):
-        out[j, response.on_show[j]] = choice.share[:-1] > _NEGLIGIBLE
+        out[j, response.on_show[j]] |= choice.share[:-1] > _NEGLIGIBLE
     return out

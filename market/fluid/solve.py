@@ -145,6 +145,23 @@ class Selection:
         return self.per_task(TIME)
 
     @cached_property
+    def answer_time(self) -> Floats:
+        """Mean time to the answer of those who get one, s, shape [K, O].
+
+        Whoever leaves has waited for as long as its patience.
+        """
+        total = np.zeros((2, len(self.setting.money), len(self.setting.seller_of)))
+        patience = self.setting.patience[:, None]
+        for weight, m in zip(self.weights, self.moments, strict=True):
+            flow, served = np.maximum(m.flow, 1e-200 * m.on_show), m.expected[..., SERVED]
+            left = np.where(np.isfinite(patience), 1.0 - served, 0.0)
+            gone = left * np.where(np.isfinite(patience), patience, 0.0)
+            parts = np.stack([flow * (m.expected[..., TIME] - gone), flow * served])
+            total += weight * np.stack([self.by_class(part) for part in parts])
+        return np.divide(total[0], total[1], out=np.full(total[0].shape, np.nan),
+                         where=total[1] > 0.0)  # fmt: skip
+
+    @cached_property
     def on_time(self) -> Floats:
         """Probability of an answer in time, shape [K, O]."""
         return self.per_task(TIMELY)
@@ -163,7 +180,7 @@ class Selection:
     def load(self) -> Floats:
         """Work offered to each seller per second over what it can serve, shape [S]."""
         loads = [
-            r.loads(m.flow)[0].sum(axis=(1, 2)) / r.limits
+            self.by_seller((m.flow * r.work).sum(axis=0)) / r.limits
             for r, m in zip(self.responses, self.moments, strict=True)
         ]
         return np.asarray(self._mean(loads))

@@ -22,6 +22,8 @@ FOREVER = 1e15
 """What stands for an endless wait, s."""
 STEP = 1e-5
 """Relative step of central differences."""
+_FEW = 1e-4
+"""Share of a seller's load below which a level of it is all but empty."""
 
 
 @compiled
@@ -93,7 +95,9 @@ def fill_slopes(
     """Fill how the states of S sellers follow their loads and moments, by central differences.
 
     States are smooth on the scale of the load, and of the room that is left; a step may take the
-    load of a level or a patience below nothing, which is no harm to the formulas.
+    load of a patience below nothing, which is no harm to the formulas. A level has a corner where
+    it is empty, since its first task alone makes the mean wait of the level: there that wait is
+    taken as it is, and steps go upwards.
 
     Args:
         loads: shape [S, L, N]; moved and put back.
@@ -113,26 +117,29 @@ def fill_slopes(
         most, total, whole = limit(kappa, slots[s]), loads[s].sum(), moments[s].sum()
         if total <= 0.0 or math.isinf(most):
             continue
-        step = STEP * min(total, most - loads[s, :, -1].sum())
+        lasting = total if math.isinf(slots[s]) else loads[s, :, -1].sum()
+        step = STEP * min(total, most - lasting)
         for p in range(len(places)):
             level, piece = places[p, 0], places[p, 1]
-            here = loads[s, level, piece]
+            empty = by != FCFS and loads[s, level].sum() < _FEW * total
+            here, back = loads[s, level, piece], 0.0 if empty else step
             loads[s, level, piece] = here + step
             fill_row(loads[s], moments[s], until, kappa, slots[s], by, up, spare)
-            loads[s, level, piece] = here - step
+            loads[s, level, piece] = here - back
             fill_row(loads[s], moments[s], until, kappa, slots[s], by, down, spare)
             loads[s, level, piece] = here
             for i in range(width):
-                by_load[s, i, level, piece] = (up[i] - down[i]) / (2.0 * step)
+                if not (empty and i == WAIT + level):
+                    by_load[s, i, level, piece] = (up[i] - down[i]) / (step + back)
         step = STEP * whole
-        if step <= 0.0:
-            continue
         for level in range(levels):
-            here = moments[s, level]
+            empty = by != FCFS and loads[s, level].sum() < _FEW * total
+            here, back = moments[s, level], 0.0 if empty else step
             moments[s, level] = here + step
             fill_row(loads[s], moments[s], until, kappa, slots[s], by, up, spare)
-            moments[s, level] = here - step
+            moments[s, level] = here - back
             fill_row(loads[s], moments[s], until, kappa, slots[s], by, down, spare)
             moments[s, level] = here
             for i in range(width):
-                by_moment[s, i, level] = (up[i] - down[i]) / (2.0 * step)
+                if step > 0.0 and not (empty and i == WAIT + level):
+                    by_moment[s, i, level] = (up[i] - down[i]) / (step + back)
