@@ -121,6 +121,8 @@ def titled(figure: go.Figure, title: str, *, height: int = HEIGHT) -> go.Figure:
     figure.update_layout(
         template=TEMPLATE,
         title_text="<br>".join(escape(line) for line in lines),
+        # Plotly anchors several lines by the first one's middle: they would be cut off at the top.
+        title_pad_t=12 if len(lines) == 1 else 24,
         width=None,
         height=height,
         margin_t=42 + 20 * len(lines),
