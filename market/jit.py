@@ -60,7 +60,7 @@ def _drop_old(folders: Iterable[Path]) -> None:
 
 
 _LAYER = Path(__file__).resolve().parent
-_FLUID = {*_LAYER.glob("fluid/*.py")}
+_FLUID = {*_LAYER.glob("fluid/**/*.py")}
 _KERNEL = f"kernel-{_digest_of({*_LAYER.rglob('*.py')} - {*_LAYER.glob('schema/*.py')} - _FLUID)}"
 _CACHE_DIR = _cache_dir(_KERNEL)
 _FLUID_DIR = _cache_dir(f"{_KERNEL}/fluid-{_digest_of(_FLUID)}")

@@ -1,6 +1,6 @@
 """What buyers would see of an offer behind 0, 1, 2, ... tasks: the kernel's quotes, without a run.
 
-For whoever solves a market instead of simulating it: the exact chain of `fluid/chain.py`.
+For whoever solves a market instead of simulating it: the exact chain of `fluid/chain/`.
 """
 
 from __future__ import annotations

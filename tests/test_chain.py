@@ -20,10 +20,9 @@ from scipy import integrate, optimize, stats
 
 import walras as w
 from walras.market import build
-from walras.market.fluid import chain_balance, chain_choice, chain_measures
-from walras.market.fluid.chain import Chain, solve_chain
-from walras.market.fluid.chain_buyers import buyers_of
-from walras.market.fluid.chain_draws import below_and_sum, nodes_of
+from walras.market.fluid.chain import Chain, balance, choice, measures, solve_chain
+from walras.market.fluid.chain.buyers import buyers_of
+from walras.market.fluid.chain.draws import below_and_sum, nodes_of
 from walras.scenarios.estimates import batch_means
 
 from .chain_markets import KINDS, market_of
@@ -339,7 +338,7 @@ def test_the_kernel_quotes_what_the_chain_takes(name: str) -> None:
         for place, o in enumerate(buyers.offers):
             rows = trades[(trades["task"] == task.name) & (trades["offer"] == market.offers[o])]
             quoted = (rows["utility"] - rows["taste"]).to_numpy()
-            known = chain_choice.what_is_seen(state, buyers, place, 60)[0][:, 0]
+            known = choice.what_is_seen(state, buyers, place, 60)[0][:, 0]
             gaps = np.abs(quoted[:, None] - known[None, :]).min(axis=1)
             assert gaps.max() < 1e-12
             compared += len(np.unique(quoted.round(9)))
@@ -602,16 +601,16 @@ def _no_outside(buyers: Any, utilities: Any) -> Any:
     return [share / total for share in shares], best
 
 
-ORIGINAL, LOGIT = chain_balance.generator, chain_choice._logit
+ORIGINAL, LOGIT = balance.generator, choice._logit
 SLIPS: list[tuple[str, Any, str, Any, Callable[[], None]]] = [
-    ("departures", chain_balance, "generator", _from_one_end,
+    ("departures", balance, "generator", _from_one_end,
      test_two_observable_queues_and_logit_buyers),
-    ("outside", chain_choice, "_logit", _no_outside, test_two_observable_queues_and_logit_buyers),
-    ("ties with nothing", chain_choice, "_argmax", _no_ties, test_naors_thresholds_and_welfare),
-    ("ties", chain_choice, "_argmax", _no_ties, test_the_shortest_queue_is_joined),
-    ("batching", chain_measures, "service_rate", lambda speed, kappa, n: speed,
+    ("outside", choice, "_logit", _no_outside, test_two_observable_queues_and_logit_buyers),
+    ("ties with nothing", choice, "_argmax", _no_ties, test_naors_thresholds_and_welfare),
+    ("ties", choice, "_argmax", _no_ties, test_the_shortest_queue_is_joined),
+    ("batching", measures, "service_rate", lambda speed, kappa, n: speed,
      test_sellers_that_share_their_speed_each_with_its_own_buyers),
-    ("patience", chain_measures.Queue, "departures", lambda queue, n: queue.completions(n),
+    ("patience", measures.Queue, "departures", lambda queue, n: queue.completions(n),
      test_erlang_a),
 ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 With Poisson arrivals and exponential work the numbers of tasks at all sellers are a Markov chain:
 buyers who see the state n go to seller s at rate Σ_k λ_k·P_k(s | n), and n_s falls at rate
 m·r(m)/w + θ·(n_s − m), m = min(n_s, slots) tasks in service of mean work w, patience of mean 1/θ.
-Choices are the kernel's own (`chain_choice`), so this is what the event market tends to in the long
+Choices are the kernel's own (`choice`), so this is what the event market tends to in the long
 run, without its noise. Naor's queue (1969) is one seller and argmax buyers of one value.
 
 Poisson arrivals see the stationary law, so a share is a sum over it. Times follow from the state
@@ -20,15 +20,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import build
-from ..schema.errors import BadInputError, Problem
-from ..schema.market import Market
-from ..state import State
-from .chain_balance import stationary
-from .chain_buyers import buyers_of
-from .chain_checks import refuse
-from .chain_choice import Buyers, Floats, Table, choices, what_is_seen
-from .chain_measures import Queue, marginal, measure, queues_of
+from ... import build
+from ...schema.errors import BadInputError, Problem
+from ...schema.market import Market
+from ...state import State
+from .balance import stationary
+from .buyers import buyers_of
+from .checks import refuse
+from .choice import Buyers, Floats, Table, choices, what_is_seen
+from .measures import Queue, marginal, measure, queues_of
 
 EDGE = 1e-12
 """Probability that an arrival finds a seller at the end of the queues that are looked at."""

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ..rules import service_rate
-from ..schema.distributions import Exponential
-from ..schema.market import Market
-from ..schema.supply import Seller
-from ..seen import BROKEN, PAID, TIME, TIMELY
-from ..state import State
-from .chain_checks import shares_speed, visitors
-from .chain_choice import Buyers, Floats, Table, choices
+from ...rules import service_rate
+from ...schema.distributions import Exponential
+from ...schema.market import Market
+from ...schema.supply import Seller
+from ...seen import BROKEN, PAID, TIME, TIMELY
+from ...state import State
+from .checks import shares_speed, visitors
+from .choice import Buyers, Floats, Table, choices
 
 _ROOM, _MOST = 16, 200
 """Levels beyond the tasks in service to begin with, half of it where there are many queues; and
@@ -85,7 +85,7 @@ class Queue:
 
 
 def queues_of(market: Market, st: State) -> list[Queue]:
-    """Return how the sellers of a market that `chain_checks.refuse` lets pass serve."""
+    """Return how the sellers of a market that `checks.refuse` lets pass serve."""
     return [_queue(market, st, s) for s in range(len(market.sellers))]
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ..sampling import log_moments
-from ..schema.demand import TaskClass
-from ..schema.distributions import (
+from ...sampling import log_moments
+from ...schema.demand import TaskClass
+from ...schema.distributions import (
     Constant,
     Exponential,
     Gamma,

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..schema.demand import Logit, TaskClass
-from ..schema.distributions import ShareOfValue
-from ..schema.errors import BadInputError
-from ..schema.market import Market
-from ..state import State
-from .chain_checks import problem
-from .chain_choice import Buyers, Floats, choices, what_is_seen
-from .chain_draws import drawn, draws_of, ends_of_line
+from ...schema.demand import Logit, TaskClass
+from ...schema.distributions import ShareOfValue
+from ...schema.errors import BadInputError
+from ...schema.market import Market
+from ...state import State
+from .checks import problem
+from .choice import Buyers, Floats, choices, what_is_seen
+from .draws import drawn, draws_of, ends_of_line
 
 _FIRST, _MOST = 12, 4096
 """Draws of each quantity that differs: at first, and at most of all together."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..schema.arrivals import Poisson
-from ..schema.demand import Argmax, Logit, TaskClass
-from ..schema.distributions import Constant, Exponential, Quantiles, ShareOfValue
-from ..schema.errors import BadInputError, Problem
-from ..schema.market import Market, PostedPrice
-from ..schema.supply import Seller
-from ..state import State
-from ..work import EXPONENTIAL
-from .chain_draws import drawn
+from ...schema.arrivals import Poisson
+from ...schema.demand import Argmax, Logit, TaskClass
+from ...schema.distributions import Constant, Exponential, Quantiles, ShareOfValue
+from ...schema.errors import BadInputError, Problem
+from ...schema.market import Market, PostedPrice
+from ...schema.supply import Seller
+from ...state import State
+from ...work import EXPONENTIAL
+from .draws import drawn
 
 _NOT = "the exact chain does not cover this"
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..seen import FACTS, see
-from ..state import State
-from .chain_draws import below_and_sum
+from ...seen import FACTS, see
+from ...state import State
+from .draws import below_and_sum
 
 Floats = NDArray[np.float64]
 Table = tuple[Floats, Floats]
