@@ -82,11 +82,10 @@ class Certificate:
     @property
     def text(self) -> str:
         """The verdict in one line, with the tolerance and what it rests on."""
-        between = f"the largest gain is between {self.lower:.3%} and {self.upper:.3%} "
         said = {
             CERTIFIED: f"certified at ε = {self.upper:.3%} ({self.upper_usd:.3g} USD/h)",
             REFUTED: f"refuted by deviation: {self.worst} gains {self.lower:.3%} at least",
-            UNDECIDED: f"undecided: {between if self.looks else ''}({self.reason})",
+            UNDECIDED: f"undecided: {self._left()}({self.reason})",
         }[self.verdict]
         tried, of = int((self.deviations["state"] != "untried").sum()), len(self.deviations)
         many = f"{of}" if tried == of else f"{tried} of {of}"
@@ -95,6 +94,20 @@ class Certificate:
             f"all payments, {1.0 - self.alpha:.0%} confidence over {many} "
             f"deviations together, {self.replications} replications, {self.tasks:,} tasks"
         )
+
+    def _left(self) -> str:
+        """Say what is known of the deviations that are still open; nothing before a look."""
+        if not self.looks:
+            return ""
+        told = []
+        for side, rows in self.deviations.groupby("side", sort=False):
+            left = rows[rows["state"].isin(["open", "doubtful"])]
+            most = float(left["upper"].max()) if len(left) else 0.0
+            gain = f"gain at most {most:.3%}" if math.isfinite(most) else "have no bound yet"
+            within = int((rows["state"] == "within").sum())
+            many = f"{len(left)} {gain}" if len(left) else "none is open"
+            told.append(f"of {len(rows)} by {side}s {within} are within the tolerance, {many}")
+        return f"{'; '.join(told)} "
 
 
 def certify(
@@ -112,7 +125,7 @@ def certify(
             of a few buyers (`deviations.all_deviations`).
         tolerance: gain that does not matter, a share of the player's payoff.
         alpha: chance that any bound fails: of all deviations, at any look.
-        budget: tasks to simulate at most.
+        budget: tasks to simulate at most; in expectation, where demand follows the clock.
         seed: of all runs; a larger budget with the same seed goes on where this one stopped.
         progress: called with (tasks so far, budget) after each replication of all.
 
