@@ -33,6 +33,7 @@ from walras.analysis.certificate import (
 from walras.analysis.certificate.certificate import Certificate, certify
 from walras.analysis.certificate.deviations import Deviation, price_deviations
 from walras.analysis.certificate.race import Look, Sample
+from walras.analysis.equilibrium.tested import deviations_of
 from walras.market import reuse
 from walras.market.engine import Engine
 from walras.scenarios.estimates import batch_means, paired_batches
@@ -885,6 +886,76 @@ def test_what_was_not_tried_leaves_no_upper_bound() -> None:
     assert math.isinf(found.upper)
     assert found.looks > 0
     assert (found.deviations["state"] == "untried").sum() == len(tests) - 1
+
+
+def test_what_a_solver_expects_is_run_first() -> None:
+    """Posted prices of which each seller alone could gain: one deviation is enough to say so."""
+    found = w.equilibrium(duopoly(1.9), prices="posted")
+    assert found.certificate is not None
+    assert found.certificate.verdict == "refuted"
+    states = found.certificate.deviations["state"]
+    assert (states == "above").sum() == 1
+    assert (states == "untried").sum() == len(states) - 1
+
+
+def test_who_gives_its_answers_away_is_tested_and_who_is_held_is_not() -> None:
+    """At a price of 0 a seller that has costs could charge; a price that is held stays."""
+    free, other = duopoly(1.252).sellers
+    free = free.model_copy(update={"price": w.per_task(0.0)})
+    market = duopoly(1.252).model_copy(update={"sellers": (free, other)})
+    found = w.equilibrium(market, prices="posted", budget=3_000_000).certificate
+    assert found is not None
+    assert found.verdict == "refuted"
+    assert "its cost" in found.worst
+    owned = [s.model_copy(update={"owner": "x"}) for s in duopoly(1.3).sellers]
+    held = duopoly(1.3).model_copy(update={"sellers": tuple(owned)})
+    point = w.equilibrium(held, fixed=["one"], certificate=False)
+    labels = [d.label for d in deviations_of(point.point, point.market)]
+    assert not [label for label in labels if "price of one " in label or "all prices" in label]
+    assert [label for label in labels if "price of two " in label]
+
+
+def test_a_rare_class_is_waited_for() -> None:
+    """A class that never comes in the measured time would be certified by its absence."""
+    common = duopoly(A7).tasks[0]
+    rare = common.model_copy(update={"name": "rare", "arrivals": w.Poisson(1e-6)})
+    market = duopoly(A7).model_copy(update={"tasks": (common, rare)})
+    assert plan.window(market, 0.0) * 1e-6 >= 25
+    found = certify(market, list(price_deviations(market, [1.02])), budget=1_000_000)
+    assert found.verdict == "undecided"
+    assert "budget" in found.reason
+
+
+def test_settled_deviations_stay_in_the_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    """c is that of all of them at every look, also when only one is still drawn."""
+    asked: list[int] = []
+    real = bounds.critical
+
+    def noted(corr: Array, df: int, alpha: float, others: int = 0) -> float:
+        asked.append(len(corr) + others)
+        return real(corr, df, alpha, others)
+
+    monkeypatch.setattr(race, "critical", noted)
+    means = np.array([-0.5] * 9 + [0.0009])
+    looks = race.race(sampler(means, np.eye(10), 0), 10, 0.001, 0.05)
+    assert next(looks).settled.sum() == 9
+    next(looks)
+    assert asked == [10, 10]
+
+
+def test_the_same_deviation_twice_is_two_rows() -> None:
+    market = duopoly(A7)
+    one = next(iter(price_deviations(market, [0.99])))
+    found = certify(market, [one, one])
+    assert found.verdict == "certified"
+    assert (found.deviations["state"] == "within").all()
+
+
+def test_an_undecided_one_tells_what_is_known_by_side() -> None:
+    market = queues(DELAY)
+    text = certify(market, list(price_deviations(market, CLOSE)), budget=900_000).text
+    assert "of 8 by sellers" in text
+    assert "gain at most 0." in text
 
 
 def test_a_seed_gives_the_same_certificate_however_many_threads(

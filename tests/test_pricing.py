@@ -10,13 +10,21 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import lambertw
 
+from walras.analysis.equilibrium import pricing
 from walras.analysis.equilibrium.counterfactual import (
     Counterfactual,
     departure,
     entry,
     merger,
 )
-from walras.analysis.equilibrium.deviations import best_price, gain_curve, moved_to, profit_curve
+from walras.analysis.equilibrium.deviations import (
+    best_deviation,
+    best_of_lever,
+    best_price,
+    gain_curve,
+    moved_to,
+    profit_curve,
+)
 from walras.analysis.equilibrium.game import game_of
 from walras.analysis.equilibrium.held import exploitability
 from walras.analysis.equilibrium.pricing import (
@@ -26,6 +34,7 @@ from walras.analysis.equilibrium.pricing import (
     responses,
     start_of,
 )
+from walras.analysis.equilibrium.solved import equilibrium
 from walras.market.schema.arrivals import Poisson
 from walras.market.schema.demand import Logit, TaskClass
 from walras.market.schema.distributions import LogNormal
@@ -395,3 +404,88 @@ def test_a_rare_sellers_gain_is_no_matter_of_how_coarse_a_curve_is() -> None:
     there = game.solve(moved)
     fell = here.owner_profit[1] - there.owner_profit[1]
     assert 0.2 * fell < exploitability(game, moved, there)[1] <= 1.0001 * fell
+
+
+def test_what_is_mended_is_the_state_with_least_to_gain() -> None:
+    """The rare seller far from its best price comes near it; who is at it stays."""
+    game = game_of(crowd())
+    best = price_equilibrium(game).prices
+    off, far = best * np.array([1.0, 1.35]), best * np.array([1.6, 1.35])
+    mended = pricing._mended(game, [far, off])
+    assert (np.abs(np.log(mended / best)) < [0.04, 0.18]).all()
+
+
+def pair(accuracy: float = 0.9) -> Market:
+    """Return an owner of two sellers and one of one, no queues."""
+    task = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
+    sellers = [
+        Seller(n, accuracy=accuracy, owner=owner, slots="unlimited", price={"task": 1.2},
+               cost={"task": 1.0})
+        for n, owner in (("a", "x"), ("b", "x"), ("c", "y"))
+    ]  # fmt: skip
+    return Market(tasks=[task], sellers=sellers)
+
+
+def test_an_owner_gains_by_its_best_lever_not_by_all_of_them() -> None:
+    game = game_of(pair())
+    here = game.solve(game.posted)
+    each = [best_of_lever(game, game.posted, here, g).gain for g in range(3)]
+    found = exploitability(game, game.posted, here)
+    assert each[0] == pytest.approx(each[1], rel=1e-9)
+    assert each[0] <= found[0] < 1.4 * each[0]
+    assert each[2] <= found[1] < 1.4 * each[2]
+
+
+def test_the_best_of_what_is_promising_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delays held may mislead: what counts is the gain once they have followed."""
+    game = game_of(pair())
+    here = game.solve(game.posted)
+    monkeypatch.setattr(
+        "walras.analysis.equilibrium.deviations._promising",
+        lambda *_: [(1.0, 9.0), (1.3, 1.0), (2.5, 0.5)],
+    )
+    assert best_of_lever(game, game.posted, here, 0).prices[0] == 1.3
+
+
+@pytest.mark.parametrize("off", [1.005, 1.01, 1.02, 1.03, 1.05, 0.97])
+def test_the_best_deviation_is_the_largest_gain_however_near(off: float) -> None:
+    """A7 with both prices off: the gain of the best price, by search over 60,000 prices."""
+    p = 1.472927 * off
+    q = np.linspace(1.2, 1.8, 60_001)
+    mine, rival = np.exp((2.0 - q) / 0.25), np.exp((2.0 - p) / 0.25)
+    gain = ((q - 1.0) * mine / (mine + rival + 1.0)).max() - (p - 1.0) * rival / (2 * rival + 1.0)
+    game = game_of(logit_market((2.0, 2.0), (1.0, 1.0), 0.25))
+    prices = np.array([p, p])
+    found = best_deviation(game, prices, game.solve(prices))
+    assert found.gain == pytest.approx(gain, rel=0.02)
+    assert f"gains {100 * found.share:.2g}% of what it earns" in found.text
+
+
+def test_unit_cost_is_what_a_price_must_bring_after_commission() -> None:
+    market = logit_market((2.0, 2.0), (1.0, 0.6), 0.25)
+    taxed = market.model_copy(update={"platform": Platform(commission=0.2)})
+    assert game_of(market).unit_cost.tolist() == pytest.approx([1.0, 0.6])
+    assert game_of(taxed).unit_cost.tolist() == pytest.approx([1.25, 0.75])
+
+
+def test_concentration_is_that_of_owners() -> None:
+    """Three equal sellers, two of one owner: HHI = (2/3)² + (1/3)²."""
+    found = equilibrium(pair(), prices="posted", certificate=False)
+    assert found.measures["hhi"] == pytest.approx(5 / 9)
+
+
+def test_options_out_of_their_choices_are_named() -> None:
+    market = pair()
+    for field, options in (
+        ("fixed", {"fixed": "ab"}), ("levers", {"levers": "offers"}), ("prices", {"prices": "x"}),
+        ("tolerance", {"tolerance": -1.0}), ("joint", {"joint": [["x", "y"], ["y"]]}),
+    ):  # fmt: skip
+        with pytest.raises(BadInputError, match=field):
+            equilibrium(market, certificate=False, **options)
+
+
+def test_owners_together_do_not_swallow_one_of_that_name() -> None:
+    task = TaskClass("t", arrivals=Poisson(1.0), value=2.0, choice=Logit(0.25))
+    three = [seller(n, 1.0, 1.0, owner=n) for n in ("a", "b", "a+b")]
+    game = game_of(Market(tasks=[task], sellers=three), joint=[["a", "b"]])
+    assert len(set(game.player.tolist())) == 2

@@ -125,7 +125,8 @@ def certify(
             of a few buyers (`deviations.all_deviations`).
         tolerance: gain that does not matter, a share of the player's payoff.
         alpha: chance that any bound fails: of all deviations, at any look.
-        budget: tasks to simulate at most; in expectation, where demand follows the clock.
+        budget: tasks to simulate at most, besides short pilots; in expectation, where demand
+            follows the clock.
         seed: of all runs; a larger budget with the same seed goes on where this one stopped.
         progress: called with (tasks so far, budget) after each replication of all.
 
@@ -269,7 +270,8 @@ def _table(plan: Plan, look: Look | None, everyone: list[Deviation]) -> pd.DataF
             "replications": look.count, "drift": look.drift,
             "state": np.where(look.doubtful, "doubtful", state),
         }  # fmt: skip
-        at = [everyone.index(d) for d in plan.deviations]
+        at = [next(i for i, d in enumerate(everyone) if d is own) for own in plan.deviations]
+        at = at if len(at) < len(everyone) else list(range(len(at)))
         for name, values in known.items():
             column = np.full(
                 len(everyone), columns[name], dtype=object if name == "state" else None

@@ -25,7 +25,7 @@ FLOOR = 0.01
 """Least scale of a gain, as a share of all payments in the market: who earns next to nothing could
 not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
-_TASKS, _OF_A_CLASS, _MOST = 8_000, 2_000, 20_000
+_TASKS, _OF_A_CLASS, _MOST, _SEEN = 8_000, 2_000, 20_000, 25
 _WARMUPS = 2.0  # measured time per warm-up of the candidate point
 
 
@@ -186,8 +186,9 @@ def slowest(market: Market, deviation: Deviation, seen: Pilot) -> float:
 def window(market: Market, warmup: float) -> float:
     """Return how long to measure, s: two warm-ups, 8,000 tasks and 2,000 of each class at least.
 
-    Rare classes lengthen it to 20,000 tasks at most.
+    Rare classes lengthen it to 20,000 tasks at most, but 25 of each must be expected: what never
+    came would leave a gain without noise, and without truth.
     """
     rates = [market.arrival_rate(task) for task in market.tasks]
     rare = min(_OF_A_CLASS / min(rates), _MOST / sum(rates))
-    return max(_WARMUPS * warmup, _TASKS / sum(rates), rare)
+    return max(_WARMUPS * warmup, _TASKS / sum(rates), rare, _SEEN / min(rates))

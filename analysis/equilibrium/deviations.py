@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import optimize
 
 from ...market.fluid import respond
 from ...market.fluid.solve import Selection
@@ -17,6 +18,8 @@ from .game import Floats, Game
 
 NOISE = 1e-7
 """Share of the market's revenue below which a gain in the fluid market is rounding."""
+_WIDTH, _FINE = 1.2, 1e-3
+"""About the best price that was tried, one is looked for within this factor, so finely."""
 _TRIED = 3  # of the best prices of a lever are solved, and twice as many of all levers'
 
 
@@ -51,7 +54,8 @@ def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviatio
     """Return the deviation of one lever that gains its owner most, or loses it least.
 
     Every lever's best other price is looked for with delays held and demand at its mean rates; the
-    most promising of all are solved there, and the best of those at all moments.
+    most promising of all are solved there, the best of those is searched about, and what comes out
+    is solved at all moments.
     """
     rough, near = at_mean(game, prices, selection)
     found = [(g, price, hope) for g in range(len(prices))
@@ -62,7 +66,19 @@ def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviatio
         for g, price, _ in found[: 2 * _TRIED]
     ]
     _, g, price = max(tried)
+    price = _about(rough, prices, near, g, price)
     return _solved(game, prices, selection, g, price)
+
+
+def _about(game: Game, prices: Floats, selection: Selection, g: int, price: float) -> float:
+    """Return the best price of lever g not far from one, delays following."""
+
+    def lost(x: float) -> float:
+        return -_solved(game, prices, selection, g, float(np.exp(x))).gain
+
+    ends = float(np.log(price / _WIDTH)), float(np.log(price * _WIDTH))
+    found = optimize.minimize_scalar(lost, bounds=ends, method="bounded", options={"xatol": _FINE})
+    return float(np.exp(found.x)) if found.fun < lost(np.log(price)) else price
 
 
 def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:

@@ -144,6 +144,12 @@ def game_of(
         >>> game_of(Market(tasks=[ask], sellers=[one])).levers
         ('one',)
     """
+    if isinstance(fixed, str):
+        problem = f'fixed is "{fixed}"; it must be a list of sellers\' names'
+        raise BadInputError([Problem("W102", problem, field="fixed")])
+    if levers not in ("seller", "offer"):
+        problem = f'levers is "{levers}"; it must be "seller" or "offer"'
+        raise BadInputError([Problem("W105", problem, field="levers")])
     setting = come_round(setting_of(_merged(market, joint)))
     names = [seller.name for seller in market.sellers]
     for name in fixed:
@@ -174,11 +180,17 @@ def _merged(market: Market, joint: bool | Sequence[Sequence[str]]) -> Market:
         return market
     owners = list(dict.fromkeys(s.owned_by for s in market.sellers))
     groups = [owners] if joint is True else [list(g) for g in joint]
-    renamed = {}
+    renamed: dict[str, str] = {}
     for group in groups:
+        label = "+".join(group)[:60]
+        while label in {*owners, *renamed.values()}:
+            label += "'"
         for name in group:
             _known(name, owners, "owner")
-            renamed[name] = "+".join(group)[:64]
+            if name in renamed:
+                problem = f'joint: owner "{name}" stands in two groups; allowed: one'
+                raise BadInputError([Problem("W106", problem, field="joint")])
+            renamed[name] = label
     sellers = [
         s.model_copy(update={"owner": renamed.get(s.owned_by, s.owned_by)}) for s in market.sellers
     ]

@@ -6,6 +6,7 @@ is a candidate; nothing here calls it more.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ...market.fluid.solve import Selection
+from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
 from ...scenarios.load import market_of
 from ...scenarios.result import Result
@@ -244,6 +246,12 @@ def equilibrium(
         >>> found.levers["price"].round(6).tolist(), found.text
         ([1.472927, 1.472927], 'a candidate that nothing certifies')
     """
+    if prices not in ("solved", "posted"):
+        problem = f'prices is "{prices}"; it must be "solved" or "posted"'
+        raise BadInputError([Problem("W105", problem, field="prices")])
+    if not 0.0 < tolerance < math.inf:
+        problem = f"tolerance is {tolerance!r}; it must be a share above 0"
+        raise BadInputError([Problem("W103", problem, field="tolerance")])
     market = market_of(market)
     game = game_of(market, fixed=fixed, levers=levers, joint=joint)
     posted = game.solve(game.posted)

@@ -25,11 +25,13 @@ NEAR = (0.95, 1.05)
 
 
 def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
-    """Return the deviations that a point is tested against, those of fixed sellers left out.
+    """Return the deviations that a point is tested against.
 
-    Of a small market the certificate's own set, and what the solver found to gain. Where many
-    sellers set prices, each tries 5% less, 5% more and the best other price that the fluid market
-    knows of; menus, slots and buyers' choices are tried as in a small one.
+    Prices of sellers that are held fixed stay; who posts a price of 0 was held by the solver only,
+    and is tested like the others. Of a small market it is the certificate's own set, and what the
+    solver found to gain. Where many sellers set prices, each tries 5% less, 5% more and the best
+    other price that the fluid market knows of; menus, slots and buyers' choices are tried as in a
+    small one.
 
     Args:
         point: the point.
@@ -49,17 +51,14 @@ def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
         found += [*effort_deviations(market), *slot_deviations(market)]
         found += choice_deviations(market, share)
     players = {game.names(g) for g in range(len(game.levers))}
-    return [d for d in found if d.side == "buyer" or (d.player in players and _moves(d, point))]
-
-
-def _moves(deviation: Deviation, point: PricePoint) -> bool:
-    """Whether what deviates is no seller whose price is held fixed."""
-    held = {s.name for s in point.game.market.sellers} - set(point.game.levers)
-    if deviation.kind != "price" or point.game.levers[0] not in {
-        s.name for s in point.game.market.sellers
-    }:
-        return True
-    return not any(deviation.label.startswith(f"price of {name} ") for name in held)
+    players |= {s.owned_by for s in market.sellers if s.price.lever == 0.0}
+    held = [s for s in market.sellers if s.price.lever > 0.0 and s.name not in game.levers]
+    kept = tuple(f"price of {s.name} " for s in held)
+    kept += tuple(f"all prices of {s.owned_by} " for s in held)
+    return [
+        d for d in found
+        if d.side == "buyer" or (d.player in players and not d.label.startswith(kept))
+    ]  # fmt: skip
 
 
 def _stated(point: PricePoint, market: Market, found: PriceDeviation) -> Deviation:
