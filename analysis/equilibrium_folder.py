@@ -127,7 +127,7 @@ def _market(path: Path) -> Market:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text: {error}") from None
-    return check(text, file=str(path)).require()
+    return check(text, file=path.name).require()
 
 
 def _certificate(folder: Path, found: Equilibrium) -> Certificate | None:
