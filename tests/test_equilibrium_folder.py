@@ -240,7 +240,7 @@ def test_the_solvers_path_stands_in_for_best_responses_of_a_crowd() -> None:
 
 def test_starts_are_tried_only_where_best_responses_rest(found: Equilibrium) -> None:
     assert basins._why(found) == ""
-    assert slow(found.point.game) == ""
+    assert slow(found.point.game, found.selection) == ""
     lost = replace(found, point=replace(found.point, converged=False))
     assert "came to rest" in basins._why(lost)
     game = equilibrium(logit(choice=w.Argmax()), prices="posted", certificate=False).point.game

@@ -5,22 +5,24 @@ A report then has the same figures on every machine.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
+from ...market.fluid.solve import Selection
 from .game import Game
-from .pricing import start_of
 
 _ROOM = 0.9
 """Share of what rivals can serve beyond which delays follow at every price that is tried."""
 
 
-def slow(game: Game) -> str:
+def slow(game: Game, selection: Selection) -> str:
     """Say why delays must follow at every price an owner tries; empty where they may be held.
 
-    That is where the platform ranks by price, and where all the work that comes at low prices is
-    over `_ROOM` of what some owner's rivals can serve: a crowd comes to it at any price.
+    That is where the platform ranks by price, and where the work that is done is over `_ROOM` of
+    what some owner's rivals can serve: a crowd then comes to it at any price.
+
+    Args:
+        game: owners and levers.
+        selection: shares and delays where prices are tried.
 
     Example:
         >>> from walras.analysis.equilibrium.game import game_of
@@ -39,8 +41,9 @@ def slow(game: Game) -> str:
         ...         choice=Logit(0.25),
         ...     )
         ...     each = {"accuracy": 1.0, "speed": 1.0, "slots": 1, "price": {"task": 1.0}}
-        ...     return game_of(Market(tasks=[ask], sellers=[Seller(n, **each) for n in "ab"]))
-        >>> slow(two(0.8)), slow(two(1.0))
+        ...     game = game_of(Market(tasks=[ask], sellers=[Seller(n, **each) for n in "ab"]))
+        ...     return slow(game, game.solve(game.posted))
+        >>> two(0.8), two(1.0)
         ('', "a's rivals cannot serve all")
     """
     market, st = game.market, game.setting
@@ -48,9 +51,7 @@ def slow(game: Game) -> str:
         t.consideration is not None for t in market.tasks
     ):
         return "the platform ranks by price"
-    rough = replace(game, setting=st.at_mean())
-    selection = rough.solve(np.minimum(start_of(game), game.posted))
-    work = float((selection.flow * rough.setting.work).sum())
+    work = float((selection.flow * st.work).sum())
     limits = selection.responses[0].limits
     for w in np.unique(game.player):
         rivals = st.owner_of != w

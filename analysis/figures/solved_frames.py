@@ -42,7 +42,8 @@ def known(found: Equilibrium) -> str:
 
 def why_slow(found: Equilibrium) -> str:
     """Say why best responses take long to follow here; empty where they do not."""
-    return once(found.point, "slow", lambda: slow(found.point.game))
+    game = found.point.game
+    return slow(game, found.selection) or slow(game, found.posted)
 
 
 def tasteless(found: Equilibrium) -> bool:
