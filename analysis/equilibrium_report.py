@@ -1,19 +1,13 @@
-"""The report of an equilibrium: one HTML file that opens offline, and its tables as files."""
+"""The report of an equilibrium: one HTML file that opens offline."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..scenarios.result import file_digest, write_table
-from ..scenarios.toml import from_toml
-from .equilibrium.companions import accompanied
-from .equilibrium.solved import HOUR, Equilibrium, equilibrium
+from .equilibrium.solved import HOUR, Equilibrium
 from .figures import EQUILIBRIA
 from .figures.frames import short_names
 from .figures.notation import duration, number, percent
@@ -38,61 +32,6 @@ def write_equilibrium(found: Equilibrium, path: str | Path) -> Path:
     path = Path(path)
     path.write_text(render(found), encoding="utf-8")
     return path
-
-
-def save_tables(found: Equilibrium, folder: Path) -> None:
-    """Write offers, levers and deviations as Parquet, equilibrium.json and manifest.json."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = {"offers": found.offers, "levers": found.levers}
-    if found.certificate is not None:
-        tables["deviations"] = found.certificate.deviations
-    files = {}
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
-        files[f"{name}.parquet"] = file_digest(folder / f"{name}.parquet")
-    told = json.dumps(finite(found.as_dict()), indent=1, allow_nan=False) + "\n"
-    (folder / "equilibrium.json").write_text(told, encoding="utf-8")
-    files["equilibrium.json"] = file_digest(folder / "equilibrium.json")
-    manifest = {**found.manifest, "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-
-
-def load_equilibrium(folder: Path, *, beside: bool = False) -> Equilibrium:
-    """Solve anew, without a certificate, what a folder of `walras equilibrium` tells of.
-
-    Args:
-        folder: its folder.
-        beside: whether to run the event market and to solve joint profits once more, too.
-
-    Raises:
-        OSError: a file is missing.
-        KeyError: the folder does not tell what was solved.
-        ValueError: a file is not what was written.
-    """
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-    how = manifest["solved"]
-    market = from_toml((folder / "resolved.toml").read_text("utf-8"))
-    found = equilibrium(
-        market, fixed=how["fixed"], joint=how["joint"], prices=how["prices"], certificate=False
-    )
-    if beside:
-        found = accompanied(found, command=manifest["command"], seed=manifest["seed"])
-    return replace(found, manifest=manifest)
-
-
-def finite(x: Any) -> Any:
-    """Return plain data in which what is not known is None.
-
-    Example:
-        >>> finite({"a": [1.0, math.nan]})
-        {'a': [1.0, None]}
-    """
-    if isinstance(x, dict):
-        return {key: finite(value) for key, value in x.items()}
-    if isinstance(x, list | tuple):
-        return [finite(value) for value in x]
-    x = x.item() if hasattr(x, "item") else x
-    return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
 def render(found: Equilibrium) -> str:

@@ -78,19 +78,21 @@ def panels_of(
                 f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
             )
             continue
-        if panel is not None:
+        if isinstance(panel, Panel):
             panels[id] = panel
+        elif panel:
+            undrawn.append(f"{id}, “{figure.question}”, is not drawn: {panel}")
     return panels, undrawn
 
 
-def _panel(figure: Figure[T], result: T) -> Panel | None:
-    """Return a figure ready for the page, or None if the run has nothing for it to show."""
+def _panel(figure: Figure[T], result: T) -> Panel | str:
+    """Return a figure ready for the page, or why it is not drawn; empty where nothing is to see."""
     data = figure.data(result)
     if data.empty:
-        return None
+        return str(data.attrs.get("why", ""))
     drawn = figure.builder(result)
     if not drawn.data:
-        return None
+        return ""
     finding = plain(drawn.layout.title.text)
     height = int(drawn.layout.height) - HEAD
     drawn.update_layout(

@@ -20,7 +20,8 @@ from walras import listing
 from walras.analysis.certificate.certificate import Certificate
 from walras.analysis.equilibrium.held import along, best_held, exploitability
 from walras.analysis.equilibrium.solved import HOUR, Equilibrium, equilibrium
-from walras.analysis.equilibrium_report import banner, render, save_tables
+from walras.analysis.equilibrium_folder import save_tables
+from walras.analysis.equilibrium_report import banner, render
 from walras.analysis.figures import (
     EQUILIBRIA,
     basins,

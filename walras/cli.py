@@ -248,7 +248,7 @@ def equilibrium_command(
     """Solve a market's equilibrium in prices, certify or refute it, write a report."""
     loaded = _read(target, sets or [])
     options: dict[str, Any] = {
-        "fixed": fixed, "tolerance": f"{tolerance:g}", "budget": budget, "seed": seed,
+        "fixed": fixed, "tolerance": repr(tolerance), "budget": budget, "seed": seed,
         "out": str(out),
     }  # fmt: skip
     flags = {"joint": joint, "posted": posted, "no-certify": not certify}
@@ -268,10 +268,10 @@ def equilibrium_command(
     from .analysis.equilibrium.solved import equilibrium
 
     names = [name.strip() for name in fixed.split(",") if name.strip()]
-    told = [fixed, f"{tolerance:g}", str(budget), *(name for name, on in flags.items() if on)]
+    told = [fixed, repr(tolerance), str(budget), *(name for name, on in flags.items() if on)]
     name = running.folder_name(loaded, seed, 1, "equilibrium", *told)
     folder = out / "-equilibrium-".join(name.rsplit("-", 1))
-    with _whole_or_nothing(folder, command), _answering(command):
+    with _whole_or_nothing(folder, command), _answering():
         with running.progress(quiet) as report:
             found = equilibrium(
                 loaded.require(),
@@ -286,9 +286,10 @@ def equilibrium_command(
             )
         how = {"fixed": names, "joint": joint, "prices": "posted" if posted else "solved",
                "tolerance": tolerance}  # fmt: skip
-        found = accompanied(found, command=command, seed=seed)
-        found = replace(found, manifest={**found.manifest, "solved": how})
-        wrong = running.save_equilibrium(found, loaded, folder)
+        with running.patience("drawing the report", quiet):
+            found = accompanied(found, command=command, seed=seed)
+            found = replace(found, manifest={**found.manifest, "solved": how})
+            wrong = running.save_equilibrium(found, loaded, folder)
     from .equilibrium_card import as_data, card
 
     _print(as_data, card, (found, str(folder), command), json, quiet)
@@ -414,13 +415,10 @@ def _whole_or_nothing(folder: Path, command: str) -> Iterator[None]:
 
 
 @contextmanager
-def _answering(command: str) -> Iterator[None]:
-    """Do work that leaves nothing behind; say how it ended if it did not end well."""
+def _answering() -> Iterator[None]:
+    """Do work that leaves nothing behind; say how it ended if it failed."""
     try:
         yield
-    except KeyboardInterrupt:
-        terminal.tell(f"interrupted; nothing was written. To repeat:\n  {command}")
-        raise typer.Exit(INTERRUPTED) from None
     except (ArithmeticError, MemoryError, RuntimeError) as error:
         if _State.debug:
             raise

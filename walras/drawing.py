@@ -40,13 +40,15 @@ def draw(
         command: what draws it; the page keeps it, and the one that made the folder.
 
     Returns:
-        The files written.
+        The files written: beside a picture its data and, as text, its caption.
 
     Raises:
         BadInputError: the folder, the figure, the size, the ending or the path is none.
         NoExportError: nothing here can make a picture of a figure.
         OSError: a file cannot be read or written.
     """
+    from .analysis.figures.template import paper
+
     out = out or folder / f"{id}.html"
     if out.suffix not in KINDS:
         raise _wrong(f"{out.name} ends in none of {', '.join(KINDS)}", "")
@@ -66,15 +68,22 @@ def draw(
     except ValueError as error:
         raise _wrong(str(error), "") from None
     if table.empty:
-        raise _wrong(f"there is nothing to draw as {id} of {folder}", figure.caption(found))
+        raise _wrong(f"there is nothing to draw as {id} of {folder}", figure.caption(found, *more))
     drawn = figure.builder(found, *more)
     drawn.update_layout(meta={"command": command, "run": figure.command(found)})
+    drawn = drawn if inches is None else paper(drawn, *inches, points=_POINTS)
     data = out.with_suffix(".csv")
     data.write_text(table.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
     if out.suffix == ".csv":
         return [out]
-    _write(drawn, out, id, inches)
-    return [out, data]
+    caption = figure.caption(found, *more)
+    if out.suffix == ".html":
+        out.write_text(figure.page(drawn, caption), encoding="utf-8")
+        return [out, data]
+    _write(drawn, out, inches)
+    told = out.with_suffix(".txt")
+    told.write_text(f"{id}. {figure.question} {caption}\n", encoding="utf-8")
+    return [out, data, told]
 
 
 def inches_of(size: str) -> tuple[float, float]:
@@ -109,7 +118,7 @@ def _read(id: str, folder: Path) -> tuple[Mapping[str, Any], Any]:
 
     try:
         if (folder / "equilibrium.json").is_file():
-            from .analysis.equilibrium_report import load_equilibrium
+            from .analysis.equilibrium_folder import load_equilibrium
 
             return EQUILIBRIA, load_equilibrium(folder, beside=id in _BESIDE)
         if (folder / "comparison.parquet").is_file():
@@ -126,14 +135,10 @@ def _read(id: str, folder: Path) -> tuple[Mapping[str, Any], Any]:
         raise _wrong(f"{folder} holds no run that can be read: {error}", hint) from None
 
 
-def _write(drawn: go.Figure, out: Path, id: str, inches: tuple[float, float] | None) -> None:
-    from .analysis.figures.template import CONFIG, HEIGHT, WIDTH, paper
+def _write(drawn: go.Figure, out: Path, inches: tuple[float, float] | None) -> None:
+    """Write a picture."""
+    from .analysis.figures.template import HEIGHT, WIDTH
 
-    drawn = drawn if inches is None else paper(drawn, *inches, points=_POINTS)
-    if out.suffix == ".html":
-        page = drawn.to_html(include_plotlyjs=True, div_id=id, config=dict(CONFIG))
-        out.write_text(page, encoding="utf-8")
-        return
     screen = {} if inches else {"width": WIDTH, "height": drawn.layout.height or HEIGHT}
     try:
         picture = drawn.to_image(format=out.suffix[1:], scale=_SCALE, **screen)

@@ -150,6 +150,19 @@ def _lines() -> Iterator[Progress]:
         slow.cancel()
 
 
+@contextmanager
+def patience(doing: str, quiet: bool) -> Iterator[None]:
+    """Say in a line what is being done, if it takes longer than a moment."""
+    slow = threading.Timer(_PATIENCE, _line, [doing])
+    slow.daemon = True
+    if not quiet:
+        slow.start()
+    try:
+        yield
+    finally:
+        slow.cancel()
+
+
 def _line(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
@@ -259,13 +272,11 @@ def save_each(
 
 def save_equilibrium(found: Equilibrium, loaded: Loaded, folder: Path) -> Exception | None:
     """Write the folder of an equilibrium: its tables, the scenario and a report; see `save`."""
-    from .analysis.equilibrium_report import save_tables
+    from .analysis.equilibrium_folder import save_tables
 
     with whole(folder) as unfinished:
-        save_tables(found, unfinished)
+        save_tables(found, unfinished, resolved=to_toml(loaded.spec or loaded.require()))
         (unfinished / "scenario.toml").write_text(loaded.given, encoding="utf-8", newline="")
-        solved = to_toml(loaded.spec or loaded.require())
-        (unfinished / "resolved.toml").write_text(solved, encoding="utf-8", newline="")
         return _report(found, unfinished / "report.html")
 
 
@@ -282,16 +293,21 @@ def _fill(result: Result, loaded: Loaded, folder: Path, command: str) -> Excepti
 def whole(folder: Path) -> Iterator[Path]:
     """Yield a folder to fill, which then takes the place of `folder`, or leaves no trace."""
     folder = folder.resolve()  # a link stays, and what it names is replaced
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
+    parents = (folder.parent, *folder.parent.parents)
+    made = [parent for parent in parents if not parent.exists()]
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
         yield unfinished
         _keep_foreign(folder, unfinished)
         _sync(unfinished)
         _put(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        for parent in made:  # those that hold nothing
+            with suppress(OSError):
+                parent.rmdir()
 
 
 def _report(result: Result | Comparison | Equilibrium, path: Path) -> Exception | None:

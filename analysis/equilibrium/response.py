@@ -21,6 +21,7 @@ import pandas as pd
 
 from ...market.fluid.setting import setting_of
 from ...market.fluid.solve import Selection, solve
+from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
 from .game import Floats, Game, game_of
 from .pricing import PricePoint, price_equilibrium
@@ -177,7 +178,8 @@ def along(
 
     Raises:
         ValueError: the range is empty, or the market holds a Python function.
-        BadInputError: the path or a value is none that the spec may have.
+        BadInputError: the path or a value is none that the spec may have, or the path is a price
+            that its owner sets.
     """
     if not low < high:
         raise ValueError(f"the range is empty: from {low:g} to {high:g}")
@@ -186,6 +188,8 @@ def along(
         s.name for s in market.sellers if s.price.lever > 0 and s.name not in fixed
     ]  # fmt: skip
     if free and len(free) <= MOST:
+        for each in [path] if isinstance(path, str) else path:
+            _check_moves(games_along(market, each, fixed=fixed), each, low, high)
         games = games_along(market, path, fixed=fixed)
         return _response(name, lambda value: _at_mean(games(value)), values, logarithmic=False)
     some = games_along(market, path)
@@ -194,6 +198,24 @@ def along(
         return solve(some(value).setting.at_mean(), None, last)
 
     return _told(name, (), (), _buyers(bought, values), logarithmic=False)
+
+
+def _check_moves(games: Games, path: str, low: float, high: float) -> None:
+    """Refuse a path that moves nothing but where levers are posted, for owners set those.
+
+    Raises:
+        BadInputError: it is such a path.
+    """
+    first, last = games(low), games(high)
+    if first.levers != last.levers or np.array_equal(first.posted, last.posted):
+        return
+    if first.market_at(first.posted) != last.market_at(first.posted):
+        return
+    who = [n for n, a, b in zip(first.levers, first.posted, last.posted, strict=True) if a != b]
+    raise BadInputError([Problem(
+        "W105", f"{path} is a price that its owner sets: what is posted there changes nothing",
+        field=path, hint=f"solve with --fixed {','.join(who)}, so that it stays as posted",
+    )])  # fmt: skip
 
 
 def _at_mean(game: Game) -> Game:

@@ -199,7 +199,8 @@ class Equilibrium:
                 "verdict": c.verdict, "epsilon": c.epsilon, "lower": c.lower, "upper": c.upper,
                 "lower_usd": c.lower_usd, "upper_usd": c.upper_usd,
                 "worst": c.worst, "tolerance": c.tolerance, "alpha": c.alpha,
-                "replications": c.replications, "tasks": c.tasks, "reason": c.reason,
+                "replications": c.replications, "looks": c.looks, "tasks": c.tasks,
+                "seconds": c.seconds, "reason": c.reason,
                 "deviations": c.deviations.to_dict("records"),
             },
         }  # fmt: skip

@@ -8,8 +8,8 @@ comparison of mechanisms, or of an equilibrium, or of a game of strategies) and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -39,7 +39,10 @@ from . import (
     waterfall,
     who_serves,
 )
-from .template import CONFIG
+from .solved_frames import known
+from .template import CONFIG, escape
+
+_CAPTION = "font: 14px/1.4 sans-serif; max-width: 62em; margin: 8px"
 
 T = TypeVar("T", Result, Comparison, Equilibrium, Game)
 
@@ -62,13 +65,19 @@ class Figure(Generic[T]):
     question: str
     builder: Callable[[T], go.Figure]
     data: Callable[[T], pd.DataFrame]
-    caption: Callable[[T], str]
+    caption: Callable[..., str]
 
     def html(self, result: T) -> str:
         """Return a page of its own that opens offline."""
+        return self.page(self.builder(result), self.caption(result))
+
+    def page(self, drawn: go.Figure, caption: str) -> str:
+        """Return a drawing and its caption as a page that opens offline."""
         config = dict(CONFIG)  # Plotly writes into what it is given
-        drawn = self.builder(result)
-        return str(drawn.to_html(include_plotlyjs=True, div_id=self.id, config=config))
+        page = str(drawn.to_html(include_plotlyjs=True, div_id=self.id, config=config))
+        body, _, rest = page.rpartition("</body>")
+        said = f"<b>{self.id}. {escape(self.question)}</b> {escape(caption)}"
+        return f'{body}<p style="{_CAPTION}">{said}</p></body>{rest}'
 
     def csv(self, result: T) -> str:
         """Return its data as CSV."""
@@ -110,6 +119,17 @@ COMPARISONS: dict[str, Figure[Comparison]] = {
     ),
 }  # fmt: skip
 """The figures of a comparison by their id."""
+
+
+def _with_verdict(caption: Callable[..., str]) -> Callable[..., str]:
+    """Let a caption end with what is known of the point: a figure may be seen alone."""
+
+    def whole(found: Equilibrium, *more: Any) -> str:
+        return f"{caption(found, *more)} {known(found)}"
+
+    return whole
+
+
 _SOLVED = (
     Figure(
         "F1", "Who is chosen for which deadline and which stakes?",
@@ -149,7 +169,9 @@ _SOLVED = (
         "F13", "Does simulation say the same?", theory.build, theory.data, theory.caption,
     ),
 )  # fmt: skip
-EQUILIBRIA: dict[str, Figure[Equilibrium]] = {figure.id: figure for figure in _SOLVED}
+EQUILIBRIA: dict[str, Figure[Equilibrium]] = {
+    figure.id: replace(figure, caption=_with_verdict(figure.caption)) for figure in _SOLVED
+}
 """The figures of an equilibrium by their id."""
 GAMES: dict[str, Figure[Game]] = {
     "F7": Figure(

@@ -9,19 +9,33 @@ import plotly.graph_objects as go
 from ..equilibrium.multiplicity import Multiplicity, equilibria
 from ..equilibrium.solved import Equilibrium
 from .notation import log_ticks
-from .solved_frames import once, sellers_by_revenue
+from .solved_frames import once, sellers_by_revenue, tasteless, why_slow
 from .template import HEIGHT, INK, MUTED, OKABE_ITO, escape, tint, titled, undrawn
 
 _STARTS, _LEVERS, _GRID = 12, 3, 80
 """Starts tried; levers beyond which that takes too long; points of each side of the shading."""
-_NONE = "Starts are tried for two or three prices only."
+_NONE = "How many price equilibria are there?"
+
+
+def _why(found: Equilibrium) -> str:
+    """Say why no starts are tried, which would take long or lead nowhere; empty if they are."""
+    point = found.point
+    if not 2 <= len(point.game.levers) <= _LEVERS:
+        return "Starts are tried for two or three prices only."
+    if not point.iterations:
+        return "Starts are tried only where prices were solved."
+    if not point.converged or point.cycle is not None:
+        return "Starts are tried only where the solver came to rest, and best responses do."
+    if tasteless(found):
+        return "Starts are tried only where buyers have tastes: else best responses may go round."
+    slow = why_slow(found)
+    return f"Starts are tried only where best responses are quickly followed: {slow}." * bool(slow)
 
 
 def _seen(found: Equilibrium) -> Multiplicity | None:
-    game = found.point.game
-    if not 2 <= len(game.levers) <= _LEVERS:
+    if _why(found):
         return None
-    return once(found.point, "multiplicity", lambda: equilibria(game, _STARTS))
+    return once(found.point, "multiplicity", lambda: equilibria(found.point.game, _STARTS))
 
 
 def data(found: Equilibrium) -> pd.DataFrame:
@@ -33,7 +47,9 @@ def data(found: Equilibrium) -> pd.DataFrame:
     """
     seen = _seen(found)
     if seen is None or seen.why:
-        return pd.DataFrame()
+        table = pd.DataFrame()
+        table.attrs["why"] = _why(found) if seen is None else f"{seen.why}."
+        return table
     levers = list(seen.game.levers)
     leads = np.array(seen.leads, dtype=np.int64)
     frames = [pd.DataFrame({"kind": "start", "number": leads}).join(
@@ -56,7 +72,7 @@ def build(found: Equilibrium) -> go.Figure:
     """Draw starts, where they lead, and equilibria in the plane of the two main prices."""
     seen = _seen(found)
     if seen is None or seen.why:
-        return undrawn("How many price equilibria are there?", _NONE if seen is None else seen.why)
+        return undrawn(_NONE, _why(found) if seen is None else seen.why)
     g, h = _main(found)
     figure, x, y = go.Figure(), seen.starts[:, g], seen.starts[:, h]
     if len(seen.game.levers) == 2:
@@ -146,7 +162,7 @@ def finding(found: Equilibrium) -> str:
     """Say in one sentence how many equilibria were found, and from how many starts."""
     seen = _seen(found)
     if seen is None:
-        return "How many price equilibria are there?"
+        return _NONE
     return seen.text[0].upper() + seen.text[1:]
 
 
@@ -154,7 +170,7 @@ def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
     seen = _seen(found)
     if seen is None:
-        return _NONE
+        return _why(found)
     third = (
         " Other prices differ from start to start, too." if len(seen.game.levers) > 2
         else " Shades tell where the nearest start leads: basins between so few starts are rough."

@@ -1,4 +1,7 @@
-"""F3 of an equilibrium: how best responses lead from the posted prices to the solved ones."""
+"""F3 of an equilibrium: how best responses lead from the posted prices to the solved ones.
+
+Where following them from there would take long, the solver's own path stands in for that one.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from ..equilibrium.pricing import responses
 from ..equilibrium.solved import Equilibrium
 from .frames import MAIN_SELLERS
 from .notation import log_ticks, number
-from .solved_frames import once, sellers_by_revenue, solved_colours
-from .template import HEIGHT, INK, MUTED, end_labels, label, room_for, titled
+from .solved_frames import once, sellers_by_revenue, solved_colours, why_slow
+from .template import HEIGHT, INK, MUTED, end_labels, label, room_for, titled, undrawn
 
 _UNITS = ("USD/Mtok", "USD/task")
 _ROUNDS, _SETTLED = 12, 0.01
@@ -22,6 +25,8 @@ _ROUNDS, _SETTLED = 12, 0.01
 
 def data(found: Equilibrium) -> pd.DataFrame:
     """Return one row per lever and round of best responses, from the posted prices.
+
+    Or per step of the solver, from its own start; none where neither is at hand.
 
     Columns: lever, round, price, posted, nash (the solved price), joint (that of owners who
     maximise together, NaN if it was not solved), unit_cost, unit (of all prices).
@@ -31,6 +36,10 @@ def data(found: Equilibrium) -> pd.DataFrame:
 
 def _data(found: Equilibrium) -> pd.DataFrame:
     path, game = _path(found), found.point.game
+    if not len(path):
+        table = pd.DataFrame()
+        table.attrs["why"] = _none(found)
+        return table
     joint = found.joint.prices if found.joint is not None else np.full(path.shape[1], np.nan)
     units = dict(zip(found.levers["lever"], found.levers["unit"], strict=True))
     out = pd.concat([
@@ -48,6 +57,8 @@ def _data(found: Equilibrium) -> pd.DataFrame:
 def _path(found: Equilibrium) -> Floats:
     """Return the posted prices, what best responses make of them, and last the solved ones."""
     game = found.point.game
+    if why_slow(found):
+        return found.point.path if found.point.iterations else np.zeros((0, len(game.levers)))
     rough = replace(game, setting=game.setting.at_mean())
     path = []
     for number_, step in enumerate(responses(rough, game.posted, rough=True)):
@@ -57,9 +68,15 @@ def _path(found: Equilibrium) -> Floats:
     return np.array([*path, found.point.prices])
 
 
+def _none(found: Equilibrium) -> str:
+    return f"Best responses from the posted prices take long to follow: {why_slow(found)}."
+
+
 def build(found: Equilibrium) -> go.Figure:
     """Draw the paths of the sellers who serve most, with their reference prices at the right."""
     table = data(found)
+    if table.empty:
+        return undrawn("Where do best responses lead prices?", _none(found))
     shown = _shown(found)
     units = [u for u in _UNITS if (table.loc[table["lever"].isin(shown), "unit"] == u).any()]
     figure = go.Figure().set_subplots(len(units), 1, shared_xaxes=True, vertical_spacing=0.1)
@@ -84,7 +101,7 @@ def build(found: Equilibrium) -> go.Figure:
         figure.update_yaxes(type="log", range=ends, row=row, col=1, title_text=f"price ({unit})",
                             **log_ticks(*ends))  # fmt: skip
         end_labels(figure, labels, row, ends, HEIGHT / len(units) - 90)
-    rounds = "round of best responses"
+    rounds = "step of the solver" if why_slow(found) else "round of best responses"
     figure.update_xaxes(range=[-0.3, last + 1.3], title_text=rounds, row=len(units), col=1)
     figure = titled(figure, finding(found))
     return figure.update_layout(
@@ -137,11 +154,17 @@ def finding(found: Equilibrium) -> str:
 
 def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
+    if data(found).empty:
+        return _none(found)
     joint = "" if found.joint is not None else " Joint-profit prices were not solved for."
-    return (
+    path = (
+        f"The solver's own steps from prices near cost: {_none(found)}" if why_slow(found) else
         "From the posted prices, sellers answer each other one after the other with the best price "
         "to some per cent, delays held in each round; at 0 stand the posted prices, the last "
-        f"point is the solved one. The {MAIN_SELLERS} sellers who serve most; the data have all. "
+        "point is the solved one."
+    )  # fmt: skip
+    return (
+        f"{path} The {MAIN_SELLERS} sellers who serve most; the data have all. "
         "Dashed: the solved (Nash) price; dash-dotted: the price if all owners maximised the sum "
         f"of their profits; dotted: marginal cost.{joint}"
     )

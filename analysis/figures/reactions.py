@@ -14,7 +14,7 @@ from ..equilibrium.game import Floats, Game
 from ..equilibrium.held import best_held
 from ..equilibrium.solved import Equilibrium
 from .notation import number
-from .solved_frames import once, solved_colours
+from .solved_frames import once, solved_colours, why_restless
 from .template import INK, MUTED, OUTSIDE, escape, label, titled, undrawn
 
 _CURVE, _FIELD = 9, 6
@@ -47,9 +47,11 @@ def data(found: Equilibrium) -> pd.DataFrame:
 
 
 def _data(found: Equilibrium) -> pd.DataFrame:
-    pair = pair_of(found)
-    if pair is None:
-        return pd.DataFrame()
+    pair, why = pair_of(found), why_restless(found)
+    if pair is None or why:
+        table = pd.DataFrame()
+        table.attrs["why"] = _none(found) if pair is not None else ""
+        return table
     game, at = _game(found), found.point.prices
     rows = []
     for g, h in (pair, pair[::-1]):
@@ -93,6 +95,8 @@ def build(found: Equilibrium) -> go.Figure:
     pair = pair_of(found)
     if pair is None:
         return undrawn(finding(found), "One owner sets all prices, so nobody answers anybody.")
+    if why_restless(found):
+        return undrawn(finding(found), _none(found))
     game, at = _game(found), found.point.prices
     (g, h), table, colours = pair, data(found), solved_colours(found)
     names = game.levers[g], game.levers[h]
@@ -144,6 +148,10 @@ def build(found: Equilibrium) -> go.Figure:
     return figure.update_layout(margin_r=200, legend={"x": 1.01, "y": 1})
 
 
+def _none(found: Equilibrium) -> str:
+    return f"Best answers once delays have followed take long to find: {why_restless(found)}."
+
+
 def _colour(colours: dict[str, str], lever: str, game: Game) -> str:
     return colours.get(lever) or colours.get(lever.rpartition("/")[0], MUTED)
 
@@ -166,6 +174,8 @@ def finding(found: Equilibrium) -> str:
     pair = pair_of(found)
     if pair is None:
         return "One owner sets all prices"
+    if why_restless(found):
+        return "How do two sellers answer each other?"
     table, game = data(found), found.point.game
     slopes = {}
     for name, rows in table.groupby("responder", sort=False):
@@ -183,6 +193,8 @@ def finding(found: Equilibrium) -> str:
 
 def caption(found: Equilibrium) -> str:
     """Explain how to read the figure."""
+    if pair_of(found) is not None and why_restless(found):
+        return _none(found)
     unmet = (
         "" if found.point.converged else " The solver did not converge: curves may not meet there."
     )

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ...market.schema.demand import Argmax
 from ...market.schema.market import Market
+from ..equilibrium.quick import slow
 from ..equilibrium.solved import Equilibrium
 from .frames import OUTSIDE_OFFER, short_names
 from .template import MUTED, OUTSIDE, label, palette
@@ -24,6 +26,37 @@ def once(found: object, what: str, make: Callable[[], T]) -> T:
     if what not in kept:
         kept[what] = make()
     return kept[what]  # type: ignore[no-any-return]
+
+
+def known(found: Equilibrium) -> str:
+    """Say in one short sentence what is known of the point, as every figure of it does."""
+    c = found.certificate
+    if c is None:
+        return "The point is a candidate that nothing certifies."
+    if c.verdict == "certified":
+        return f"Simulation certifies the point at ε = {c.upper:.3%}."
+    if c.verdict == "refuted":
+        return f"Simulation refutes the point: a deviation gains {c.lower:.3%} at least."
+    return "Simulation leaves it undecided whether the point is an equilibrium."
+
+
+def why_slow(found: Equilibrium) -> str:
+    """Say why best responses take long to follow here; empty where they do not."""
+    game = found.point.game
+    return slow(game, found.selection) or slow(game, found.posted)
+
+
+def tasteless(found: Equilibrium) -> bool:
+    """Return whether some buyers take the best offer, whoever else is near: demand then jumps."""
+    return any(isinstance(task.choice, Argmax) for task in found.point.game.market.tasks)
+
+
+def why_restless(found: Equilibrium) -> str:
+    """Say why prices about the point take long to look at; empty where they do not."""
+    rests = found.point.iterations and found.point.converged
+    if tasteless(found) and not rests:
+        return "buyers have no tastes, and prices have not come to rest"
+    return why_slow(found)
 
 
 @dataclass(frozen=True)
