@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
 
 import walras as w
+from walras.analysis.equilibrium import planner
 from walras.analysis.equilibrium.anderson import fixed_point
 from walras.analysis.equilibrium.gap import FRICTIONS, decompose, frictions_of, shapley
-from walras.analysis.equilibrium.planner import at_cost, harm, plan
+from walras.analysis.equilibrium.planner import at_cost, harm, levied, plan
 from walras.market.fluid.setting import setting_of
 from walras.market.fluid.solve import Selection, solve
 
@@ -226,3 +228,89 @@ def test_anderson_finds_fixed_points_that_plain_iteration_runs_away_from() -> No
     assert residual <= 1e-12
     assert taken <= 10
     assert x == pytest.approx(1.0 / (1.0 - slopes))
+
+
+def _two_kinds(
+    scale: float = 0.1, costs: tuple[float, float] = (10.0, 0.1), speeds: Any = (1.0, 1.0),
+    prices: tuple[float, float] = (6.0, 0.5),
+) -> w.Market:  # fmt: skip
+    """Captive urgent and patient buyers, and two M/M/1 sellers who serve at no cost."""
+    tasks = [
+        w.TaskClass(
+            name, w.Poisson(rate), output_tokens=EXPONENTIAL, value=100.0, delay_cost=cost,
+            outside_option=False, choice=w.Logit(scale=scale),
+        )
+        for name, rate, cost in zip(("urgent", "patient"), (0.5, 0.8), costs, strict=True)
+    ]  # fmt: skip
+    sellers = [
+        w.Seller(name, accuracy=1.0, speed=speed, price={"task": price})
+        for name, speed, price in zip("ab", speeds, prices, strict=True)
+    ]
+    return w.Market(tasks=tasks, sellers=sellers, quotes=w.Quotes(latency="average"))
+
+
+def _brute(
+    scale: float = 0.1, costs: tuple[float, float] = (10.0, 0.1), speeds: Any = (1.0, 1.0)
+) -> float:
+    """Return the most welfare over both shares of the first seller, tastes' entropy included.
+
+    W = 100·Λ − Σ_s Σ_k c_k·f_ks/(μ_s − Σ_k f_ks) + scale·Σ_k λ_k·H(x_k), on ever finer grids.
+    """
+    rates, cost = np.array([0.5, 0.8]), np.array(costs)
+    low, high, most = np.zeros(2), np.ones(2), -math.inf
+    for _ in range(30):
+        x = np.stack(np.meshgrid(*np.linspace(low, high, 81).T, indexing="ij"), axis=-1)
+        x = np.clip(x, 1e-300, 1.0 - 1e-16)
+        welfare = 100.0 * rates.sum()
+        welfare = welfare - scale * ((x * np.log(x) + (1.0 - x) * np.log1p(-x)) @ rates)
+        for part, speed in zip((x, 1.0 - x), speeds, strict=True):
+            room = speed - part @ rates
+            delay = (part @ (rates * cost)) / np.where(room > 0.0, room, 1.0)
+            welfare = np.where(room > 0.0, welfare - delay, -math.inf)
+        best = np.unravel_index(np.argmax(welfare), welfare.shape)
+        most = max(most, float(welfare[best]))
+        width = (high - low) / 8.0
+        low, high = np.maximum(x[best] - width, 0.0), np.minimum(x[best] + width, 1.0)
+    return most
+
+
+def test_the_planner_leaves_a_saddle_and_parts_the_classes() -> None:
+    """Waits of unequal costs are not convex: half and half makes 115.576, apart 119.600.
+
+    Urgent ones alone wait 1/(1 − 0.5), patient ones 1/(1 − 0.8): 130 − 0.5·10·2 − 0.8·0.1·5.
+    """
+    setting = setting_of(_two_kinds())
+    half = levied(setting, at_cost(setting))
+    assert half.converged  # mutant: without tilts the iteration stays where it is
+    assert half.welfare == pytest.approx(115.5758, abs=1e-3)
+    found = plan(setting)
+    assert found.converged
+    assert found.welfare == pytest.approx(119.6, abs=1e-6)
+    assert found.welfare == pytest.approx(_brute(), abs=1e-6)
+    share = found.selection.share[:, 0]
+    assert abs(share[0] - share[1]) > 0.999
+
+
+@pytest.mark.parametrize(("scale", "costs", "speeds"), [
+    (1.0, (10.0, 0.1), (1.0, 1.0)), (3.0, (4.0, 1.0), (1.0, 1.0)), (0.5, (3.0, 1.0), (1.3, 0.8)),
+    (0.3, (8.9, 1.8), (1.2, 1.0)), (0.5, (2.0, 2.0), (1.3, 0.8)),
+])  # fmt: skip
+def test_the_planner_finds_the_best_of_two_shares(
+    scale: float, costs: tuple[float, float], speeds: tuple[float, float]
+) -> None:
+    found = plan(setting_of(_two_kinds(scale, costs, speeds)))
+    assert found.converged
+    assert found.welfare == pytest.approx(_brute(scale, costs, speeds), abs=1e-6)
+
+
+def test_the_planner_is_never_below_the_market(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor where tilts find nothing: then the market's own flows are where it starts."""
+    market = solve(setting_of(_two_kinds()))
+    found = decompose(market)
+    assert found.converged
+    assert found.planner >= market.welfare == pytest.approx(119.6, abs=1e-6)
+    assert math.fsum(found.parts.values()) == pytest.approx(found.planner - found.market, abs=1e-9)
+    monkeypatch.setattr(planner, "tilted", lambda *_: ())
+    assert plan(market.setting).welfare < 116.0
+    assert plan(market.setting, market=market).converged
+    assert decompose(market, plan(market.setting)).planner >= market.welfare

@@ -40,10 +40,12 @@ def fixed_point(
             best, least = x, size
         if size <= tolerance or number == most:
             return best, least, number
-        if size > 1e3 * least:  # it has lost its way: start anew from the best
+        if not size <= 1e3 * least:  # it has lost its way: start anew from the best
             points, misses, x = [], [], best
             part *= 0.3
             miss = g(x) - x
+            if not np.isfinite(miss).all():
+                return best, least, number
         points, misses = [*points[-memory:], x], [*misses[-memory:], miss]
         step = part * miss
         if len(points) > 1:

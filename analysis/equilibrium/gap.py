@@ -29,7 +29,8 @@ from ...market.fluid.queues import limit
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection
 from .game import Floats
-from .planner import Plan, at_cost, plan
+from .planner import Plan, at_cost, levied, plan
+from .tilts import higher
 
 FRICTIONS = ("mark-up", "mis-selection", "congestion", "search", "information")
 
@@ -91,23 +92,29 @@ def decompose(selection: Selection, planned: Plan | None = None) -> Gap:
     Args:
         selection: the market's selection equilibrium.
         planned: the planner's, if it is known already.
+
+    The planner is never below the market. Tolls of other sets are looked for from the planner's on.
     """
     names = frictions_of(selection)
     markup, spread = _markups(selection)
     welfare: dict[frozenset[str], float] = {}
-    converged = selection.converged
+    converged, start = selection.converged, None
     for present in _subsets(names):
         if present == frozenset(names):
             welfare[present] = selection.welfare
             continue
-        if not present and planned is not None:
-            found = planned
-        else:
-            charges = _charges(selection, present, markup, spread)
+        charges = _charges(selection, present, markup, spread)
+        if present:
             tolled = "congestion" in names and "congestion" not in present
-            found = plan(selection.setting, charges, tolled=tolled)
+            found = levied(selection.setting, charges, start, tolled=tolled)
+        elif planned is None or higher(selection.welfare, planned.welfare):
+            found = plan(selection.setting, charges, selection)
+            start = found.selection
+        else:
+            found, start = planned, planned.selection
         converged &= found.converged
         welfare[present] = found.welfare
+    welfare[frozenset()] = max(welfare[frozenset()], selection.welfare)  # to the last digit
     return Gap(welfare[frozenset()], selection.welfare, shapley(names, welfare), welfare, converged)
 
 

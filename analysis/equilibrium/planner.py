@@ -10,27 +10,37 @@ chooses as if charged the cost of serving and the harm done to others by one mor
   toll_jo = −Σ_i H_si · ∂y_si/∂f_jo,  H_si = Σ over tasks of the seller of ∂utility/∂y_si,
 
 which is how it is found: as the selection equilibrium under prices at cost and such tolls (Pigou
-1920; Mendelson & Whang 1990 for queues with priorities). Where delays rise with load, surplus is
-concave and there is one.
+1920; Mendelson & Whang 1990 for queues with priorities).
+
+Such a point is the optimum where surplus is concave: delays convex in the load and one delay cost
+(Bell & Stidham 1983). With several it can be a saddle or one optimum of many (`tilts`). So where
+waits matter tolls are tilted, the iteration goes on from wherever welfare is higher, and it starts
+from the market's own flows, too, if there is a market. What is returned is the best of the points
+found, never below that market; that there is no better one is not proven.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ...market.fluid.queues import limit
-from ...market.fluid.selection import Flows, fading, select
+from ...market.fluid.selection import Flows, Response, fading, select
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection, slopes_of, solve
 from .anderson import fixed_point
 from .game import Floats
+from .tilts import higher, may_differ, tilted, welfare_of
 
 TOLERANCE = 1e-6
 """Largest change of a toll, relative to the largest, that is left."""
+_STEPS = 12
+"""Steps uphill before that."""
+_CLIMBS = 8
+"""Times that the iteration starts anew from a higher welfare, at most."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +104,13 @@ def harm(setting: Setting, charges: Charges, flows: Flows) -> Floats:
     return np.maximum(out.reshape(flows.flow.shape), 0.0) * flows.on_show
 
 
-def plan(setting: Setting, charges: Charges | None = None, *, tolled: bool = True) -> Plan:
-    """Return the planner's market, or a market under other charges in which tolls are levied.
+def plan(setting: Setting, charges: Charges | None = None, market: Selection | None = None) -> Plan:
+    """Return the planner's market: the best that is found.
 
     Args:
         setting: the market.
-        charges: what buyers are charged beside tolls; marginal cost when absent.
-        tolled: whether tolls are levied at all.
+        charges: what buyers are charged beside tolls: marginal cost, as is so when absent.
+        market: an equilibrium that the planner must not fall short of.
 
     Example:
         >>> from walras.market.fluid.setting import setting_of
@@ -123,18 +133,92 @@ def plan(setting: Setting, charges: Charges | None = None, *, tolled: bool = Tru
         [[1.1213, 0.3787]]
     """
     charges = at_cost(setting) if charges is None else charges
+    found = levied(setting, charges, best=True)
+    if market is None or not higher(market.welfare, found.welfare):
+        return found
+    if _congestible(setting, charges):
+        nearby = levied(setting, charges, market, best=True)
+        found = max(found, nearby, key=lambda p: p.welfare)
+    if higher(market.welfare, found.welfare):
+        return replace(found, selection=market, converged=False)
+    return found
+
+
+def levied(
+    setting: Setting, charges: Charges, start: Selection | None = None, *, tolled: bool = True,
+    best: bool = False,
+) -> Plan:  # fmt: skip
+    """Return a market under charges in which tolls are levied beside them.
+
+    Args:
+        setting: the market.
+        charges: what buyers are charged beside tolls.
+        start: a market to start from.
+        tolled: whether tolls are levied at all.
+        best: whether to look for higher welfare elsewhere.
+    """
     if not tolled or not _congestible(setting, charges):
-        found = solve(setting, charges)
-        return Plan(found, found.converged, 0.0, 0)
+        free = solve(setting, charges)
+        return Plan(free, free.converged, 0.0, 0)
     parts: list[Flows] = []
     worst, taken = 0.0, 0
-    for _, rates in setting.moments:
-        flows, residual, steps = _tolled(setting, charges, rates, parts[-1] if parts else None)
-        parts.append(flows)
+    for i, (_, rates) in enumerate(setting.moments):
+        begin, toll = (parts[-1], parts[-1].toll) if parts else (None, None)
+        if start is not None:
+            begin, toll = start.moments[i], _as_tolls(start, i, charges)
+        found, residual, steps = _tolled(setting, charges, rates, begin, toll)
+        for _ in range(_CLIMBS if best and may_differ(setting, charges, found) else 0):
+            climbed = _climbed(setting, charges, found)
+            if climbed is None:
+                break
+            found, residual, steps = climbed[0], climbed[1], steps + climbed[2]
+        parts.append(found)
         worst, taken = max(worst, residual), taken + steps
     weights = np.array([weight for weight, _ in setting.moments])
-    found = Selection(setting, charges, weights, tuple(parts))
-    return Plan(found, found.converged and worst <= TOLERANCE, worst, taken)
+    selection = Selection(setting, charges, weights, tuple(parts))
+    return Plan(selection, selection.converged and worst <= TOLERANCE, worst, taken)
+
+
+def _climbed(setting: Setting, charges: Charges, flows: Flows) -> tuple[Flows, float, int] | None:
+    """Return flows of a higher welfare that tilted tolls lead to, as `_tolled` does, or None."""
+    faint = [*fading(setting, charges, flows.rates), None][-2:][0]
+    tried = tilted(setting, charges, flows, faint)
+    ends = [_uphill(setting, charges, other, faint) for other in tried] or [flows]
+    begin = max(ends, key=lambda end: welfare_of(setting, charges, end))
+    if not higher(welfare_of(setting, charges, begin), welfare_of(setting, charges, flows)):
+        return None
+    found, residual, steps = _tolled(setting, charges, flows.rates, begin, begin.toll)
+    if higher(welfare_of(setting, charges, begin), welfare_of(setting, charges, found)):
+        return begin, math.inf, steps
+    return found, residual, steps
+
+
+def _uphill(setting: Setting, charges: Charges, flows: Flows, faint: float | None) -> Flows:
+    """Return flows some steps of tolls towards the harm they do, of which each adds welfare.
+
+    The iteration to the fixed point alone may go back over the valley.
+    """
+    most, part = welfare_of(setting, charges, flows), 0.5
+    for _ in range(_STEPS):
+        toll = flows.toll + part * (harm(setting, charges, flows) - flows.toll)
+        found = select(setting, charges, flows.rates, flows, toll, faint=faint)
+        welfare = welfare_of(setting, charges, found) if found.converged else -math.inf
+        if higher(welfare, most):
+            flows, most = found, welfare
+        else:
+            part *= 0.3
+            if part < 0.02:
+                break
+    return flows
+
+
+def _as_tolls(market: Selection, i: int, charges: Charges) -> Floats:
+    """Return the tolls beside `charges` at which offers cost what they do in a market, [J, O]."""
+    response, flows = market.responses[i], market.moments[i]
+    st, expected = market.setting, flows.expected
+    paid = response.paid(expected, market.charges.right[st.class_of])
+    plain = Response(st, charges, flows.rates).paid(expected, charges.right[st.class_of])
+    return np.asarray((paid + flows.toll - plain) * flows.on_show)
 
 
 def _congestible(setting: Setting, charges: Charges) -> bool:
@@ -147,14 +231,22 @@ def _congestible(setting: Setting, charges: Charges) -> bool:
 
 
 def _tolled(
-    setting: Setting, charges: Charges, rates: Floats, start: Flows | None
+    setting: Setting, charges: Charges, rates: Floats, begin: Flows | None, first: Floats | None
 ) -> tuple[Flows, float, int]:
-    """Return the flows of one moment under tolls that are the harm they do."""
+    """Return the flows of one moment under tolls that are the harm they do.
+
+    Args:
+        setting: the market.
+        charges: beside tolls.
+        rates: arrivals of each class, tasks/s, shape [K].
+        begin: flows to start from.
+        first: tolls to start from, USD, shape [J, O].
+    """
     tastes: list[float | None] = [*fading(setting, charges, rates)] or [None]
-    if start is not None:
+    if begin is not None:
         tastes = tastes[-1:]
-    flows = select(setting, charges, rates, start, faint=tastes[0])
-    toll = harm(setting, charges, flows) if start is None else start.toll
+    flows = select(setting, charges, rates, begin, first, faint=tastes[0])
+    toll = harm(setting, charges, flows) if first is None else first
     residual, taken = math.inf, 0
     for faint in tastes:
         last = [flows]

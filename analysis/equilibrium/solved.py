@@ -266,7 +266,7 @@ def equilibrium(
         point = price_equilibrium(game)
     # The planner's market and the gap are those at mean rates of arrival.
     rough, near = at_mean(point.game, point.prices, point.selection)
-    planned = plan(rough.setting)
+    planned = plan(rough.setting, market=near)
     at_point = game.market_at(point.prices) if levers == "seller" else market
     checked = None
     if certificate and levers == "seller":

@@ -2,7 +2,8 @@
 
 It is exact for Poisson arrivals, shares that do not move with the queues (`average` quotes of a
 long memory, or promises) and exponential work, at independent streams or shared speed. Of levels
-and several sizes in one slot means are exact, and so is all where no law of waits matters.
+and several sizes in one slot means are exact, and so is all where no law of waits matters. What
+is late is exact, too; buyers in simulations reckon it in slices (`expectations`: how far off).
 """
 
 from __future__ import annotations

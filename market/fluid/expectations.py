@@ -1,8 +1,13 @@
 """What each kind of task can expect of each offer at given waits and speeds.
 
-The law of the time to the answer is the kernel's own (`quotes.expect`). All that follows from it
-is linear in the chance of a wait, so it is worked out at both ends: where nobody waits, and of
-those who wait.
+All that follows from the law of the time to the answer is linear in the chance of a wait, so it is
+worked out at both ends: where nobody waits, and of those who wait. Where work is exponential and
+nobody leaves the law is a closed form (`sojourn`); elsewhere it is the kernel's own
+(`quotes.expect`), whose waits are uniform in slices.
+
+Buyers in simulations go by those slices in any case. Of those who wait, for 0.01 to 100 times as
+long as they are served, that puts Pr(on time) off by 0.002 at most, and E[δ] by 0.01 where there is
+grace or a half-life.
 """
 
 from __future__ import annotations
@@ -15,11 +20,35 @@ from numpy.typing import NDArray
 
 from ..jit import compiled
 from ..quotes import expect, timely_work
+from ..sojourn import done_within, left_within, service_within
+from ..work import EXPONENTIAL
 
 DELTA, USED, TIMELY, TIME, SERVED, KEPT, EARLY = range(7)
 """E[δ], Pr(δ > 0), Pr(on time), E[T] (s), Pr(served), Pr(promise kept), and the work of those on
 time beyond their share of it (tokens), which refunds for lateness spare (`worth.bill`)."""
 PARTS = 7
+
+
+@compiled
+def _fill_exponential(
+    wait: float, rate: float, seller: Any, kind: Any, law: Any, deadline: float, promise: float,
+    out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Fill `out`, shape [PARTS], after an exponential wait, of exponential work and a shift."""
+    alone, service = seller["outside"] + law["shift"] / rate, law["a"] / rate
+    out[SERVED], out[TIME] = 1.0, seller["outside"] + law["mean"] / rate + wait
+    out[DELTA], out[USED], out[TIMELY], out[KEPT], out[EARLY] = 1.0, 1.0, 1.0, 1.0, 0.0
+    if promise < math.inf:
+        out[KEPT] = done_within(promise - alone, wait, service)
+    if deadline == math.inf:
+        return
+    rule, parameter = kind["late_rule"], kind["late_parameter"]
+    out[DELTA], out[USED], out[TIMELY] = left_within(
+        rule, parameter, deadline - alone, wait, service
+    )
+    if seller["refund_late"] > 0.0:
+        early = service_within(deadline - alone, wait, service) * rate
+        out[EARLY] = early - law["a"] * out[TIMELY]
 
 
 @compiled
@@ -58,6 +87,18 @@ def fill_expectations(
             kind, seller, law = classes[k], sellers[seller_of[o]], works[k, o]
             wait, rate = waits[j, o], rates[j, o]
             promise = seller["promise"] if seller["penalty"] > 0.0 else math.inf
+            if law["kind"] == EXPONENTIAL and patience[j] == math.inf:
+                _fill_exponential(
+                    wait if chance > 0.0 else 0.0,
+                    rate,
+                    seller,
+                    kind,
+                    law,
+                    deadline[j],
+                    promise,
+                    out[j, o],
+                )
+                continue
             served, delta, used, timely, time, kept = expect(
                 chance, wait, 1.0, seller["outside"], rate, patience[j], deadline[j],
                 kind["late_rule"], kind["late_parameter"], promise, law, rows, nodes[k, o], table,
