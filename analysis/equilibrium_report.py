@@ -116,9 +116,12 @@ def _key(found: Equilibrium) -> Table:
         ["platform", f"{number(m['platform'])} USD/h"],
         ["concentration (HHI of owners’ revenue)", f"{m['hhi']:.3f}"],
         ["mark-up (Lerner index, by revenue)", f"{m['lerner']:.3f}"],
+        ["dispersion of prices within a class", f"{m['dispersion']:.3f}"],
         ["steps of the solver", number(point.iterations)],
         ["residual of prices", f"{point.residual:.1e}"],
     ]  # fmt: skip
+    if math.isfinite(m["profit_gain"]):
+        rows.append(["profit gain of posted prices, Δ", f"{m['profit_gain']:.3f}"])
     if point.deviation is not None and point.deviation.gain > -np.inf:
         rows.append(["best deviation in the fluid market", f"{point.deviation.label}: "
                      f"{number(point.deviation.gain * HOUR)} USD/h"])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -40,7 +41,7 @@ from walras.market.schema.demand import Logit, TaskClass
 from walras.market.schema.distributions import LogNormal
 from walras.market.schema.errors import BadInputError
 from walras.market.schema.market import Market, Platform, Quotes
-from walras.market.schema.supply import Seller
+from walras.market.schema.supply import Rates, Seller
 
 UNIFORM = {"kind": "uniform", "low": 0, "high": 1}
 A, C, SCALE = (1.2, 1.8, 2.6), (0.2, 0.5, 1.1), 0.3
@@ -472,6 +473,31 @@ def test_concentration_is_that_of_owners() -> None:
     """Three equal sellers, two of one owner: HHI = (2/3)² + (1/3)²."""
     found = equilibrium(pair(), prices="posted", certificate=False)
     assert found.measures["hhi"] == pytest.approx(5 / 9)
+    assert found.measures["dispersion"] == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(found.measures["profit_gain"])
+
+
+def test_profit_gain_runs_from_the_point_to_joint_profit_and_prices_spread_as_they_are() -> None:
+    """Δ = 0 where solved prices are posted, 1 where joint ones are; two prices in equal shares."""
+    point, joint = 1.472927, 1.924981
+    market = logit_market((2.0, 2.0), (1.0, 1.0), 0.25)
+    together = price_equilibrium(game_of(market, joint=True))
+    assert together.prices.tolist() == pytest.approx([joint] * 2, abs=1e-6)
+    for posted, gain in ((point, 0.0), (joint, 1.0), (1.9, None)):
+        sellers = [s.model_copy(update={"price": Rates(task=posted)}) for s in market.sellers]
+        at = market.model_copy(update={"sellers": tuple(sellers)})
+        found = replace(equilibrium(at, certificate=False), joint=together)
+        told = found.measures["profit_gain"]
+        assert told == pytest.approx(gain, abs=1e-5) if gain is not None else 0.9 < told < 1.0
+    uneven = logit_market((2.0, 2.4), (1.0, 1.0), 0.25)
+    sellers = [
+        s.model_copy(update={"price": Rates(task=p)})
+        for s, p in zip(uneven.sellers, (1.0, 1.4), strict=True)
+    ]
+    found = equilibrium(
+        uneven.model_copy(update={"sellers": tuple(sellers)}), prices="posted", certificate=False
+    )
+    assert found.measures["dispersion"] == pytest.approx(0.2 / 1.2, rel=1e-6)
 
 
 def test_options_out_of_their_choices_are_named() -> None:

@@ -169,6 +169,9 @@ class Equilibrium:
         """Welfare and concentration at the point: USD/h, and ratios.
 
         HHI is that of owners' shares of what buyers pay; Lerner indices are averaged by that too.
+        Dispersion is the coefficient of variation of what tasks of one class pay, averaged over
+        tasks served. The gain of posted prices, Δ = (Σπ − Σπᴺ)/(Σπᴹ − Σπᴺ) with N the point and M
+        joint-profit prices (Calvano et al. 2020, of all profits together), is nan without those.
         """
         sel, planned = self.selection, self.planner.selection
         paid = np.zeros(len(sel.setting.owners))
@@ -183,7 +186,17 @@ class Equilibrium:
             "posted_welfare": self.posted.welfare * HOUR,
             "surplus": float(sel.surplus.sum()) * HOUR, "profit": float(sel.profit.sum()) * HOUR,
             "platform": sel.platform * HOUR, "hhi": hhi, "lerner": lerner,
+            "dispersion": _dispersion(sel), "profit_gain": self._profit_gain,
         }  # fmt: skip
+
+    @property
+    def _profit_gain(self) -> float:
+        if self.joint is None:
+            return float("nan")
+        posted, nash, joint = (
+            float(s.profit.sum()) for s in (self.posted, self.selection, self.joint.selection)
+        )
+        return (posted - nash) / (joint - nash) if joint > nash else float("nan")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, for `--json`."""
@@ -204,6 +217,18 @@ class Equilibrium:
                 "deviations": c.deviations.to_dict("records"),
             },
         }  # fmt: skip
+
+
+def _dispersion(selection: Selection) -> float:
+    """Return the coefficient of variation of payments within a class, averaged over tasks."""
+    flow, paid = selection.flow, selection.paid
+    served = flow.sum(axis=1)
+    some = served > 0.0
+    weight, price = flow[some] / served[some, None], paid[some]
+    mean = (weight * price).sum(axis=1)
+    spread = np.sqrt((weight * np.square(price - mean[:, None])).sum(axis=1))
+    ratio = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0.0)
+    return float(ratio @ served[some] / served.sum()) if some.any() else float("nan")
 
 
 def _offers(selection: Selection) -> list[str]:
