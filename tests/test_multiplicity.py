@@ -267,6 +267,7 @@ def flows(prices: Floats, speed: float) -> Floats:
     return given(low)
 
 
+@pytest.mark.torture
 def test_short_capacity_has_no_equilibrium() -> None:
     """Edgeworth 1925: rivals can't serve all, so that to sell dear to the rest pays in the end.
 
