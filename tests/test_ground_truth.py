@@ -203,9 +203,9 @@ def test_barrer_agrees_with_the_published_losses() -> None:
     assert barrer(1.2, 2.0) == pytest.approx(0.311818, abs=1e-6)
 
 
-def number_in_system(arrivals: Any, seed: int) -> np.ndarray:
+def number_in_system(arrivals: Any, seed: int, cycles: int = 4000) -> np.ndarray:
     """Return the mean number in an unlimited system by phase of the cycle, 32 phases."""
-    phases, cycles = 32, 4000
+    phases = 32
     task = w.TaskClass(
         "k", arrivals, output_tokens=w.Exponential(1.0), value=1.0, outside_option=False
     )
@@ -237,12 +237,15 @@ def test_time_varying_arrivals_fill_an_unlimited_system_as_theory_says() -> None
 
 
 def test_scaled_gaps_would_be_noticed() -> None:
-    """A generator that draws each gap at the rate of its start is refused by the same test."""
+    """A generator that draws each gap at the rate of its start is refused by the same test.
+
+    Already in a quarter of the cycles, where it is 0.55 off and a standard error 0.11.
+    """
     rng, t, times = np.random.default_rng(0), 0.0, []
-    while t < 2 * math.pi * 4000:
+    while t < 2 * math.pi * 1000:
         t += rng.exponential(1 / (10 + 6 * math.sin(t)))
         times.append(t)
-    got = number_in_system(w.Replay(times=times), seed=0)
+    got = number_in_system(w.Replay(times=times), seed=0, cycles=1000)
     assert np.abs(got - m_t_m_inf()).max() > 0.35
 
 
