@@ -46,8 +46,9 @@ class Deviation:
     @property
     def text(self) -> str:
         """The deviation and its gain in words."""
-        said = f"{100.0 * self.share:.2g}%" if self.share < 1.0 else f"{self.share:.2g} times"
-        return f"{self.player} gains {said} of what it earns by {self.label}"
+        share = self.share
+        said = f"{100.0 * share:.2g}% of" if share < 1.0 else f"{share:.2g} times"
+        return f"{self.player} gains {said} what it earns by {self.label}"
 
 
 def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviation:
