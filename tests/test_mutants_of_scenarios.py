@@ -174,6 +174,7 @@ measured.json_report(outfile="-")
 
 
 @pytest.mark.slow
+@pytest.mark.torture
 def test_mutants_and_corpus_reach_the_validation() -> None:
     """At least 95% of the branches of everything that validates."""
     files = [ROOT / f"{n}.py" for n in (*WHOLE, *PARTLY)]
