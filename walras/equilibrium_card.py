@@ -131,14 +131,6 @@ def _welfare(found: Equilibrium) -> list[str]:
 
 def as_data(found: Equilibrium, folder: str, command: str) -> dict[str, Any]:
     """Return what `--json` prints; figures that are not known are null."""
-    return {**_known(found.as_dict()), "folder": folder, "command": command}
+    from .analysis.equilibrium_folder import finite
 
-
-def _known(x: Any) -> Any:
-    if isinstance(x, dict):
-        return {key: _known(value) for key, value in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [_known(value) for value in x]
-    if hasattr(x, "item"):
-        x = x.item()
-    return None if isinstance(x, float) and not math.isfinite(x) else x
+    return {**finite(found.as_dict()), "folder": folder, "command": command}

@@ -130,35 +130,30 @@ def _bar() -> Iterator[Progress]:
 def _lines() -> Iterator[Progress]:
     speed: _Speed | None = None
     last = 0.0
-    slow = threading.Timer(_PATIENCE, _line, ["compiling (once)"])
-    slow.daemon = True
-    slow.start()
 
     def report(done: float, until: float, tasks: int) -> None:
         nonlocal speed, last
         now = time.monotonic()
         if speed is None:
-            slow.cancel()
+            begun()
             speed, last = _Speed(done, tasks), now
         elif now - last >= _EVERY:
             last = now
             _line(f"{done / until:.0%}  {speed.told(tasks)}  {speed.left(done, until):.0f} s left")
 
-    try:
+    with patience("compiling (once)") as begun:
         yield report
-    finally:
-        slow.cancel()
 
 
 @contextmanager
-def patience(doing: str, quiet: bool) -> Iterator[None]:
-    """Say in a line what is being done, if it takes longer than a moment."""
+def patience(doing: str, quiet: bool = False) -> Iterator[Callable[[], None]]:
+    """Say in a line what is being done, if it takes longer than a moment; yield what stops it."""
     slow = threading.Timer(_PATIENCE, _line, [doing])
     slow.daemon = True
     if not quiet:
         slow.start()
     try:
-        yield
+        yield slow.cancel
     finally:
         slow.cancel()
 

@@ -155,12 +155,14 @@ def certify(
     begin = time.monotonic()
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as threads:
 
-        def tested(of: Sequence[Deviation] | None, alpha: float, tasks: int, most: int) -> _Tested:
+        def tested(rows: list[int] | None, alpha: float, tasks: int, most: int) -> _Tested:
+            of = deviations if rows is None else [(deviations or ())[i] for i in rows]
             plan = plan_for(market, of, seed, threads)
             plan.tasks += tasks
             if progress is not None:
                 plan.progress = lambda tasks: progress(tasks, budget)
-            return _Tested(plan, *_race(plan, threads, tolerance, alpha, most))
+            at = list(range(len(plan.deviations))) if rows is None else rows
+            return _Tested(plan, at, *_race(plan, threads, tolerance, alpha, most))
 
         try:
             few = _suspects(deviations or (), tolerance)
@@ -171,7 +173,7 @@ def certify(
                 found = first
             else:
                 left, spent = (1.0 - _FIRST_ALPHA, first.plan.tasks) if first else (1.0, 0)
-                found = tested(deviations, left * alpha, spent, budget)
+                found = tested(None, left * alpha, spent, budget)
                 if first is not None and first.look is not None and found.look is None:
                     found = replace(first, reason=found.reason)
         except BaseException:  # what waits for a thread would be run to its end first
@@ -183,9 +185,17 @@ def certify(
 
 @dataclass(frozen=True, slots=True)
 class _Tested:
-    """A plan, the last look that was taken, and why no more were if the question is open."""
+    """What was tried.
+
+    Attributes:
+        plan: of the runs.
+        rows: places of its deviations among all.
+        look: the last that was taken.
+        reason: why no more were, if the question is open.
+    """
 
     plan: Plan
+    rows: list[int]
     look: Look | None
     reason: str
 
@@ -194,10 +204,10 @@ class _Tested:
         return self.look is not None and bool(self.look.above.any())
 
 
-def _suspects(deviations: Sequence[Deviation], tolerance: float) -> list[Deviation]:
-    """Return the few deviations that are expected to gain most, of those that gain at all."""
-    hopeful = [d for d in deviations if d.expected > tolerance]
-    return sorted(hopeful, key=lambda d: -d.expected)[:_SUSPECTS]
+def _suspects(deviations: Sequence[Deviation], tolerance: float) -> list[int]:
+    """Return where the few deviations stand that are expected to gain most, if they gain at all."""
+    hopeful = [i for i, d in enumerate(deviations) if d.expected > tolerance]
+    return sorted(hopeful, key=lambda i: -deviations[i].expected)[:_SUSPECTS]
 
 
 def _race(
@@ -232,7 +242,7 @@ def _certificate(
     found: _Tested, everyone: list[Deviation], tolerance: float, alpha: float, seconds: float
 ) -> Certificate:
     plan, look = found.plan, found.look
-    table = _table(plan, look, everyone)
+    table = _table(found, everyone)
     whole = not (table["state"] == "untried").any()
     if look is None:
         return Certificate(
@@ -254,7 +264,8 @@ def _certificate(
     )  # fmt: skip
 
 
-def _table(plan: Plan, look: Look | None, everyone: list[Deviation]) -> pd.DataFrame:
+def _table(found: _Tested, everyone: list[Deviation]) -> pd.DataFrame:
+    plan, look = found.plan, found.look
     columns: dict[str, object] = {
         "side": [d.side for d in everyone], "player": [d.player for d in everyone],
         "kind": [d.kind for d in everyone], "deviation": [d.label for d in everyone],
@@ -270,13 +281,11 @@ def _table(plan: Plan, look: Look | None, everyone: list[Deviation]) -> pd.DataF
             "replications": look.count, "drift": look.drift,
             "state": np.where(look.doubtful, "doubtful", state),
         }  # fmt: skip
-        at = [next(i for i, d in enumerate(everyone) if d is own) for own in plan.deviations]
-        at = at if len(at) < len(everyone) else list(range(len(at)))
         for name, values in known.items():
             column = np.full(
                 len(everyone), columns[name], dtype=object if name == "state" else None
             )
-            column[at] = values
+            column[found.rows] = values
             columns[name] = column
     table = pd.DataFrame(columns)
     table.attrs["units"] = {

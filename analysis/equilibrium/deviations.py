@@ -6,7 +6,7 @@ then solved with delays that follow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
@@ -66,20 +66,22 @@ def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviatio
         (_solved(rough, prices, near, g, price).gain, g, price)
         for g, price, _ in found[: 2 * _TRIED]
     ]
-    _, g, price = max(tried)
-    price = _about(rough, prices, near, g, price)
+    gain, g, price = max(tried)
+    price = _about(rough, prices, near, g, price, gain)
     return _solved(game, prices, selection, g, price)
 
 
-def _about(game: Game, prices: Floats, selection: Selection, g: int, price: float) -> float:
-    """Return the best price of lever g not far from one, delays following."""
+def _about(
+    game: Game, prices: Floats, selection: Selection, g: int, price: float, gain: float
+) -> float:
+    """Return the best price of lever g not far from one that gains so much, delays following."""
 
     def lost(x: float) -> float:
         return -_solved(game, prices, selection, g, float(np.exp(x))).gain
 
     ends = float(np.log(price / _WIDTH)), float(np.log(price * _WIDTH))
     found = optimize.minimize_scalar(lost, bounds=ends, method="bounded", options={"xatol": _FINE})
-    return float(np.exp(found.x)) if found.fun < lost(np.log(price)) else price
+    return float(np.exp(found.x)) if -found.fun > gain else price
 
 
 def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:
@@ -95,7 +97,7 @@ def at_mean(game: Game, prices: Floats, selection: Selection) -> tuple[Game, Sel
     """Return the game with demand at its mean rates, and its equilibrium at these prices."""
     if len(game.setting.moments) == 1:
         return game, selection
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     return rough, rough.solve(prices)
 
 

@@ -78,6 +78,10 @@ class Game:
         plain: dict[str, Any] = {"listed": self.listed, "slots": self.slots}
         return self.setting.charges(self.by_offer(prices), **{**plain, **changes})
 
+    def at_mean(self) -> Game:
+        """Return the game with demand at its mean rates, which is sooner solved."""
+        return replace(self, setting=self.setting.at_mean())
+
     def solve(self, prices: Floats, start: Selection | None = None) -> Selection:
         """Return the selection equilibrium at the prices of G levers, shape [G]."""
         return solve(self.setting, self.charges(prices), start)
@@ -184,7 +188,7 @@ def _merged(market: Market, joint: bool | Sequence[Sequence[str]]) -> Market:
     for group in groups:
         label = "+".join(group)[:60]
         while label in {*owners, *renamed.values()}:
-            label += "'"
+            label += "+"
         for name in group:
             _known(name, owners, "owner")
             if name in renamed:

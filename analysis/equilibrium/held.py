@@ -10,8 +10,6 @@ gain where it does not, and no equilibrium of sellers with queues would look lik
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.optimize import minimize_scalar
 
@@ -125,7 +123,7 @@ def along(
     Returns:
         Three arrays of shape [T].
     """
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     weights = np.ones(len(path)) if weights is None else weights
     grids = [_constant(path[:, g]) for g in range(path.shape[1])]
     gains, earned = np.zeros(len(path)), np.zeros((len(path), len(game.setting.owners)))

@@ -138,7 +138,7 @@ def newton(
         slopes: derivatives to begin with, square over the free levers, as an earlier `Step` has
             them.
     """
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     free = np.ones(len(start), dtype=bool) if free is None else free
     prices, selection = start.copy(), game.solve(start)
     asked = stationarity(game, selection, prices)[free]
@@ -261,7 +261,7 @@ def _mended(game: Game, states: list[Floats]) -> Floats:
     Rough best responses hardly see sellers to whom only the most eager buyers go: each lever's best
     other price is solved once more, delays following, and taken where it gains.
     """
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     prices = min(states, key=lambda p: largest_gain(rough, p, rough.solve(p)))
     near = rough.solve(prices)
     for g in range(len(prices)):
@@ -279,7 +279,7 @@ def _left(game: Game, prices: Floats, path: list[Floats]) -> PricePoint:
     size = float(np.abs(stationarity(game, selection, prices)).max())
     return PricePoint(
         game, prices, selection, False, len(path), size, path=np.array(path),
-        why=f"prices are not stationary: a lever would still move by {size:.2g}",
+        why=_why(Step(prices, selection, size)),
     )  # fmt: skip
 
 
@@ -291,7 +291,7 @@ def settled(game: Game, start: Floats, path: list[Floats]) -> tuple[Floats, Cycl
         start: first prices, shape [G].
         path: gets the prices of all rounds.
     """
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     seen: list[Floats] = []
     for number, step in enumerate(responses(rough, start, rough=True)):
         path.append(step.prices)
@@ -317,7 +317,7 @@ def polished(
         path: gets the prices of all steps.
         free: levers that move, shape [G]; all when absent.
     """
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     slopes = None
     if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
         before = _run_newton(rough, start, 1e-3, path, free)

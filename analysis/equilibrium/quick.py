@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...market.fluid.respond import crowded, ranked_by_price
 from ...market.fluid.solve import Selection
 from .game import Game
-
-_ROOM = 0.9
-"""Share of what rivals can serve beyond which delays follow at every price that is tried."""
 
 
 def slow(game: Game, selection: Selection) -> str:
     """Say why delays must follow at every price an owner tries; empty where they may be held.
 
-    That is where the platform ranks by price, and where the work that is done is over `_ROOM` of
-    what some owner's rivals can serve: a crowd then comes to it at any price.
+    That is where the platform ranks by price, and where some owner's rivals have little room
+    for all the work that is done: a crowd then comes to it at any price (`respond`).
 
     Args:
         game: owners and levers.
@@ -46,16 +44,11 @@ def slow(game: Game, selection: Selection) -> str:
         >>> two(0.8), two(1.0)
         ('', "a's rivals cannot serve all")
     """
-    market, st = game.market, game.setting
-    if market.platform.ranking == "price" and any(
-        t.consideration is not None for t in market.tasks
-    ):
+    st = game.setting
+    if ranked_by_price(st):
         return "the platform ranks by price"
-    work = float((selection.flow * st.work).sum())
-    limits = selection.responses[0].limits
     for w in np.unique(game.player):
-        rivals = st.owner_of != w
-        if rivals.any() and work > _ROOM * float(limits[rivals].sum()):
+        if crowded(st, st.owner_of == w, selection):
             return f"{st.owners[w]}'s rivals cannot serve all"
     return ""
 

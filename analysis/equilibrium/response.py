@@ -13,16 +13,18 @@ sellers who let buyers pay for thinking, which then stay put while the others an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
+from ...market.fluid.closed import come_round
 from ...market.fluid.setting import setting_of
 from ...market.fluid.solve import Selection, solve
 from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
+from ..certificate.deviations import at_price, with_sellers
 from .game import Floats, Game, game_of
 from .pricing import PricePoint, price_equilibrium
 from .trace import Games, Trace, Turn, games_along, sweep, trace
@@ -109,14 +111,9 @@ def at_prices(market: Market, factor: float) -> Market:
         [(6.0, 3.0), (2.0, 0.0)]
     """
     names = reasoners(market)
-    sellers = [
-        s.model_copy(update={"price": s.price.model_copy(update={
-            field: factor * getattr(s.price, field)
-            for field in (("input", "output") if s.price.by_token else ("task",))
-        })}) if s.name in names else s
-        for s in market.sellers
-    ]  # fmt: skip
-    return market.model_copy(update={"sellers": tuple(sellers)})
+    return with_sellers(
+        market, {s.name: at_price(s, factor) for s in market.sellers if s.name in names}
+    )
 
 
 def to_reasoning(
@@ -144,7 +141,7 @@ def to_reasoning(
     free = [s.name for s in market.sellers if s.price.lever > 0 and s.name not in {*held, *fixed}]
     values = np.linspace(np.log(low), np.log(high), points)
     if not free or len(free) > MOST:
-        setting = setting_of(market).at_mean()
+        setting = come_round(setting_of(market)).at_mean()
         own = np.array([market.sellers[s].name in held for s in setting.seller_of])
 
         def bought(log: float, last: Selection | None) -> Selection:
@@ -157,7 +154,7 @@ def to_reasoning(
     @lru_cache(maxsize=16)
     def game_at(log: float) -> Game:
         moved = at_prices(market, float(np.exp(log)))
-        return _at_mean(game_of(moved, fixed=[*held, *fixed]))
+        return game_of(moved, fixed=[*held, *fixed]).at_mean()
 
     return _response("price of reasoning", game_at, values, logarithmic=True)
 
@@ -191,7 +188,7 @@ def along(
         for each in [path] if isinstance(path, str) else path:
             _check_moves(games_along(market, each, fixed=fixed), each, low, high)
         games = games_along(market, path, fixed=fixed)
-        return _response(name, lambda value: _at_mean(games(value)), values, logarithmic=False)
+        return _response(name, lambda value: games(value).at_mean(), values, logarithmic=False)
     some = games_along(market, path)
 
     def bought(value: float, last: Selection | None) -> Selection:
@@ -216,11 +213,6 @@ def _check_moves(games: Games, path: str, low: float, high: float) -> None:
         "W105", f"{path} is a price that its owner sets: what is posted there changes nothing",
         field=path, hint=f"solve with --fixed {','.join(who)}, so that it stays as posted",
     )])  # fmt: skip
-
-
-def _at_mean(game: Game) -> Game:
-    """Return the game at mean rates of arrival."""
-    return replace(game, setting=game.setting.at_mean())
 
 
 def _response(name: str, games: Games, values: Floats, *, logarithmic: bool) -> Response:

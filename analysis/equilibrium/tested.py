@@ -38,13 +38,13 @@ def deviations_of(point: PricePoint, market: Market) -> list[Deviation]:
         market: the spec with its prices posted.
     """
     game, share = point.game, point.selection.share
-    rough, near = at_mean(game, point.prices, point.selection)
     if len(game.levers) <= FEW:
         found = all_deviations(market, share)
         if point.deviation is not None and point.deviation.gain > point.deviation.noise:
             found.append(_stated(point, market, point.deviation))
     else:
         found = [d for d in price_deviations(market, NEAR) if not d.label.startswith("all prices")]
+        rough, near = at_mean(game, point.prices, point.selection)
         for g in range(len(game.levers)):
             best = best_of_lever(rough, point.prices, near, g)
             found.append(_stated(point, market, best))

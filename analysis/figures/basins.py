@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from ..equilibrium.multiplicity import Multiplicity, equilibria
 from ..equilibrium.solved import Equilibrium
 from .notation import log_ticks
-from .solved_frames import once, sellers_by_revenue, tasteless, why_slow
+from .solved_frames import levers_by_revenue, once, tasteless, why_slow
 from .template import HEIGHT, INK, MUTED, OKABE_ITO, escape, tint, titled, undrawn
 
 _STARTS, _LEVERS, _GRID = 12, 3, 80
@@ -121,12 +121,8 @@ def build(found: Equilibrium) -> go.Figure:
 
 def _main(found: Equilibrium) -> tuple[int, int]:
     """Return the two levers that serve the most."""
-    levers, main = found.point.game.levers, sellers_by_revenue(found)
-    order = sorted(
-        range(len(levers)),
-        key=lambda g: main.index(levers[g] if levers[g] in main else levers[g].rpartition("/")[0]),
-    )
-    return order[0], order[1]
+    first, second = (found.point.game.levers.index(n) for n in levers_by_revenue(found)[:2])
+    return first, second
 
 
 def _log_axis(prices: list[float]) -> dict[str, object]:

@@ -5,8 +5,6 @@ Where following them from there would take long, the solver's own path stands in
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,7 +14,7 @@ from ..equilibrium.pricing import responses
 from ..equilibrium.solved import Equilibrium
 from .frames import MAIN_SELLERS
 from .notation import log_ticks, number
-from .solved_frames import once, sellers_by_revenue, solved_colours, why_slow
+from .solved_frames import levers_by_revenue, once, solved_colours, why_slow
 from .template import HEIGHT, INK, MUTED, end_labels, label, room_for, titled, undrawn
 
 _UNITS = ("USD/Mtok", "USD/task")
@@ -59,7 +57,7 @@ def _path(found: Equilibrium) -> Floats:
     game = found.point.game
     if why_slow(found):
         return found.point.path if found.point.iterations else np.zeros((0, len(game.levers)))
-    rough = replace(game, setting=game.setting.at_mean())
+    rough = game.at_mean()
     path = []
     for number_, step in enumerate(responses(rough, game.posted, rough=True)):
         path.append(step.prices)
@@ -132,10 +130,7 @@ def _references(figure: go.Figure, row_: pd.Series, colour: str, last: int, row:
 
 def _shown(found: Equilibrium) -> list[str]:
     """Return the levers of the sellers who serve most."""
-    main = sellers_by_revenue(found)
-    names = list(found.point.game.levers)
-    order = sorted(names, key=lambda n: main.index(n if n in main else n.rpartition("/")[0]))
-    return order[:MAIN_SELLERS]
+    return levers_by_revenue(found)[:MAIN_SELLERS]
 
 
 def finding(found: Equilibrium) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -52,7 +50,7 @@ def _data(found: Equilibrium) -> pd.DataFrame:
         table = pd.DataFrame()
         table.attrs["why"] = _none(found) if pair is not None else ""
         return table
-    game, at = _game(found), found.point.prices
+    game, at = found.point.game.at_mean(), found.point.prices
     rows = []
     for g, h in (pair, pair[::-1]):
         for price in _about(float(at[h]), _CURVE):
@@ -65,12 +63,6 @@ def _data(found: Equilibrium) -> pd.DataFrame:
         "rival_price": units[game.levers[pair[1]]],
     }
     return out
-
-
-def _game(found: Equilibrium) -> Game:
-    """Return the game with demand at its mean rates: curves of all moments would take minutes."""
-    game = found.point.game
-    return replace(game, setting=game.setting.at_mean())
 
 
 def _about(price: float, count: int) -> Floats:
@@ -97,7 +89,7 @@ def build(found: Equilibrium) -> go.Figure:
         return undrawn(finding(found), "One owner sets all prices, so nobody answers anybody.")
     if why_restless(found):
         return undrawn(finding(found), _none(found))
-    game, at = _game(found), found.point.prices
+    game, at = found.point.game.at_mean(), found.point.prices
     (g, h), table, colours = pair, data(found), solved_colours(found)
     names = game.levers[g], game.levers[h]
     figure = go.Figure()

@@ -59,6 +59,15 @@ def why_restless(found: Equilibrium) -> str:
     return why_slow(found)
 
 
+def levers_by_revenue(found: Equilibrium) -> list[str]:
+    """Return all levers, in the order of their sellers."""
+    main = sellers_by_revenue(found)
+    return sorted(
+        found.point.game.levers,
+        key=lambda n: main.index(n if n in main else n.rpartition("/")[0]),
+    )
+
+
 @dataclass(frozen=True)
 class View:
     """What one entry of a menu shows.

@@ -50,7 +50,7 @@ def profit_curve(
         held: whether delays stay as they are, which is quick, or follow. They follow, too, where
             the platform ranks by price or rivals have little room, so that delays would not stay.
     """
-    if not held or _ranked_by_price(setting) or _crowded(setting, mine, selection):
+    if not held or ranked_by_price(setting) or crowded(setting, mine, selection):
         return _followed(setting, charges, levers, own, mine, grid, selection)
     total = np.zeros(len(grid))
     for i, weight in enumerate(selection.weights):
@@ -62,12 +62,13 @@ def _at(setting: Setting, charges: Charges, levers: Floats) -> Charges:
     return setting.charges(levers, listed=charges.listed, slots=charges.slots)
 
 
-def _ranked_by_price(setting: Setting) -> bool:
+def ranked_by_price(setting: Setting) -> bool:
+    """Return whether the platform shows some buyers a few offers, by price."""
     few = any(task.consideration is not None for task in setting.market.tasks)
     return few and setting.market.platform.ranking == "price"
 
 
-def _crowded(setting: Setting, mine: Flags, selection: Selection) -> bool:
+def crowded(setting: Setting, mine: Flags, selection: Selection) -> bool:
     """Whether a player's rivals could not serve all, so that some come to it at any price."""
     if mine.all():
         return False
