@@ -34,7 +34,7 @@ def _fill_accuracy(cell: Any, task: TaskClass, seller: Seller, thinking: float) 
     else:
         true = seller.accuracy.get(task.skill, seller.accuracy.get("*", 0.0))
         cell["skill"] = ability_for(true, mean, sd)
-    cell["accuracy"] = true
+    cell["accuracy"] = cell["truth"] = true
     cell["claim"] = seller.claimed.get(task.skill, seller.claimed.get("*", true))
 
 

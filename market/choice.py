@@ -10,6 +10,7 @@ import numpy as np
 from . import rng
 from .bids import bid_of, factor_for
 from .jit import inner, spliced
+from .odds import note_odds, sway
 from .outlook import by_law, note_change
 from .rng import hash2
 from .rules import price_of, work_tokens
@@ -177,51 +178,15 @@ def stray(st: State, k: int, i: int, number: int) -> None:
 
 
 @spliced
-def note_odds(st: State, k: int, number: int) -> None:
-    """Add to `st.odds` with what chance a logit buyer takes each offer shown, tastes unknown.
-
-    `st.score` holds expected utilities U. Nests are sellers: Pr(o) = Pr(o | s)·Pr(s) with weights
-    w = exp(U/(μν)) within a seller and (Σ w)^ν of sellers, e⁰ of doing without (McFadden 1978).
-    Given all that has happened, a choice less its chance has mean zero: sums of that are a
-    martingale, which takes the noise of tastes out of an estimate without moving its mean.
-    """
-    kind, odds, score, shown = st.classes[k], st.odds[k], st.score, st.shown
-    weight, top, inclusive = st.chances[0], st.chances[1], st.chances[2]
-    scale, nest = kind["scale"], kind["nest"]
-    best = 0.0 if kind["outside"] == 1 else -math.inf
-    for j in range(number):
-        best = max(best, score[j])
-        top[st.seller_of[shown[j]]], inclusive[st.seller_of[shown[j]]] = -math.inf, 0.0
-    if best == -math.inf:
-        odds[len(st.offers)] += 1.0
-        return
-    for j in range(number):
-        s = st.seller_of[shown[j]]
-        top[s] = max(top[s], score[j]) if nest < 1.0 else best
-    for j in range(number):
-        s = st.seller_of[shown[j]]
-        weight[j] = math.exp((score[j] - top[s]) / (scale * nest)) if top[s] > -math.inf else 0.0
-        inclusive[s] += weight[j]
-    without = math.exp(-best / scale) if kind["outside"] == 1 else 0.0
-    total = without
-    for j in range(number):
-        s = st.seller_of[shown[j]]
-        if nest < 1.0 and weight[j] > 0.0:
-            weight[j] *= math.exp((top[s] - best) / scale) * inclusive[s] ** (nest - 1.0)
-        total += weight[j]
-    odds[len(st.offers)] += without / total
-    for j in range(number):
-        odds[shown[j]] += weight[j] / total
-
-
-@spliced
 def before_tastes(st: State, k: int, i: int, number: int) -> None:
-    """Let a buyer who deviates score anew; note the chances of the choice if that is wanted."""
+    """Let a buyer who deviates score anew; note what is wanted of the choice to be made."""
     kind = st.classes[k]
     if kind["strays"] == 1 and hash2(st.tasks[i]["id"], rng.ROW) <= kind["share"]:
         stray(st, k, i, number)
     if st.clock[0]["odds"] == 1 and kind["choice"] == LOGIT:
         note_odds(st, k, number)
+        if kind["ways"] > 0 and hash2(st.tasks[i]["id"], rng.ROW) <= kind["share"]:
+            sway(st, k, i, number)
 
 
 @spliced

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ from .state import (
     State,
     empty_pool,
 )  # fmt: skip
+
+Way = tuple[Sequence[int], float]
+"""Another way of choosing: offers passed over, what the cost of waiting is multiplied by."""
 
 
 class LedgerOverflowError(ArithmeticError):
@@ -63,6 +66,7 @@ class Engine:
             market, seed, warmup=warmup, share=share, base=base, **sizes
         )
         self._keep = keep
+        self._keep_notes: Callable[[Any, Any], None] | None = None
         self._held = self.state.block[:0].copy()
         self._row_of: dict[int, dict[int, int]] = {}
         closed = [k for k, s in enumerate(self._sources) if s["kind"] == workload.NONE]
@@ -104,7 +108,7 @@ class Engine:
     def note_odds(self) -> bool:
         """Sum the chances of choices from now on, in `state.odds`; return whether that is possible.
 
-        Of logit classes (`choice.note_odds`), where it is scores alone that decide: not in an
+        Of logit classes (`odds.note_odds`), where it is scores alone that decide: not in an
         auction, where looking costs, or under contracts. Outcomes stay what they are.
         """
         clock = self.state.clock[0]
@@ -121,16 +125,48 @@ class Engine:
         self.state.classes[task]["strays"], self.state.classes[task]["hurry"] = 1, hurry
         self.state.cells["shunned"][task, list(shuns)] = 1
 
+    def note_ways(
+        self, ways: Mapping[int, Sequence[Way]], keep: Callable[[Any, Any], None],
+        rows: int = 4096,
+    ) -> None:  # fmt: skip
+        """Note what buyers whose tasks leave a row would gain by choosing in other ways.
+
+        Of classes whose odds are noted. Outcomes stay what they are.
+
+        Args:
+            ways: of a class, by its number: offers that a way passes over, by theirs, and what it
+                multiplies the cost of waiting by.
+            keep: receives full buffers: ids [n] of tasks and what `odds.note_choice` notes of
+                each, [n, 2W + 1]; W the most ways a class has.
+            rows: of the buffer.
+        """
+        most = max(len(of) for of in ways.values())
+        state, offers = self.state, len(self.state.offers)
+        table = np.zeros((len(state.classes), most, offers + 1))
+        for k, of in ways.items():
+            state.classes[k]["ways"] = len(of)
+            for way, (shuns, hurry) in enumerate(of):
+                table[k, way, list(shuns)] = 1.0
+                table[k, way, offers] = hurry - 1.0
+        self.state = state._replace(
+            ways=table, swayed=np.zeros((most + 1, offers + 2)),
+            note_ids=np.zeros(rows, np.uint64), notes=np.zeros((rows, 2 * most + 1)),
+        )  # fmt: skip
+        self._keep_notes = keep
+
     def close_epoch(self) -> None:
         """Bring every seller's time integrals to the present, before they are read."""
         acts.bring_up_to_date(self.state, self.now)
 
     def flush(self) -> None:
-        """Hand the trade rows written so far to `keep` and empty the buffer."""
+        """Hand the trade rows and notes so far to those who keep them, and empty the buffers."""
         clock = self.state.clock[0]
         if self._keep is not None and clock["rows"]:
             self._keep(self.state.trades[: clock["rows"]].copy())
-        clock["rows"] = 0
+        if self._keep_notes is not None and clock["noted"]:
+            noted = clock["noted"]
+            self._keep_notes(self.state.note_ids[:noted].copy(), self.state.notes[:noted].copy())
+        clock["rows"] = clock["noted"] = 0
 
     def _refill(self) -> None:
         st, clock = self.state, self.state.clock[0]
@@ -307,7 +343,7 @@ class Engine:
         twin = copy.copy(self)
         twin.state = State._make(array.copy() for array in self.state)
         twin._sources, twin._held = self._sources.copy(), self._held.copy()
-        twin._keep = None
+        twin._keep = twin._keep_notes = None
         return twin
 
     def again(

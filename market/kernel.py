@@ -27,7 +27,8 @@ from .heaps import withdraw
 from .jit import compiled, spliced
 from .mechanisms.posted_price import pick
 from .mechanisms.search import look_around
-from .outcome import do_without, fresh, leave, serve
+from .odds import note_choice
+from .outcome import do_without, fresh, leave, sampled, serve
 from .outlook import catch_up, is_open
 from .service import (
     dequeue,
@@ -161,6 +162,8 @@ def clear(st: State, i: int) -> bool:
             st.clock[0]["on_show"] = count
             return False
         o, price, utility = chosen(st, k, i, count)
+        if kind["ways"] > 0 and sampled(st, i):
+            note_choice(st, k, i, o)
     if o >= 0:
         assign(st, i, o, price, utility)
     else:
@@ -211,7 +214,7 @@ def wants(st: State) -> int:
     clock = st.clock[0]
     if st.ledger[len(st.ledger) - 1] != 0:
         return OVERFLOW
-    if clock["rows"] >= len(st.trades) - 1:
+    if clock["rows"] >= len(st.trades) - 1 or clock["noted"] >= len(st.notes) - 1:
         return FLUSH
     if clock["free"] < 2 or clock["grow"] == 1:
         return GROW

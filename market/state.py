@@ -48,7 +48,7 @@ CLOCK = np.dtype([
     ("linear", _f), ("quadratic", _f), ("choose_promise", _i), ("search_cost", _f), ("ratings", _i),
     ("contracts", _i), ("period", _i),
     ("session_at", _f), ("session", _i), ("step", _f), ("k", _f), ("full", _i), ("book", _i),
-    ("market_key", _u), ("odds", _i),
+    ("market_key", _u), ("odds", _i), ("noted", _i),
 ], align=True)  # fmt: skip
 """One record: time, sizes of heaps and buffers, market-wide settings. sealed: sellers bid; call:
 deadline of a call for bids; calling: tasks whose call is out; reserve: a price or a score;
@@ -56,7 +56,7 @@ ratings: UNRATED (not kept), RATED, or QUOTED as the accuracy that buyers expect
 somebody offers one; period: the number of the present one. session_at: when the next session of a
 double auction is, session its number, step the time between two; k: where in the interval of
 clearing prices the price is; full: orders persist; book: how many bids wait. odds: whether the
-chances of choices are noted."""
+chances of choices are noted; noted: how many choices stand in `notes`."""
 
 CLASS = np.dtype([
     ("key", _u), ("level", _i), ("late_rule", _i), ("late_parameter", _f), ("deadline", _i),
@@ -65,7 +65,7 @@ CLASS = np.dtype([
     ("plain", _i), ("known", _i), ("loss", _f), ("offers", _i), ("closed", _i),
     ("recorded_in", _i), ("recorded_out", _i), ("share", _u), ("seen", _i), ("call", _f),
     ("mean_value", _f), ("mean_delay", _f), ("look", _f), ("customers", _i), ("member", _i),
-    ("recorded_value", _i), ("quantity", _f), ("strays", _i), ("hurry", _f),
+    ("recorded_value", _i), ("quantity", _f), ("strays", _i), ("hurry", _f), ("ways", _i),
 ], align=True)  # fmt: skip
 """A task class; laws of its draws are rows of `laws`. deadline: has one; patience: 0 none, 1 the
 deadline, 2 a law; asks: a Python rule decides; plain: all buyers of the class see the same
@@ -73,7 +73,8 @@ utilities; known: same deadline and patience for all, and nobody is told its own
 many changes of quotes the class has caught up with; call: how long a call for bids takes now;
 look: an offer's reservation value less its expected utility, where looking costs; member: where
 its customers begin; quantity: mean tokens, in and out; strays: tasks that leave a row pass over
-some offers, and weigh waiting `hurry` times."""
+some offers, and weigh waiting `hurry` times; ways: in how many other ways its buyers might
+choose, which is noted of tasks that leave a row."""
 
 OFFER = np.dtype([
     ("seller", _i), ("owner", _i), ("taste_key", _u), ("right_key", _u), ("tie_key", _u),
@@ -116,7 +117,7 @@ CELL = np.dtype([
     ("full_rate", _f), ("reach", _f), ("table", _i), ("streams", _i),
     ("in_per_work", _f), ("out_per_work", _f), ("slope", _f), ("tilt", _f),
     ("own_served", _f), ("own_billed", _f), ("own_kept", _f), ("bid", _f), ("promise", _f),
-    ("rating", _f), ("points", _f), ("answers", _f), ("fee", _f), ("shunned", _i),
+    ("rating", _f), ("points", _f), ("answers", _f), ("fee", _f), ("shunned", _i), ("truth", _f),
 ], align=True)  # fmt: skip
 """A task class at an offer: accuracy, expected price and cost, the quote, buyers' experience; and
 where its row of `ahead` is (0: none), the rate and seconds that row is for, how many streams the
@@ -125,7 +126,8 @@ quote is for. Billed tokens rise with work by `in_per_work` and `out_per_work`, 
 begins with `own` is what the seller itself expects where buyers take its promise; `bid` is its
 bid where it is the same for all tasks, `promise` the latency it promises. `rating` is the share of
 right answers, `points` of `answers` (the prior's included); `fee` what a sale costs in
-advertising, USD; `shunned`: who strays passes it over."""
+advertising, USD; `shunned`: who strays passes it over; `truth` is how often it is right, whatever
+buyers believe."""
 
 TASK = np.dtype([
     ("id", _u), ("time", _f), ("kind", _i), ("input", _f), ("output", _f), ("value", _f),
@@ -246,7 +248,11 @@ class State(NamedTuple):
     stats: Any  # [K, O + 1] STAT
     latencies: NDArray[np.int64]  # [K, O, LATENCY_BINS]
     odds: NDArray[np.float64]  # [K, O + 1] chances of choices, summed over tasks, if noted
-    chances: NDArray[np.float64]  # [3, O] scratch of `choice.note_odds`
+    chances: NDArray[np.float64]  # [5, O] scratch of `odds`
+    ways: NDArray[np.float64]  # [K, W, O + 1] which offers a way passes over, what it adds to hurry
+    swayed: NDArray[np.float64]  # [W + 1, O + 2] scratch of `odds.sway`
+    note_ids: NDArray[np.uint64]  # [R] tasks whose choices are noted
+    notes: NDArray[np.float64]  # [R, 2W + 1] what is noted of each
     ledger: NDArray[
         np.int64
     ]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag

@@ -9,6 +9,8 @@ Four sources of noise are taken out without moving the mean:
   its mean;
 - sizes: margins are those of a mean task where sizes have no part in choices;
 - right and wrong: buyers' gains are expectations over correctness, given when the answer came.
+- what buyers see: what they would gain by choosing in another way is worked out from that alone,
+  and only what came of it that they did not foresee is read from what happened.
 
 Common random numbers do the rest: what is compared meets the same tasks, tastes and services.
 """
@@ -20,11 +22,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from ...market.rng import ROW, hash2
 from ...market.rules import HALFLIFE, HARD
 from ...market.schema.arrivals import Diurnal, Poisson
 from ...market.state import LOGIT, SERVED
+from . import runs
 from .runs import Trace
 
 _HOUR = 3600.0
@@ -88,37 +91,82 @@ def takings(run: Trace, begin: float, end: float) -> float:
     return float(net.sum()) * _NANO * _HOUR / (end - begin)
 
 
-def surplus(run: Trace, task: str, begin: float, end: float) -> float:
-    """Return what the sample of a class gets between two marks, as if it were all of it, USD/h."""
-    k = [t.name for t in run.market.tasks].index(task)
-    rows = run.rows[run.tallies[begin].rows : run.tallies[end].rows]
-    rows = rows[rows["kind"] == k]
+def surplus(run: Trace, task: str, begin: float, end: float, *, cohort: bool = True) -> float:
+    """Return what the sample of a class gets between two marks, as if it were all of it, USD/h.
+
+    Of the cohort, or of all that left a row.
+    """
+    rows = _rows(run, task, begin, end)
+    if cohort:
+        rows = rows[_keys(rows["id"]) <= np.uint64(min(int(runs.COHORT * 2.0**64), 2**64 - 1))]
     if not len(rows):
         return 0.0
+    return float(expected_surplus(run, rows).mean()) * _tasks(run, task, begin, end)
+
+
+def sway(run: Trace, task: str, way: int, begin: float, end: float) -> float:
+    """Return what one buyer of a class would gain by choosing in another way, times all, USD/h.
+
+    The mean over tasks of G + (q/p − 1)·(r − R), as `market.odds.sway` has noted them: G what the
+    way gains as far as the buyer sees; q/p how much likelier it makes the offer that was taken; r
+    what came of that and R what it was worth, both without tastes. Nobody chooses in that way, so
+    nobody is in anybody's way who was not before: it is the gain of a single buyer. A task that the
+    way gives to offer o with chance q is met there with chance p, so its weight is q/p (importance
+    sampling, Kahn & Marshall 1953); Σ(q − p)·R is in G, so that only surprises are weighted
+    (control variate; augmented inverse weighting, Robins, Rotnitzky & Zhao 1994).
+    """
+    rows = _rows(run, task, begin, end)
+    if not len(rows):
+        return 0.0
+    ids, notes = run.notes
+    noted = notes[np.searchsorted(ids, rows["id"])]
+    weight, gain = noted[:, 1 + 2 * way], noted[:, 2 + 2 * way]
+    surprise = expected_surplus(run, rows) - rows["taste"] - noted[:, 0]
+    return float((gain + (weight - 1.0) * surprise).mean()) * _tasks(run, task, begin, end)
+
+
+def _rows(run: Trace, task: str, begin: float, end: float) -> NDArray[Any]:
+    """Return the rows that tasks of a class left between two marks."""
+    k = [t.name for t in run.market.tasks].index(task)
+    rows = run.rows[run.tallies[begin].rows : run.tallies[end].rows]
+    mine: NDArray[Any] = rows[rows["kind"] == k]
+    return mine
+
+
+def _tasks(run: Trace, task: str, begin: float, end: float) -> float:
+    """Return how many tasks of a class come per hour, by `per_second`."""
+    k = [t.name for t in run.market.tasks].index(task)
     came = float(_since(run, begin, end, "assigned")[k].sum())
-    rate = float(per_second(run, begin, end)[k]) * came
-    return float(expected_surplus(run, rows).mean()) * rate * _HOUR
+    return float(per_second(run, begin, end)[k]) * came * _HOUR
+
+
+def _keys(ids: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the keys by which tasks are in samples of their class."""
+    mix: Any = getattr(hash2, "py_func", hash2)  # over arrays it runs as NumPy
+    with np.errstate(over="ignore"):
+        return np.asarray(mix(ids, ROW), dtype=np.uint64)
 
 
 def expected_surplus(run: Trace, rows: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each row's surplus, tastes included, expected over right and wrong, USD.
+    """Return each row's surplus, tastes included, expected over right, wrong and sizes, USD.
 
-    A·V·δ − (1 − A)·loss·1{δ > 0} − c·T − paid + ε with A the accuracy at the task's own
-    difficulty, for those who were served; what the row says for all others.
+    A·V·δ − (1 − A)·loss·1{δ > 0} − c·T − paid + ε with A the class's true accuracy, for those who
+    were served; what the row says for all others. What is paid is the price of a mean task, where
+    neither choices nor whether it is paid hang on the size.
     """
     st, kinds = run.state, run.state.classes[rows["kind"]]
     served = rows["status"] == SERVED
     cells = st.cells[rows["kind"], np.maximum(rows["offer"], 0)]
     sellers = st.sellers[st.seller_of[np.maximum(rows["offer"], 0)]]
-    right = cells["floor"] + (cells["ceiling"] - cells["floor"]) * expit(
-        cells["skill"] - rows["difficulty"]
-    )
-    late = rows["late"] == 1
+    late, right = rows["late"] == 1, cells["truth"]
     past = np.where(late, rows["sojourn"] - np.where(late, rows["deadline"], 0.0), 0.0)
     delta = _lateness(kinds, past)
     back = np.where(late, sellers["refund_late"], 0.0)
     back = right * back + (1.0 - right) * np.maximum(back, sellers["refund_wrong"])
-    paid = (rows["price"] * (1.0 - back) - rows["penalty"]) * _NANO
+    plain = (sellers["refund_late"] == 0.0) & (kinds["patience"] == 0)
+    mean = plain & (st.clock[0]["exact_price"] == 0)
+    price = np.where(mean, cells["ask"], rows["price"] * _NANO)
+    paid = price * (1.0 - back) - rows["penalty"] * _NANO
     worth = right * rows["value"] * delta - (1.0 - right) * kinds["loss"] * (delta > 0.0)
     gained = worth - rows["delay_cost"] * rows["sojourn"] - paid + rows["taste"] - rows["search"]
     return np.where(served, gained, rows["surplus"])

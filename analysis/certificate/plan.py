@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from ...market.engine import Engine
 from ...market.reuse import reusable, same_but_prices
 from ...market.rng import hashed, name_key, uniform
+from ...market.schema.demand import Logit
 from ...market.schema.market import Market
 from . import payoffs
 from .bounds import Floats
-from .deviations import Deviation, all_deviations
+from .deviations import LEAST_SHARE, Deviation, all_deviations
 from .race import Sample
 from .runs import Trace, at_rest, at_time, simulate
 from .settling import Pilot, pilot, warm_up
@@ -26,6 +27,7 @@ FLOOR = 0.01
 not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
 _TASKS, _OF_A_CLASS, _MOST, _SEEN = 8_000, 2_000, 20_000, 25
+_OF_EACH = 200  # tasks of each class that the pilot of the candidate point should see
 _WARMUPS = 2.0  # measured time per warm-up of the candidate point
 
 
@@ -43,6 +45,8 @@ class Plan:
             cannot be done.
         reprices: which deviations are of posted prices, or leave the market as it is, so that their
             engines can be made from `like`.
+        way: which way of its class a deviation is, if what it gains is read off the runs of the
+            candidate point; −1 where it has runs of its own.
         seed: of the certificate.
         tasks: simulated so far, pilots included.
         progress: told the tasks after each replication.
@@ -55,6 +59,7 @@ class Plan:
     window: float
     like: Engine | None
     reprices: list[bool]
+    way: list[int]
     seed: int
     tasks: int = 0
     progress: Callable[[int], None] | None = None
@@ -65,25 +70,29 @@ class Plan:
 
     def cost(self, active: Iterable[int]) -> float:
         """Return the tasks that one replication of some deviations takes, in expectation."""
-        spans = [self.warmups[d] + self.window for d in active]
-        return self._rate * (sum(spans) + max(spans, default=0.0))
+        last = max((self.warmups[d] + self.window for d in active), default=0.0)
+        spans = [self.warmups[d] + self.window for d in active if self.way[d] < 0]
+        return self._rate * (sum(spans) + last)
 
     def draw(self, first: int, last: int, active: NDArray[np.int64], threads: Executor) -> Sample:
         """Run replications `first` to `last` − 1 of the candidate point and of some deviations."""
         found = Sample(*np.empty((len(Sample._fields), last - first, len(active))))
-        jobs = [(rep, d) for rep in range(first, last) for d in (-1, *active.tolist())]
+        runs = [d for d in active.tolist() if self.way[d] < 0]
+        jobs = [(rep, d) for rep in range(first, last) for d in (-1, *runs)]
         results = threads.map(lambda job: self._values(job[0], job[1], active), jobs)
         for rep in range(last - first):
             base, tasks = next(results)
             self.tasks += tasks
-            for column in range(len(active)):
-                changed, tasks = next(results)
-                self.tasks += tasks
-                whole, first_half, second_half, _ = changed[0] - base[column]
-                found.gain[rep, column] = whole
+            for column, d in enumerate(active.tolist()):
+                gain = base[column, 4:]
+                if self.way[d] < 0:
+                    changed, tasks = next(results)
+                    self.tasks += tasks
+                    gain = changed[0, :3] - base[column, :3]
+                found.gain[rep, column] = gain[0]
                 found.own[rep, column] = base[column, 0]
                 found.floor[rep, column] = max(base[column, 3], _LEAST)
-                found.drift[rep, column] = second_half - first_half
+                found.drift[rep, column] = gain[2] - gain[1]
             if self.progress is not None:
                 self.progress(self.tasks)
         return found
@@ -92,15 +101,21 @@ class Plan:
         """Run the candidate point (d = −1) or a deviation once.
 
         Returns, for each active deviation or for this one, its player's payoff: of the whole
-        window, its first half, its second; and the floor. And how many tasks came.
+        window, its first half, its second; the floor; and what it gains in the same three parts,
+        where that is read off this run. And how many tasks came.
         """
         wanted = active.tolist() if d < 0 else [d]
         marks = sorted({mark for i in wanted for mark in self._marks(i)})
-        sampled = {self.deviations[i].player for i in wanted if self.deviations[i].side == "buyer"}
+        buyers = [self.deviations[i] for i in wanted if self.deviations[i].side == "buyer"]
+        ways: dict[str, list[Deviation]] = {}
+        for i in range(len(self.way)) if d < 0 else ():
+            if self.way[i] >= 0:
+                ways.setdefault(self.deviations[i].player, []).append(self.deviations[i])
         own, seed = None if d < 0 else self.deviations[d], seed_of(self.seed, rep)
         market = at_time(self.market if d < 0 else self.markets[d], share_of(seed))
         like = self.like if d < 0 or self.reprices[d] else None
-        run = simulate(market, seed, marks, sampled=sampled, deviation=own, like=like)
+        run = simulate(market, seed, marks, sampled={b.player for b in buyers}, deviation=own,
+                       ways=ways, like=like)  # fmt: skip
         return np.array([self._payoff(run, i) for i in wanted]), run.tasks
 
     def _marks(self, d: int) -> tuple[float, float, float]:
@@ -108,11 +123,14 @@ class Plan:
         return begin, begin + 0.5 * self.window, begin + self.window
 
     def _payoff(self, run: Trace, d: int) -> list[float]:
-        deviation, (begin, half, end) = self.deviations[d], self._marks(d)
-        of = payoffs.profit if deviation.side == "seller" else payoffs.surplus
-        parts = [of(run, deviation.player, *part) for part in
-                 ((begin, end), (begin, half), (half, end))]  # fmt: skip
-        return [*parts, FLOOR * payoffs.takings(run, begin, end)]
+        deviation, way, (begin, half, end) = self.deviations[d], self.way[d], self._marks(d)
+        player, parts = deviation.player, ((begin, end), (begin, half), (half, end))
+        if deviation.side == "seller":
+            own = [payoffs.profit(run, player, *part) for part in parts]
+        else:
+            own = [payoffs.surplus(run, player, *part, cohort=way < 0) for part in parts]
+        gain = [payoffs.sway(run, player, way, *part) if way >= 0 else math.nan for part in parts]
+        return [*own, FLOOR * payoffs.takings(run, begin, end), *gain]
 
 
 def seed_of(seed: int, rep: int) -> int:
@@ -140,7 +158,7 @@ def plan_for(
     """
     market, first = at_rest(market), seed_of(seed, -1)
     like = Engine(market, 0) if reusable(market) else None
-    own = pilot(market, first, like)
+    own = pilot(market, first, like, of_each=_OF_EACH)
     tests = all_deviations(market, own.shares) if deviations is None else list(deviations)
     if not tests:
         raise ValueError("deviations is empty; nobody in this market has anything to deviate to")
@@ -159,7 +177,34 @@ def plan_for(
         # Few different times keep the marks of the candidate point's own run few.
         warmups.append(least * 2.0 ** round(math.log2(max(ratio, 1.0))))
     tasks = own.tasks + sum(found.tasks for found in pilots.values())
-    return Plan(market, tests, markets, warmups, window(market, least), like, reprices, seed, tasks)
+    way = ways_of(market, tests, own)
+    return Plan(
+        market, tests, markets, warmups, window(market, least), like, reprices, way, seed, tasks
+    )
+
+
+def ways_of(market: Market, deviations: Sequence[Deviation], seen: Pilot) -> list[int]:
+    """Return which way of its class each deviation is, if what it gains is read off other runs; −1.
+
+    That needs logit buyers, whose chances can be noted, and quotes that follow what happens:
+    weights are reciprocals of chances, and where a promise of latency is wrong most for those who
+    hardly ever take it, no sample would show it. What a way leaves must be taken by `LEAST_SHARE`
+    at least; of all others the cohort has its own run, in which it does as it is told.
+    """
+    names, offers = [task.name for task in market.tasks], market.offers
+    quoted = market.quotes.latency != "promised" and not market.platform.search_cost
+    found, many = [], dict.fromkeys(names, 0)
+    for deviation in deviations:
+        way = -1
+        if deviation.side == "buyer" and quoted:
+            k = names.index(deviation.player)
+            left = 1.0 - seen.shares[k, [offers.index(o) for o in deviation.shuns]].sum()
+            known = seen.shares[k].sum() > 0.0 and left >= LEAST_SHARE
+            if known and isinstance(market.tasks[k].choice, Logit):
+                way = many[deviation.player]
+                many[deviation.player] += 1
+        found.append(way)
+    return found
 
 
 def slowest(market: Market, deviation: Deviation, seen: Pilot) -> float:

@@ -9,14 +9,14 @@ replication begins at a time of the day of its own, so that together they see th
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...market.engine import Engine
+from ...market.engine import Engine, Way
 from ...market.schema.arrivals import Diurnal, Replay
 from ...market.schema.market import Market, PostedPrice
 from ...market.state import TRADE, State
@@ -24,6 +24,9 @@ from .deviations import Deviation
 
 COHORT = 0.02
 """Share of a class's tasks whose buyers deviate together: few enough to move the market little."""
+_NOTED = 20_000
+"""Tasks of a class that are noted in a run at most, about."""
+Notes = tuple[NDArray[np.uint64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,16 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One run: tallies at its marks (s), trade rows of the sample, the state at the end."""
+    """One run: tallies at its marks (s), trade rows of the sample, the state at the end.
+
+    `notes` are ids [n] of tasks, rising, and what was noted of each choice (`odds.note_choice`).
+    """
 
     market: Market
     tallies: dict[float, Tally]
     rows: NDArray[Any]
     state: State
+    notes: Notes
 
     @property
     def tasks(self) -> int:
@@ -109,7 +116,8 @@ def at_time(market: Market, share: float) -> Market:
 
 def simulate(
     market: Market, seed: int, marks: Sequence[float], *, sampled: Collection[str] = (),
-    deviation: Deviation | None = None, like: Engine | None = None,
+    deviation: Deviation | None = None, ways: Mapping[str, Sequence[Deviation]] | None = None,
+    like: Engine | None = None,
 ) -> Trace:  # fmt: skip
     """Run a market that is at rest, and take down what is counted at each mark.
 
@@ -117,22 +125,33 @@ def simulate(
         market: with the deviation, if that is a seller's.
         seed: of all draws; the same for all that are compared.
         marks: times, s, rising.
-        sampled: classes of which a sample of tasks leaves rows.
-        deviation: of buyers: what those of the sample do.
+        sampled: classes of which the cohort leaves rows.
+        deviation: of buyers: what those of the cohort do.
+        ways: what buyers of some classes might do; nobody does, but what it would gain is noted,
+            and up to some 20,000 tasks of the class leave rows.
         like: an engine, not begun, of a market that differs in posted prices and in the time of
             the day at most; the run's own is then made from it, which is far sooner done.
     """
     rows: list[NDArray[Any]] = []
-    share = [COHORT if task.name in sampled else 0.0 for task in market.tasks]
+    ways = ways or {}
+    share = [
+        max(COHORT, min(1.0, _NOTED / (market.arrival_rate(task) * marks[-1])))
+        if task.name in ways else COHORT if task.name in sampled else 0.0
+        for task in market.tasks
+    ]  # fmt: skip
     if like is None:
         engine = Engine(market, seed, share=share, keep=rows.append)
     else:
         engine = like.again(market, seed, share=share, keep=rows.append)
     engine.note_odds()
+    names = [task.name for task in market.tasks]
+    noted: list[Notes] = []
     if deviation is not None and deviation.side == "buyer":
-        offers, names = market.offers, [task.name for task in market.tasks]
-        shuns = [offers.index(offer) for offer in deviation.shuns]
-        engine.let_stray(names.index(deviation.player), shuns=shuns, hurry=deviation.hurry)
+        shuns, hurry = _way(market, deviation)
+        engine.let_stray(names.index(deviation.player), shuns=shuns, hurry=hurry)
+    if ways:
+        of = {names.index(task): [_way(market, d) for d in those] for task, those in ways.items()}
+        engine.note_ways(of, lambda ids, notes: noted.append((ids, notes)))
     tallies = {}
     for mark in marks:
         _advance(engine, mark)
@@ -141,7 +160,21 @@ def simulate(
             engine.state.stats.copy(), engine.state.odds.copy(), sum(map(len, rows))
         )
     written = np.concatenate(rows) if rows else np.zeros(0, TRADE)
-    return Trace(market, tallies, written, engine.state)
+    return Trace(market, tallies, written, engine.state, _in_order(noted))
+
+
+def _way(market: Market, deviation: Deviation) -> Way:
+    """Return a deviation of buyers as the engine takes it."""
+    return [market.offers.index(offer) for offer in deviation.shuns], deviation.hurry
+
+
+def _in_order(noted: list[Notes]) -> Notes:
+    """Return all notes by rising id, to be looked up."""
+    if not noted:
+        return np.zeros(0, np.uint64), np.zeros((0, 1))
+    ids, notes = (np.concatenate(part) for part in zip(*noted, strict=True))
+    order = np.argsort(ids)
+    return ids[order], notes[order]
 
 
 def _advance(engine: Engine, until: float) -> None:
