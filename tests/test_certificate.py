@@ -259,7 +259,7 @@ def swayed(
     market: w.Market, tests: Sequence[Deviation], seed: int, marks: tuple[float, float],
     like: Engine | None = None,
 ) -> tuple[float, Array, runs.Trace]:  # fmt: skip
-    """Run a market; return a class's surplus and what each way would gain it, USD/h, and the run."""
+    """Return a class's surplus and what each way would gain it, USD/h, and the run."""
     name = tests[0].player
     run = runs.simulate(market, seed, marks, ways={name: tests}, like=like)
     gains = [payoffs.sway(run, name, way, *marks) for way in range(len(tests))]
@@ -338,7 +338,7 @@ def test_a_single_buyer_gains_what_the_fixed_point_says() -> None:
     engine = Engine(market, 0)
     tests = [
         Deviation("buyer", "k", "choice", "", hurry=2.0),
-        Deviation("buyer", "k", "choice", "", shuns=market.offers),
+        Deviation("buyer", "k", "choice", "", shuns=tuple(market.offers)),
     ]
     found = [swayed(market, tests, seed, marks, engine)[:2] for seed in range(20)]
     shares = np.array([gains / own for own, gains in found])
@@ -385,7 +385,7 @@ def test_whose_gain_is_read_off_other_runs() -> None:
     found = dict(zip((d.label for d in mine), plan.ways_of(market, mine, seen), strict=True))
     assert found["code: take s0/low alone"] == 0
     assert all(way < 0 for label, way in found.items() if label.startswith("plain"))
-    rare = Deviation("buyer", "code", "choice", "", shuns=market.offers[:5])
+    rare = Deviation("buyer", "code", "choice", "", shuns=tuple(market.offers[:5]))
     assert plan.ways_of(market, [rare], seen) == [0]
     taken[:, :5], taken[:, 5:] = 0.198, 0.005
     assert plan.ways_of(market, [rare], seen) == [-1]
