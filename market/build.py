@@ -290,7 +290,7 @@ def build(
         latencies=np.zeros((k_count, o_count, LATENCY_BINS), np.int64),
         odds=np.zeros((k_count, o_count + 1)), chances=np.zeros((5, o_count)),
         ways=np.zeros((k_count, 1, o_count + 1)), swayed=np.zeros((2, o_count + 2)),
-        note_ids=np.zeros(2, np.uint64), notes=np.zeros((2, 3)),
+        note_ids=np.zeros(2, np.uint64), notes=np.zeros((2, 6)),
         ledger=np.zeros(k_count + s_count + 3, np.int64), trades=np.zeros(rows, TRADE),
         score=np.zeros(o_count), shown=np.zeros(o_count, np.int64), bids=np.zeros(o_count),
         factors=factors, rivals=rivals_of(sealed(market.mechanism), market),

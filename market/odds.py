@@ -74,21 +74,21 @@ def sway(st: State, k: int, i: int, number: int) -> None:
       LS(V) − LS(U) + Σ q·(R − V) − Σ p·(R − U).
 
     R is U with the true accuracy in place of what the buyer believes. `st.swayed` then has for each
-    way q/p of every offer and of doing without, and the gain, USD; and R in its last row.
+    way q/p of every offer and of doing without, and the gain, USD; and in its last row R, and what
+    the buyer gets as it is, LS(U) + Σ p·(R − U).
     """
     task, kind, offers = st.tasks[i], st.classes[k], len(st.offers)
     own, changed, ways = st.chances[3], st.chances[4], kind["ways"]
-    without, inclusive = odds_of(st, k, st.score, number)
-    misjudged = 0.0
+    without, gets = odds_of(st, k, st.score, number)
     for j in range(number):
         o = st.shown[j]
         own[j] = st.chances[0, j]
         cell = st.cells[k, o]
         more = task["value"] * cell["delta"] + kind["loss"] * cell["used"]
-        worth = st.score[j] + (cell["truth"] - cell["accuracy"]) * more
-        st.swayed[ways, o] = worth
+        st.swayed[ways, o] = st.score[j] + (cell["truth"] - cell["accuracy"]) * more
         if own[j] > 0.0:
-            misjudged += own[j] * (worth - st.score[j])
+            gets += own[j] * (st.swayed[ways, o] - st.score[j])
+    st.swayed[ways, offers], st.swayed[ways, offers + 1] = 0.0, gets
     for way in range(ways):
         passes = st.ways[k, way]
         for j in range(number):
@@ -96,25 +96,28 @@ def sway(st: State, k: int, i: int, number: int) -> None:
             late = passes[offers] * task["delay_cost"] * st.cells[k, o]["time"]
             changed[j] = -math.inf if passes[o] == 1.0 else st.score[j] - late
         none, other = odds_of(st, k, changed, number)
-        gain = other - inclusive - misjudged
         for j in range(number):
             o, chance = st.shown[j], st.chances[0, j]
             if chance > 0.0:
-                gain += chance * (st.swayed[ways, o] - changed[j])
+                other += chance * (st.swayed[ways, o] - changed[j])
             st.swayed[way, o] = chance / own[j] if own[j] > 0.0 else 0.0
         st.swayed[way, offers] = none / without if without > 0.0 else 0.0
-        st.swayed[way, offers + 1] = gain
+        st.swayed[way, offers + 1] = other - gets
 
 
 @spliced
 def note_choice(st: State, k: int, i: int, o: int) -> None:
-    """Note of task i's choice of offer o (−1: none) R, and q/p and the gain of each other way."""
+    """Note of task i, which chose offer o (−1: none), what it saw.
+
+    Its class and the time, s; R of the choice and what its buyer gets, USD; q/p and gain of each
+    way.
+    """
     clock, ways, offers = st.clock[0], st.classes[k]["ways"], len(st.offers)
-    row = st.notes[clock["noted"]]
+    row, place = st.notes[clock["noted"]], o if o >= 0 else offers
     st.note_ids[clock["noted"]] = st.tasks[i]["id"]
     clock["noted"] += 1
-    place = o if o >= 0 else offers
-    row[0] = st.swayed[ways, o] if o >= 0 else 0.0
+    row[0], row[1] = k, clock["now"]
+    row[2], row[3] = st.swayed[ways, place], st.swayed[ways, offers + 1]
     for way in range(ways):
-        row[1 + 2 * way] = st.swayed[way, place]
-        row[2 + 2 * way] = st.swayed[way, offers + 1]
+        row[4 + 2 * way] = st.swayed[way, place]
+        row[5 + 2 * way] = st.swayed[way, offers + 1]

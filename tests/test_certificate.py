@@ -262,8 +262,7 @@ def swayed(
     """Return a class's surplus and what each way would gain it, USD/h, and the run."""
     name = tests[0].player
     run = runs.simulate(market, seed, marks, ways={name: tests}, like=like)
-    gains = [payoffs.sway(run, name, way, *marks) for way in range(len(tests))]
-    return payoffs.surplus(run, name, *marks, cohort=False), np.array(gains), run
+    return *payoffs.sway(run, name, range(len(tests)), *marks), run
 
 
 def misquoted(latency: str) -> w.Market:
@@ -298,8 +297,8 @@ def test_surprises_count_by_how_much_likelier_they_become() -> None:
     for seed in range(30):
         _, found, run = swayed(market, [pass_over], seed, (20.0, 5020.0))
         gains.append(found[0] / 3600.0)
-        run.notes[1][:, 1] = 1.0
-        mutant.append(payoffs.sway(run, "k", 0, 20.0, 5020.0) / 3600.0)
+        run.notes[1][:, 4] = 1.0
+        mutant.append(payoffs.sway(run, "k", [0], 20.0, 5020.0)[1][0] / 3600.0)
     error = float(np.std(gains, ddof=1)) / math.sqrt(30)
     assert truth == pytest.approx(-0.0215, abs=1e-4)
     assert np.mean(gains) == pytest.approx(truth, abs=4.5 * error)
@@ -569,7 +568,7 @@ def test_expected_surplus_has_the_mean_of_the_realised_with_less_noise() -> None
     engine.advance(25_000.0)
     engine.flush()
     written = np.concatenate(rows)
-    run = runs.Trace(market, {}, written, engine.state, (np.zeros(0, np.uint64), np.zeros((0, 1))))
+    run = runs.Trace(market, {}, written, engine.state, runs._in_order([]))
     expected = payoffs.expected_surplus(run, written)
     gap = written["surplus"] - expected
     assert abs(gap.mean()) < 5 * gap.std() / math.sqrt(len(gap))
@@ -632,17 +631,18 @@ def test_slow_answers_lengthen_only_what_is_read_from_them() -> None:
     seen = settling.pilot(market, 0)
     assert seen.relaxation == 0.0
     assert seen.sojourns[0] == pytest.approx([1.0, 3600.0, 600.0])
-    times = {
-        d.label: plan.slowest(market, d, seen)
-        for d in deviations.all_deviations(market, seen.shares)
-    }
+    waited = np.ones(3, dtype=bool)
+    tests = deviations.all_deviations(market, seen.shares)
+    times = {d.label: plan.slowest(market, d, seen, waited) for d in tests}
     assert times["price of slow × 1.1"] == 0.0
     assert times["price of sure × 1.1"] == pytest.approx(600.0)
     assert times["k: take slow/default or nothing"] == times["k: do without"] == 3600.0
     alone = seen.shares.copy()
     alone[0, 1:3] = 0.0
     only = Deviation("buyer", "k", "choice", "", shuns=("slow/default", "sure/default"))
-    assert plan.slowest(market, only, replace(seen, shares=alone)) == pytest.approx(1.0)
+    one = plan.slowest(market, only, replace(seen, shares=alone), waited)
+    assert one == pytest.approx(1.0)
+    assert plan.slowest(market, tests[-1], seen, payoffs.surprises(Engine(market, 0).state)) == 0.0
 
 
 def test_warm_ups_and_windows_follow_the_demand() -> None:

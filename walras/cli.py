@@ -239,7 +239,7 @@ def equilibrium_command(
     ] = 1e-3,
     budget: Annotated[
         int, typer.Option(min=1, max=10**15, help="Tasks that the certificate may simulate.")
-    ] = 20_000_000,
+    ] = 100_000_000,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness.")] = 0,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where folders go.")] = Path("runs"),
     json: Json = False,
@@ -254,7 +254,7 @@ def equilibrium_command(
     flags = {"joint": joint, "posted": posted, "no-certify": not certify}
     words = ["walras", "equilibrium", target]
     words += [word for change in sets or [] for word in ("--set", change)]
-    usual = {"fixed": "", "tolerance": "0.001", "budget": 20_000_000, "out": "runs"}
+    usual = {"fixed": "", "tolerance": "0.001", "budget": 100_000_000, "out": "runs"}
     words += [f"--{name}" for name, on in flags.items() if on]
     for name, value in options.items():
         words += [f"--{name}", str(value)] if value != usual.get(name) else []

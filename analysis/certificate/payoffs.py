@@ -18,6 +18,7 @@ Common random numbers do the rest: what is compared meets the same tasks, tastes
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 from ...market.rng import ROW, hash2
 from ...market.rules import HALFLIFE, HARD
 from ...market.schema.arrivals import Diurnal, Poisson
-from ...market.state import LOGIT, SERVED
+from ...market.state import LOGIT, OBSERVED, SERVED, State
 from . import runs
 from .runs import Trace
 
@@ -91,21 +92,19 @@ def takings(run: Trace, begin: float, end: float) -> float:
     return float(net.sum()) * _NANO * _HOUR / (end - begin)
 
 
-def surplus(run: Trace, task: str, begin: float, end: float, *, cohort: bool = True) -> float:
-    """Return what the sample of a class gets between two marks, as if it were all of it, USD/h.
-
-    Of the cohort, or of all that left a row.
-    """
+def surplus(run: Trace, task: str, begin: float, end: float) -> float:
+    """Return what the cohort of a class gets between two marks, as if it were all of it, USD/h."""
     rows = _rows(run, task, begin, end)
-    if cohort:
-        rows = rows[_keys(rows["id"]) <= np.uint64(min(int(runs.COHORT * 2.0**64), 2**64 - 1))]
+    rows = rows[_keys(rows["id"]) <= np.uint64(min(int(runs.COHORT * 2.0**64), 2**64 - 1))]
     if not len(rows):
         return 0.0
     return float(expected_surplus(run, rows).mean()) * _tasks(run, task, begin, end)
 
 
-def sway(run: Trace, task: str, way: int, begin: float, end: float) -> float:
-    """Return what one buyer of a class would gain by choosing in another way, times all, USD/h.
+def sway(
+    run: Trace, task: str, ways: Sequence[int], begin: float, end: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Return what a class gets, and what one buyer would gain by choosing in other ways, times all.
 
     The mean over tasks of G + (q/p − 1)·(r − R), as `market.odds.sway` has noted them: G what the
     way gains as far as the buyer sees; q/p how much likelier it makes the offer that was taken; r
@@ -113,16 +112,37 @@ def sway(run: Trace, task: str, way: int, begin: float, end: float) -> float:
     nobody is in anybody's way who was not before: it is the gain of a single buyer. A task that the
     way gives to offer o with chance q is met there with chance p, so its weight is q/p (importance
     sampling, Kahn & Marshall 1953); Σ(q − p)·R is in G, so that only surprises are weighted
-    (control variate; augmented inverse weighting, Robins, Rotnitzky & Zhao 1994).
+    (augmented inverse weighting, Robins, Rotnitzky & Zhao 1994).
+
+    G is that of the tasks that chose between the marks, surprises are those of tasks that ended.
+    There is none to be expected of doing without, nor where `surprises` says so.
+
+    Returns:
+        USD/h: a number, and one of shape [W].
     """
-    rows = _rows(run, task, begin, end)
-    if not len(rows):
-        return 0.0
     ids, notes = run.notes
-    noted = notes[np.searchsorted(ids, rows["id"])]
-    weight, gain = noted[:, 1 + 2 * way], noted[:, 2 + 2 * way]
-    surprise = expected_surplus(run, rows) - rows["taste"] - noted[:, 0]
-    return float((gain + (weight - 1.0) * surprise).mean()) * _tasks(run, task, begin, end)
+    rows = _rows(run, task, begin, end)
+    rows = rows[(rows["offer"] >= 0) & surprises(run.state)[rows["offer"]]]
+    met = notes[np.searchsorted(ids, rows["id"])]
+    surprise = expected_surplus(run, rows) - rows["taste"] - met[:, 2]
+    k = [t.name for t in run.market.tasks].index(task)
+    chose = notes[(notes[:, 0] == k) & (begin <= notes[:, 1]) & (notes[:, 1] < end)]
+    each = _tasks(run, task, begin, end) / max(len(chose), 1)
+    at = np.asarray(ways, dtype=np.int64)
+    gains = chose[:, 5 + 2 * at].sum(axis=0) + surprise @ (met[:, 4 + 2 * at] - 1.0)
+    return float(chose[:, 3].sum() + surprise.sum()) * each, gains * each
+
+
+def surprises(state: State) -> NDArray[np.bool_]:
+    """Return of which offers something else may come than buyers see, shape [O].
+
+    Not where nobody waits for anybody and buyers see that: what they expect is then the mean of
+    what comes, and slow answers need not be waited for.
+    """
+    sellers = state.sellers
+    alone = np.isinf(np.minimum(sellers["slots"], sellers["kappa"]))
+    seen = alone & (sellers["quote"] == OBSERVED)
+    return np.asarray(~seen[state.seller_of], dtype=np.bool_)
 
 
 def _rows(run: Trace, task: str, begin: float, end: float) -> NDArray[Any]:

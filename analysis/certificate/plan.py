@@ -125,11 +125,13 @@ class Plan:
     def _payoff(self, run: Trace, d: int) -> list[float]:
         deviation, way, (begin, half, end) = self.deviations[d], self.way[d], self._marks(d)
         player, parts = deviation.player, ((begin, end), (begin, half), (half, end))
-        if deviation.side == "seller":
-            own = [payoffs.profit(run, player, *part) for part in parts]
+        gain = [math.nan] * len(parts)
+        if way >= 0:
+            found = [payoffs.sway(run, player, [way], *part) for part in parts]
+            own, gain = [of for of, _ in found], [float(more[0]) for _, more in found]
         else:
-            own = [payoffs.surplus(run, player, *part, cohort=way < 0) for part in parts]
-        gain = [payoffs.sway(run, player, way, *part) if way >= 0 else math.nan for part in parts]
+            of = payoffs.profit if deviation.side == "seller" else payoffs.surplus
+            own = [of(run, player, *part) for part in parts]
         return [*own, FLOOR * payoffs.takings(run, begin, end), *gain]
 
 
@@ -169,15 +171,16 @@ def plan_for(
         lambda d: pilot(markets[d], first, like if reprices[d] else None), apart
     ), strict=True))  # fmt: skip
     least = max(warm_up(market, own.relaxation), 0.01 * window(market, 0.0))
-    warmups = []
+    way, warmups = ways_of(market, tests, own), []
+    waited = payoffs.surprises(like.state if like is not None else Engine(market, 0).state)
     for d, deviation in enumerate(tests):
         found = pilots.get(d, own)
-        slow = slowest(markets[d], deviation, found)
+        looked_at = waited if way[d] >= 0 else np.ones_like(waited)
+        slow = slowest(markets[d], deviation, found, looked_at)
         ratio = warm_up(markets[d], max(found.relaxation, slow)) / least
         # Few different times keep the marks of the candidate point's own run few.
         warmups.append(least * 2.0 ** round(math.log2(max(ratio, 1.0))))
     tasks = own.tasks + sum(found.tasks for found in pilots.values())
-    way = ways_of(market, tests, own)
     return Plan(
         market, tests, markets, warmups, window(market, least), like, reprices, way, seed, tasks
     )
@@ -207,11 +210,11 @@ def ways_of(market: Market, deviations: Sequence[Deviation], seen: Pilot) -> lis
     return found
 
 
-def slowest(market: Market, deviation: Deviation, seen: Pilot) -> float:
+def slowest(market: Market, deviation: Deviation, seen: Pilot, waited: NDArray[np.bool_]) -> float:
     """Return how long the slowest answers take that the player's payoff is read from, s.
 
-    A class's surplus, of the offers that are taken or may be; a profit only where there are refunds
-    or penalties.
+    A class's surplus, of the offers that are taken or may be, if they are `waited` for [O]; a
+    profit only where there are refunds or penalties.
     """
     if deviation.side == "buyer":
         k = [task.name for task in market.tasks].index(deviation.player)
@@ -220,7 +223,7 @@ def slowest(market: Market, deviation: Deviation, seen: Pilot) -> float:
             serves = [s.serves(market.tasks[k].skill) for s in market.sellers for _ in s.effort]
             left = [offer not in deviation.shuns for offer in market.offers]
             looked_at |= np.array(serves) & np.array(left)
-        return float(seen.sojourns[k, looked_at].max(initial=0.0))
+        return float(seen.sojourns[k, looked_at & waited].max(initial=0.0))
     back = [
         s.owned_by == deviation.player and bool(s.refund_late or s.refund_wrong or s.penalty)
         for s in market.sellers for _ in s.effort

@@ -171,7 +171,7 @@ def _way(market: Market, deviation: Deviation) -> Way:
 def _in_order(noted: list[Notes]) -> Notes:
     """Return all notes by rising id, to be looked up."""
     if not noted:
-        return np.zeros(0, np.uint64), np.zeros((0, 1))
+        return np.zeros(0, np.uint64), np.zeros((0, 4))
     ids, notes = (np.concatenate(part) for part in zip(*noted, strict=True))
     order = np.argsort(ids)
     return ids[order], notes[order]

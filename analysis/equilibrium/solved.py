@@ -239,7 +239,7 @@ def equilibrium(
     market: Market | str | os.PathLike[str], *, fixed: Sequence[str] = (),
     levers: Literal["seller", "offer"] = "seller", joint: bool | Sequence[Sequence[str]] = False,
     prices: Literal["solved", "posted"] = "solved", certificate: bool = True,
-    tolerance: float = TOLERANCE, budget: int = 20_000_000, seed: int = 0,
+    tolerance: float = TOLERANCE, budget: int = 100_000_000, seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Equilibrium:  # fmt: skip
     """Solve the equilibrium of a market and let simulation certify or refute it.
