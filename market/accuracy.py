@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 
 from scipy import optimize
 
@@ -27,6 +27,7 @@ def _grid(sd: float) -> list[tuple[float, float]]:
     return [(sd * x, weight / total) for x, weight in zip(z, weights, strict=True)]
 
 
+@lru_cache(maxsize=1 << 14)
 def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: float) -> float:
     """Return E over b ~ N(mean, sd) of the accuracy rule, to 1e-14.
 
@@ -41,6 +42,7 @@ def class_accuracy(floor: float, ceiling: float, skill: float, mean: float, sd: 
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def ability_for(accuracy: float, mean: float, sd: float) -> float:
     """Return the ability (logits) at which a class of this difficulty is right that often.
 

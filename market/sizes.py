@@ -7,7 +7,7 @@ probability that get finer towards the upper tail, each at its mean.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -95,17 +95,6 @@ class Sizes:
     def _mean(self, law: Any, row: int) -> float:
         return float(self.rows[row].mean()) if isinstance(law, Recorded) else float(law.mean)
 
-    def points(self, prefill: float, verbosity: float) -> tuple[Array, Array]:
-        """Return (values sorted, weights) of the work, thinking apart."""
-        if self.recorded:
-            values = np.sort(prefill * self.rows[0] + verbosity * self.rows[1])
-            return values, np.full(len(values), 1.0 / len(values))
-        ins, of_ins = points_of(self.input)
-        outs, of_outs = points_of(self.output)
-        values = (prefill * ins[:, None] + verbosity * outs[None, :]).ravel()
-        order = np.argsort(values, kind="stable")
-        return values[order], (of_ins[:, None] * of_outs[None, :]).ravel()[order]
-
     def alone(self, prefill: float) -> tuple[Any, bool] | None:
         """Return the law of the size that alone varies, or of output, and whether it is input."""
         if self.recorded:
@@ -129,22 +118,39 @@ def fill_work(
         prefill**2 * joint[0, 0] + 2 * prefill * verbosity * joint[0, 1]
         + verbosity**2 * joint[1, 1]
     )  # fmt: skip
-    values, weights = sizes.points(prefill, verbosity)
     alone = sizes.alone(prefill)
     law["shift"] = thinking
     if sizes.recorded:  # a few rows are a law of steps
+        values = np.sort(prefill * sizes.rows[0] + verbosity * sizes.rows[1])
         rows = np.ceil(work.PROBABILITIES * len(values) - 1e-9).astype(np.int64) - 1
         _fill_table(law, values[np.maximum(rows, 0)], tables)
-    elif alone is None:
-        middles = np.cumsum(weights) - weights / 2
-        quantiles = np.interp(work.PROBABILITIES, middles, values)
+        return thinking + _slice_means(values, np.full(len(values), 1.0 / len(values)))
+    quantiles, means = _combined(sizes.input, sizes.output, prefill, verbosity)
+    if alone is None:
         _fill_table(law, _with_mean(quantiles, float(law["mean"]) - thinking), tables)
     else:
         varies, is_input = alone
         scale, other = (prefill, verbosity) if is_input else (verbosity, prefill)
         law["shift"] += other * (sizes.mean_output if is_input else sizes.mean_input)
         _fill_alone(law, varies, scale, tables)
-    return thinking + _slice_means(values, weights)
+    return thinking + means
+
+
+@lru_cache(maxsize=4096)
+def _combined(
+    drawn_in: Any, drawn_out: Any, prefill: float, verbosity: float
+) -> tuple[Array, Array]:
+    """Return quantiles of work at `PROBABILITIES`, thinking apart, and the means of its slices.
+
+    Runs of a sweep ask for the same again and again, and it takes as long as a thousand tasks.
+    """
+    ins, of_ins = points_of(drawn_in)
+    outs, of_outs = points_of(drawn_out)
+    values = (prefill * ins[:, None] + verbosity * outs[None, :]).ravel()
+    order = np.argsort(values, kind="stable")
+    values, weights = values[order], (of_ins[:, None] * of_outs[None, :]).ravel()[order]
+    middles = np.cumsum(weights) - weights / 2
+    return np.interp(work.PROBABILITIES, middles, values), _slice_means(values, weights)
 
 
 def _fill_alone(law: Any, varies: Any, scale: float, tables: list[Array]) -> None:

@@ -176,8 +176,8 @@ class Comparison:
         rows = [
             (name, task, ALL, metric, e.mean, e.se, *e.interval(), unit_of(metric), e.n)
             for name, ratios in self._ratios.items()
-            for task, metric in _cells(ratios)
-            for e in [_level(ratios[task, metric])]
+            for task, metric in cells_of(ratios)
+            for e in [level(ratios[task, metric])]
         ]
         columns = ["mechanism", "task", "offer", "metric", "value", "se", "low", "high", "unit",
                    "n"]  # fmt: skip
@@ -197,7 +197,7 @@ class Comparison:
         rows = [
             (task, ALL, metric, name, baseline, e.mean, e.se, *e.interval(), e.p_value(), e.n,
              unit_of(metric))
-            for task, metric in _cells(base)
+            for task, metric in cells_of(base)
             for name in others
             for e in [_difference(self._ratios[name][task, metric], base[task, metric])]
         ]  # fmt: skip
@@ -264,7 +264,7 @@ class Comparison:
         return cls(results, command=manifest["command"], kept=(differences, levels))
 
 
-def _cells(ratios: Mapping[tuple[str, str], Ratio]) -> list[tuple[str, str]]:
+def cells_of(ratios: Mapping[tuple[str, str], Ratio]) -> list[tuple[str, str]]:
     """Return the (task, metric) that are compared, all tasks first."""
     tasks = dict.fromkeys([ALL, *(task for task, _ in ratios)])
     return [
@@ -273,7 +273,8 @@ def _cells(ratios: Mapping[tuple[str, str], Ratio]) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _level(ratio: Ratio) -> Estimate:
+def level(ratio: Ratio) -> Estimate:
+    """Return a ratio [rep, epoch] with its error, from batches or replications."""
     sums, counts = ratio
     if len(sums) == 1:
         return batch_means(sums[0], counts[0])

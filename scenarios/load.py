@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -106,6 +106,26 @@ def read(target: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Loade
     return Loaded(found.market, found.problems, text, str(target), found.spec)
 
 
+def data_of_file(target: str | os.PathLike[str]) -> tuple[dict[str, Any], str, FilePath]:
+    """Return what a scenario's file holds, as data and as text, and where it is.
+
+    Raises:
+        BadInputError: there is none, or its text is not TOML.
+    """
+    path = _find(os.fspath(target))
+    text = _text(path)
+    try:
+        find_lines(text)
+    except TooDeepError as error:
+        raise BadInputError([
+            Problem("W114", str(error), file=str(target), line=error.line)
+        ]) from None  # fmt: skip
+    data, problems = _parse(text, str(target))
+    if data is None or problems:
+        raise BadInputError(problems)
+    return data, text, path
+
+
 def check(
     text: str, *, file: str = "", base: FilePath | None = None, overrides: Sequence[str] = (),
     name: str = "",
@@ -131,10 +151,51 @@ def check(
     broken = bool(problems)
     if data is None:
         return Loaded(None, problems)
-    if name and re.match(NAME_PATTERN, name):
-        data.setdefault("name", name)
     changes = _changes(overrides, problems)
-    source = Source(data, file, lines)
+    return _checked(Source(data, file, lines), changes, base, name, problems, broken=broken)
+
+
+def changed(
+    data: Mapping[str, Any], changes: Sequence[Override], *, file: str = "",
+    base: FilePath | None = None, name: str = "",
+) -> Loaded:  # fmt: skip
+    """Turn a scenario's data with some changes into a market, or say all that is wrong.
+
+    Args:
+        data: what a file holds, or `toml.data_of` a market; stays as it is.
+        changes: each of one place.
+        file: name to show in messages.
+        base: folder from which traces are found; they are not looked for when absent.
+        name: name of the scenario if the data give none.
+
+    Example:
+        >>> data = {
+        ...     "tasks": [
+        ...         {"name": "chat", "arrivals": {"kind": "poisson", "rate": 1.0}, "value": 1}
+        ...     ],
+        ...     "sellers": [{"name": "one", "accuracy": 1.0}],
+        ... }
+        >>> found = changed(data, [Override("", "sellers.one.slots", 3)])
+        >>> found.require().sellers[0].slots
+        3.0
+    """
+    return _checked(Source(_copied(data), file), changes, base, name, [])
+
+
+def _copied(value: Any) -> Any:
+    """Return plain data that may be changed; what is no table or list stays the same object."""
+    if isinstance(value, Mapping):
+        return {k: _copied(v) for k, v in value.items()}
+    return [_copied(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _checked(
+    source: Source, changes: Sequence[Override], base: FilePath | None, name: str,
+    problems: list[Problem], *, broken: bool = False,
+) -> Loaded:  # fmt: skip
+    """Apply changes, expand, validate; `broken` tells that lines could not be read."""
+    if name and re.match(NAME_PATTERN, name):
+        source.data.setdefault("name", name)
     early = [change for change in changes if change.dotted.startswith("catalogue")]
     problems += _apply(early, source)
     problems += expand(source)

@@ -38,6 +38,20 @@ def to_toml(market: Market, *, resolved: bool = True) -> str:
     return tomli_w.dumps(_table(market, "market", resolved))
 
 
+def data_of(market: Market) -> dict[str, Any]:
+    """Return a market as plain data, only what was given; Python functions stay what they are.
+
+    Example:
+        >>> from walras.market.schema.demand import TaskClass
+        >>> from walras.market.schema.market import Market
+        >>> from walras.market.schema.supply import Seller
+        >>> from walras.market.schema.arrivals import Poisson
+        >>> data_of(Market([TaskClass("ask", Poisson(2.0))], [Seller("one")]))["sellers"]
+        [{'name': 'one'}]
+    """
+    return _table(market, "market", False, functions=True)
+
+
 def from_toml(text: str) -> Market:
     """Read a market from the text of a scenario file.
 
@@ -47,7 +61,7 @@ def from_toml(text: str) -> Market:
     return check(text).require()
 
 
-def _table(spec: Spec, where: str, resolved: bool) -> dict[str, Any]:
+def _table(spec: Spec, where: str, resolved: bool, functions: bool = False) -> dict[str, Any]:
     """Return a part of a spec as plain data, without what is absent."""
     out = {}
     for name in type(spec).model_fields:
@@ -55,21 +69,22 @@ def _table(spec: Spec, where: str, resolved: bool) -> dict[str, Any]:
             continue
         value = getattr(spec, name)
         if value is not None:
-            out[name] = _plain(value, f"{where}.{name}", resolved)
+            out[name] = _plain(value, f"{where}.{name}", resolved, functions)
     return out
 
 
-def _plain(value: Any, where: str, resolved: bool) -> Any:
+def _plain(value: Any, where: str, resolved: bool, functions: bool) -> Any:
+    how = resolved, functions
     if isinstance(value, Spec):
-        return _table(value, where, resolved)
+        return _table(value, where, *how)
     if isinstance(value, tuple):
         names = [getattr(item, "name", str(i)) for i, item in enumerate(value)]
-        return [_plain(v, f"{where}.{n}", resolved) for n, v in zip(names, value, strict=True)]
+        return [_plain(v, f"{where}.{n}", *how) for n, v in zip(names, value, strict=True)]
     if isinstance(value, dict):
-        return {k: _plain(v, f"{where}.{k}", resolved) for k, v in value.items() if v is not None}
+        return {k: _plain(v, f"{where}.{k}", *how) for k, v in value.items() if v is not None}
     if isinstance(value, float) and math.isinf(value):
         return "unlimited"
-    if callable(value):
+    if callable(value) and not functions:
         name = getattr(value, "__name__", type(value).__name__)
         raise BadInputError([Problem(
             "W102", f"{where} is a Python function `{name}`; a file holds data only", field=where,

@@ -1,0 +1,283 @@
+"""The folder of a sweep: its design, a file for each finished piece, and what they add up to.
+
+A piece is written under another name, synced and renamed, and its name holds the digest of its
+bytes: it is finished if it is there and has that digest. Pieces are never changed. Which runs are
+left is the difference of two sets, so that any command may be killed at any time and repeated.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import heapq
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from .job import SCHEMA, Piece
+
+FORMAT = 1
+"""Of the folder; a later one cannot be read by this code, nor an earlier one be added to."""
+_PIECE = re.compile(r"(?P<first>[0-9]{7,})-(?P<count>[0-9]+)-(?P<digest>[0-9a-f]{32})\.parquet")
+_ROWS = 1 << 16  # of a row group of merged results
+
+
+class SweepFolderError(Exception):
+    """A sweep's folder cannot be used: the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a piece's file tells of itself: its path, and runs, failures and seconds of each."""
+
+    path: Path
+    runs: list[int]
+    failures: list[tuple[int, str, str]]
+    seconds: list[float]
+
+
+_Open = tuple[int, int, Iterator[tuple[int, pa.Table]], pa.Table]
+"""A piece that is being read: the number of its next run, of the piece, what follows, the rows."""
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a file's bytes, 32 hexadecimal digits."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def create(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> dict[str, Any]:
+    """Make the folder of a sweep, or open it if it is there; return its manifest.
+
+    Args:
+        folder: of the sweep.
+        files: what it holds besides pieces.
+        manifest: what is told of it; `key` tells sweeps apart.
+
+    Raises:
+        SweepFolderError: there is another sweep, or none, in the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "manifest.json").exists():
+        if any(p for p in folder.iterdir() if not p.name.startswith(".")):
+            raise SweepFolderError(f"{folder} holds something else; name another folder")
+        for name, content in files.items():
+            write_whole(folder / name, content)
+        write_whole(folder / "manifest.json", _json({"format": FORMAT, **manifest}))
+    found = manifest_of(folder)
+    if found["key"] != manifest["key"]:
+        raise SweepFolderError(
+            f"{folder} holds a sweep of another {_differs(found, manifest)}; "
+            "name another folder with --out, so that results don't mix"
+        )
+    return found
+
+
+def _differs(found: dict[str, Any], manifest: dict[str, Any]) -> str:
+    named = {"code": "version of the code", "scenario": "scenario", "design": "design"}
+    differ = [
+        told for part, told in named.items() if found["parts"][part] != manifest["parts"][part]
+    ]
+    return " and another ".join(differ) or "kind"
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a sweep's folder.
+
+    Raises:
+        SweepFolderError: it is no sweep's, or one of another format.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise SweepFolderError(f"{folder} holds no sweep") from None
+    except ValueError:
+        raise SweepFolderError(f"{folder / 'manifest.json'} is damaged") from None
+    if "format" not in found or "key" not in found:
+        raise SweepFolderError(f"{folder} holds no sweep")
+    if found["format"] != FORMAT:
+        raise SweepFolderError(
+            f"{folder} was written in format {found['format']}, this version of walras writes "
+            f"format {FORMAT}; read it with walras {found['versions']['walras']}"
+        )
+    return found
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    return (json.dumps(data, indent=2) + "\n").encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is whole or not there: under another name, synced, renamed.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        unfinished.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def add(folder: Path, piece: Piece) -> Path:
+    """Write a piece."""
+    name = f"{piece.runs[0]:07d}-{len(piece.runs)}-{digest_of(piece.content)}.parquet"
+    path = folder / "pieces" / name
+    path.parent.mkdir(exist_ok=True)
+    write_whole(path, piece.content)
+    return path
+
+
+def held(folder: Path) -> Iterator[Held]:
+    """Yield all pieces, checked, in the order of their first runs.
+
+    A damaged one is moved to the folder `damaged`: its runs are then left to do.
+    """
+    pieces = folder / "pieces"
+    for path in sorted(pieces.iterdir()) if pieces.is_dir() else ():
+        name = _PIECE.fullmatch(path.name)
+        if name is None:
+            continue
+        content = path.read_bytes()
+        if digest_of(content) != name["digest"]:
+            (folder / "damaged").mkdir(exist_ok=True)
+            path.rename(folder / "damaged" / path.name)
+            continue
+        told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
+        failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
+        yield Held(path, told["runs"], failures, told["seconds"])
+
+
+def damaged(folder: Path) -> list[Path]:
+    """Return the pieces that were found damaged and set aside."""
+    place = folder / "damaged"
+    return sorted(place.iterdir()) if place.is_dir() else []
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed processes left half-written; for whoever has the folder to itself."""
+    for path in (*folder.glob(".*.tmp"), *(folder / "pieces").glob(".*.tmp")):
+        with suppress(OSError):
+            path.unlink()
+
+
+def left(total: int, pieces: list[Held]) -> NDArray[np.int64]:
+    """Return the numbers of the runs that no piece holds."""
+    missing = np.ones(total, dtype=bool)
+    for piece in pieces:
+        missing[piece.runs] = False
+    return np.flatnonzero(missing)
+
+
+@contextmanager
+def locked(folder: Path, shard: str = "") -> Iterator[None]:
+    """Have a folder to oneself: all of it, or one's shard.
+
+    Raises:
+        SweepFolderError: another process works on it.
+    """
+    with (folder / ".lock").open("w") as whole, (folder / f".lock{shard}").open("w") as part:
+        try:
+            fcntl.flock(whole, (fcntl.LOCK_SH if shard else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            if shard:
+                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SweepFolderError(
+                f"another process works on {folder}; wait for it, or let each do a part with "
+                "--shard i/n"
+            ) from None
+        yield
+
+
+def merge(folder: Path, pieces: list[Held]) -> None:
+    """Write results.parquet: the rows of all pieces by run; the same bytes however runs were split.
+
+    No more is in memory than a piece of each shard.
+    """
+    unfinished = folder / f".results.parquet.{os.getpid()}.tmp"
+    schema = pa.schema([
+        f.with_type(pa.dictionary(pa.int32(), pa.string())) if f.type == pa.string() else f
+        for f in SCHEMA
+    ])  # fmt: skip
+    try:
+        with pq.ParquetWriter(unfinished, schema, compression="zstd") as out:
+            waiting: list[pa.Table] = []
+            rows = 0
+            for table in in_order(pieces):
+                waiting.append(table)
+                rows += len(table)
+                if rows >= _ROWS:
+                    rest = pa.concat_tables(waiting)
+                    while len(rest) >= _ROWS:
+                        out.write_table(rest.slice(0, _ROWS).cast(schema))
+                        rest = rest.slice(_ROWS)
+                    waiting, rows = [rest], len(rest)
+            if rows:
+                out.write_table(pa.concat_tables(waiting).cast(schema))
+        handle = os.open(unfinished, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+        unfinished.rename(folder / "results.parquet")
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+    _sync_folder(folder)
+
+
+def in_order(pieces: list[Held]) -> Iterator[pa.Table]:
+    """Yield the rows of each run, by number; of a run that several pieces hold once."""
+    coming = deque(sorted(pieces, key=lambda p: p.runs[0]))
+    open_: list[_Open] = []
+    last = -1
+    while coming or open_:
+        while coming and (not open_ or coming[0].runs[0] <= open_[0][0]):
+            _push(open_, _by_run(coming.popleft()), len(coming))
+        if not open_:
+            continue  # pieces without rows
+        run, order, runs, table = heapq.heappop(open_)
+        if run > last:
+            last = run
+            yield table
+        _push(open_, runs, order)
+
+
+def _push(open_: list[_Open], runs: Iterator[tuple[int, pa.Table]], order: int) -> None:
+    following = next(runs, None)
+    if following is not None:
+        heapq.heappush(open_, (following[0], order, runs, following[1]))
+
+
+def _by_run(piece: Held) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the rows of a piece run by run; runs without rows are left out."""
+    table = pq.read_table(piece.path, schema=SCHEMA)
+    numbers = table["run"].to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+        yield int(numbers[start]), table.slice(start, end - start)
