@@ -133,7 +133,7 @@ def run(
     frames = tables(market, edges, records, shares=_shares(market, record))
     manifest = {
         "scenario": market.name, "seed": seed, "reps": reps, "record": record, "tasks": tasks,
-        "seconds": round(time.monotonic() - started, 3), "memory_mb": _memory(),
+        "seconds": round(time.monotonic() - started, 3), "memory_mb": memory_mb(),
         **made_with(), "command": "", "digest": digest.hexdigest(),
     }  # fmt: skip
     return Result(market=market, seed=seed, reps=reps, record=record, manifest=manifest, **frames)
@@ -254,7 +254,7 @@ def made_with() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _memory() -> float:
+def memory_mb() -> float:
     """Return the peak memory of this process, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024), 1)

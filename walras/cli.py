@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import terminal
+from .sweeping import status_command, sweep_command
 
 if TYPE_CHECKING:
     from .market.schema.errors import Problem
@@ -337,6 +338,10 @@ def figure_command(
         raise typer.Exit(BAD_INPUT) from None
     for path in () if quiet else written:
         typer.echo(str(path))
+
+
+app.command("sweep")(sweep_command)
+app.command("status")(status_command)
 
 
 # --- shared ------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 import numpy as np
@@ -36,8 +36,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
             "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 
 Runs = NDArray[np.int64]
-Pool = Callable[[], Executor]
-"""Makes an executor."""
+Pool = Callable[[], AbstractContextManager[Executor]]
+"""Makes an executor, which ends with the context."""
 
 
 class StoppedError(Exception):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..compare import cells_of, level
 from ..result import Result
@@ -45,7 +45,7 @@ def measures(result: Result) -> list[Row]:
     return [*rows, *_shares(epochs), *_loads(sellers, result), *_prices(prices, result)]
 
 
-def _shares(epochs: pd.DataFrame) -> list[Row]:
+def _shares(epochs: Any) -> list[Row]:
     """Return each offer's share of each class's tasks, and that of doing without."""
     got = epochs.groupby(["task", "offer"], sort=False)["assigned"].sum()
     whole = epochs["assigned"] + epochs["open"].where(epochs["offer"] == OUTSIDE, 0)
@@ -57,13 +57,13 @@ def _shares(epochs: pd.DataFrame) -> list[Row]:
     ]
 
 
-def _weights(frame: pd.DataFrame, result: Result) -> pd.Series:
+def _weights(frame: Any, result: Result) -> Any:
     """Return the length of each row's epoch, s."""
     run = result.market.run
     return np.minimum(result.market.epoch, run.until - frame["start"])
 
 
-def _loads(sellers: pd.DataFrame, result: Result) -> list[Row]:
+def _loads(sellers: Any, result: Result) -> list[Row]:
     """Return time averages of sellers' loads, and their money per hour."""
     length = _weights(sellers, result)
     names = [*_LOADS, *_MONEY]
@@ -79,7 +79,7 @@ def _loads(sellers: pd.DataFrame, result: Result) -> list[Row]:
     ]  # fmt: skip
 
 
-def _prices(prices: pd.DataFrame, result: Result) -> list[Row]:
+def _prices(prices: Any, result: Result) -> list[Row]:
     """Return the time average of what each offer posted, in the unit of its seller's lever."""
     length = _weights(prices, result)
     by = prices["offer"]

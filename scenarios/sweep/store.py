@@ -279,5 +279,6 @@ def _by_run(piece: Held) -> Iterator[tuple[int, pa.Table]]:
     table = pq.read_table(piece.path, schema=SCHEMA)
     numbers = table["run"].to_numpy()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(numbers)], strict=True):
+    ends = np.append(starts[1:], len(numbers)) if len(numbers) else starts
+    for start, end in zip(starts, ends, strict=True):
         yield int(numbers[start]), table.slice(start, end - start)

@@ -8,8 +8,9 @@ import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from .spec import MOST_RUNS, Design
 from .swept import Sweep
 
 Progress = Callable[[int, int, int], None]
+_TRIED = 100
+"""Single values that are checked before the first run."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Planned:
         measure: what else is measured.
         key: tells sweeps apart; `parts` are what it is made of.
         given: the sweep's own file, if it has one.
+        problems: with single values, whose runs will fail.
     """
 
     design: Design
@@ -58,6 +62,7 @@ class Planned:
     key: str
     parts: dict[str, str]
     given: str = ""
+    problems: list[Problem] = field(default_factory=list)
 
     @property
     def total(self) -> int:
@@ -146,10 +151,15 @@ def sweep(
     whole("jobs", width, 1, 10_000, "10,000")
     pool: Pool = processes(width, planned.design.memory)
     if executor is not None:
-        pool = lambda: nullcontext(executor)  # type: ignore[return-value,assignment]  # noqa: E731
+        pool = partial(_as_it_is, executor)
         width = int(getattr(executor, "_max_workers", 0) or width)
     folder = folder_of(planned) if out is None else Path(out)
     return carry_out(planned, folder, pool, width, shard=shard, progress=progress)
+
+
+def _as_it_is(executor: Executor) -> AbstractContextManager[Executor]:
+    """Return an executor that somebody else ends."""
+    return nullcontext(executor)
 
 
 def _spans(uncertain: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,13 +205,14 @@ def plan(
         raise BadInputError([Problem(
             "W114", f"{runs:,} runs; a sweep has {MOST_RUNS:,} at most", field="seeds"
         )])  # fmt: skip
-    _check(base, design, points)
+    problems = _check(base, design, points)
     parts = {
         "scenario": _digest(told(dict(base.data))),
         "design": _digest([told(_design_data(design)), told(measure)]),
         "code": code_digest(),
     }
-    return Planned(design, base, text, points, measure, _digest(parts), parts, given)
+    key = _digest(parts)
+    return Planned(design, base, text, points, measure, key, parts, given, problems)
 
 
 def _design_data(design: Design) -> dict[str, Any]:
@@ -218,17 +229,29 @@ def _digest(data: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _check(base: Base, design: Design, points: list[Point]) -> None:
-    """Refuse a scenario that cannot run at all, and paths that fit nothing."""
-    first = {**design.constants, **points[0]}
-    listed = [Override(path, path, value) for path, value in first.items()]
-    found = changed(base.data, listed, file=base.file, base=Path(base.folder), name=base.name)
-    if found.market is None:
-        problems = errors_in(found.problems)
-        unfit = [p for p in problems if p.code == "W113"]
-        plain = changed(base.data, [], file=base.file, base=Path(base.folder), name=base.name)
-        if unfit or plain.market is None or len(points) == 1:
-            raise BadInputError(unfit or problems)
+def _check(base: Base, design: Design, points: list[Point]) -> list[Problem]:
+    """Refuse paths that fit nothing, and a scenario that no point can run.
+
+    Returns what is wrong with single values: the runs that have them will fail.
+    """
+    first, problems = points[0], []
+    alone = [{path: value} for path, values in design.levers.items() for value in values]
+    alone += [{path: end} for path, span in design.uncertainties.items()
+              for end in (span.low, span.high)]  # fmt: skip
+    runs, tried = 0, [first, *alone[:_TRIED]]
+    for values in tried:
+        changes = {**design.constants, **first, **values}
+        listed = [Override(path, path, value) for path, value in changes.items()]
+        found = changed(base.data, listed, file=base.file, base=Path(base.folder), name=base.name)
+        wrong = errors_in(found.problems)
+        unfit = [p for p in wrong if p.code == "W113"]
+        if unfit:
+            raise BadInputError(unfit)
+        runs += not wrong
+        problems += wrong
+    if not runs:
+        raise BadInputError(list(dict.fromkeys(problems)))
+    return list(dict.fromkeys(problems))
 
 
 def folder_of(planned: Planned, under: Path = Path("sweeps")) -> Path:

@@ -1,0 +1,41 @@
+"""A sweep's own file: TOML, data only, checked like a scenario."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ...market.schema.entries import Entry
+from ...market.schema.errors import BadInputError, Problem
+from ...market.schema.faults import Source, from_validation
+from .. import library
+from ..lines import find_lines
+from ..load import data_of_file
+from .spec import Design
+
+ROOT = Entry(path=(), types=(Design,))
+
+
+def read_design(target: str | os.PathLike[str]) -> tuple[Design, str, str]:
+    """Read a sweep's file; return it, its text, and the scenario it names as `load` takes it.
+
+    Raises:
+        BadInputError: all errors at once.
+    """
+    data, text, path = data_of_file(target)
+    source = Source(data, str(target), find_lines(text))
+    try:
+        design = Design.model_validate(data)
+    except ValidationError as error:
+        raise BadInputError([p for _, p in from_validation(error, source, ROOT)]) from None
+    if not design.scenario:
+        raise BadInputError([Problem(
+            "W104", "`scenario` is missing", file=str(target), field="scenario",
+            hint="name one of `walras list`, or a file beside this one",
+        )])  # fmt: skip
+    if not design.name:
+        design = design.model_copy(update={"name": path.stem})
+    known = library.path_of(design.scenario) is not None
+    return design, text, design.scenario if known else str(Path(path.parent) / design.scenario)
