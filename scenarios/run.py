@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -250,8 +251,14 @@ def made_with() -> dict[str, Any]:
     """Return what a manifest says of the machine and of the versions of what it used."""
     return {
         "python": platform.python_version(), "platform": platform.platform(),
-        "versions": {"walras": version("walras"), **{name: version(name) for name in _LIBRARIES}},
+        "versions": dict(_versions()),
     }  # fmt: skip
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Return names and versions of what is used; to read them takes as long as a short run."""
+    return tuple((name, version(name)) for name in ("walras", *_LIBRARIES))
 
 
 def memory_mb() -> float:

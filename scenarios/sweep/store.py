@@ -71,8 +71,6 @@ def create(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> d
     if not (folder / "manifest.json").exists():
         if any(p for p in folder.iterdir() if not p.name.startswith(".")):
             raise SweepFolderError(f"{folder} holds something else; name another folder")
-        for name, content in files.items():
-            write_whole(folder / name, content)
         write_whole(folder / "manifest.json", _json({"format": FORMAT, **manifest}))
     found = manifest_of(folder)
     if found["key"] != manifest["key"]:
@@ -80,6 +78,9 @@ def create(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> d
             f"{folder} holds a sweep of another {_differs(found, manifest)}; "
             "name another folder with --out, so that results don't mix"
         )
+    for name, content in files.items():
+        if not (folder / name).exists():  # whoever made the folder may have been killed
+            write_whole(folder / name, content)
     return found
 
 
