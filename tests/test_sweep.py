@@ -23,7 +23,7 @@ from SALib.analyze import sobol as sobol_indices
 
 import walras as w
 from walras.market.schema.errors import BadInputError
-from walras.scenarios.sweep import code, execute, store
+from walras.scenarios.sweep import cluster, code, execute, store
 from walras.scenarios.sweep import sweep as sweeping
 from walras.scenarios.sweep.job import Job, Piece
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
@@ -537,3 +537,28 @@ def test_paired_runs_differ_by_less(tmp_path: Path, thread: Executor) -> None:
         values = found.measure("welfare").pivot(index="rep", columns="point", values="value")
         variances[paired] = float((values[1] - values[0]).var())
     assert variances[True] < variances[False] / 3
+
+
+# --- clusters ---
+
+
+def test_a_dask_cluster_gives_the_same_bytes(folder: Path) -> None:
+    """Two worker processes of their own; the command connects to their scheduler."""
+    from distributed import LocalCluster
+
+    whole = undisturbed(folder)
+    made: Any = LocalCluster
+    with made(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as ours:
+        process = command(folder, "--dask", str(ours.scheduler_address))
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "36 of 36 runs done, 0 failed" in out
+    assert content(folder / "out") == whole
+
+
+def test_nobody_at_the_address() -> None:
+    told = "no Dask scheduler answers at tcp://127.0.0.1:1"
+    with pytest.raises(cluster.NoClusterError, match=told), cluster.dask("tcp://127.0.0.1:1", 0.5):
+        pass

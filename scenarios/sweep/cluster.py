@@ -16,11 +16,12 @@ class NoClusterError(Exception):
 
 
 @contextmanager
-def dask(address: str) -> Iterator[tuple[Pool, int]]:
+def dask(address: str, patience: float = 10.0) -> Iterator[tuple[Pool, int]]:
     """Yield what makes executors of a Dask cluster, and how many threads it has.
 
     Args:
         address: of its scheduler, such as "tcp://10.0.0.1:8786".
+        patience: to wait for its answer, s.
 
     Raises:
         NoClusterError: dask is not installed, or nobody answers.
@@ -33,7 +34,7 @@ def dask(address: str) -> Iterator[tuple[Pool, int]]:
         ) from None
     try:
         made: Any = distributed.Client
-        client = made(address, timeout="10s", set_as_default=False)
+        client = made(address, timeout=patience, set_as_default=False)
     except (OSError, ValueError) as error:
         raise NoClusterError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:

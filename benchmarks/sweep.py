@@ -1,0 +1,130 @@
+"""What a sweep costs beside its runs: time against joblib and a bare pool, memory of the parent.
+
+Run as `python -m benchmarks.sweep`. All three do the same 500 runs on two workers, one after
+another and three times over, and the same values come of each; compiling is apart, since workers
+share the compiled cache. Absolute times mean little: what is stated are ratios.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+
+import walras as w
+from walras.scenarios.sweep import store
+from walras.scenarios.sweep.execute import one_thread_each
+from walras.scenarios.sweep.job import Job, work
+from walras.scenarios.sweep.spec import Design
+from walras.scenarios.sweep.sweep import plan, sweep
+
+WORKERS, RUNS, ROUNDS = 2, 500, 3
+PRICES = [1.0 + 0.05 * i for i in range(10)]
+
+
+def market(until: float = 7200.0) -> w.Market:
+    """Return two sellers with queues, and buyers with tastes; some thirty tasks a minute."""
+    task = w.TaskClass("chat", w.Poisson(0.5), value=2.0, delay_cost=0.05, choice=w.Logit(0.25),
+                       output_tokens=w.LogNormal(1.0, cv=1.0))  # fmt: skip
+    sellers = [w.Seller(n, accuracy=1.0, price=w.per_task(1.2)) for n in ("one", "two")]
+    return w.Market([task], sellers, run=w.Run(until=until, epoch=until / 20))
+
+
+def design() -> Design:
+    """Return ten prices, fifty seeds each."""
+    return Design(levers={"sellers.one.price.task": PRICES}, seeds=RUNS // len(PRICES))
+
+
+def one(job: Job) -> tuple[bytes, float]:
+    """Do a job as a bare pool would: no store, no chunks."""
+    piece = work(job)
+    return piece.content, piece.seconds
+
+
+def jobs() -> list[Job]:
+    """Return the runs, one a job."""
+    planned = plan(market(), design())
+    return [
+        Job(planned.base, [(run, planned.changes(run), planned.seed(run))])
+        for run in range(planned.total)
+    ]
+
+
+def by_sweep() -> float:
+    """Return the seconds that all runs took, summed."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = sweep(market(), design().levers, seeds=design().seeds, out=Path(folder) / "out",
+                      jobs=WORKERS)  # fmt: skip
+        assert found.counts == (RUNS, 0)
+        return sum(sum(piece.seconds) for piece in store.held(found.folder))
+
+
+def by_pool() -> float:
+    """Return the same of a bare pool of spawned processes."""
+    with one_thread_each(), ProcessPoolExecutor(
+        WORKERS, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:  # fmt: skip
+        return sum(seconds for _, seconds in pool.map(one, jobs()))
+
+
+def by_joblib() -> float:
+    """Return the same of joblib's own processes."""
+    with one_thread_each():
+        found: Any = Parallel(n_jobs=WORKERS)(delayed(one)(job) for job in jobs())
+    return float(sum(seconds for _, seconds in found))
+
+
+def overhead() -> None:
+    """Print wall time over (sum of run times / workers), of each way."""
+    ways: dict[str, Callable[[], float]] = {
+        "walras sweep": by_sweep, "bare process pool": by_pool, "joblib": by_joblib,
+    }  # fmt: skip
+    work(jobs()[0])  # compiles
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            begin = time.perf_counter()
+            seconds = way()
+            ratios[name].append((time.perf_counter() - begin) / (seconds / WORKERS))
+    for name, found in ratios.items():
+        told = ", ".join(f"{ratio:.3f}" for ratio in sorted(found))
+        say(f"{name:18} wall / (sum of run times / {WORKERS}): {told}")
+
+
+def memory(runs: int) -> None:
+    """Do a sweep of many short runs, and print this process's peak memory, MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        sweep(market(60.0), {"sellers.one.price.task": PRICES}, seeds=runs // len(PRICES),
+              out=Path(folder) / "out", jobs=WORKERS)  # fmt: skip
+    say(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}")
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Print the overhead of 500 runs, and the parent's memory at 100 and 10,000 runs."""
+    overhead()
+    for runs in (100, 1_000, 10_000):
+        line = [sys.executable, "-m", "benchmarks.sweep", str(runs)]
+        peak = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()[-1]  # noqa: S603
+        say(f"{runs:6,} runs: the parent's memory peaks at {peak} MB")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        memory(int(sys.argv[1]))
+    else:
+        main()
