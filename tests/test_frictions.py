@@ -14,7 +14,7 @@ PATIENCE, VALUE, DELAY, COST, SPEED = 1.5, 2.0, 0.3, 0.8, 1.2
 
 
 def _impatient(rate: float, *prices: float, choice: w.Logit | None = None) -> Selection:
-    """Sellers of one slot and one cost, each slower than the last; buyers wait `PATIENCE` at most."""
+    """Sellers of one slot and one cost, each slower than the last; buyers wait `PATIENCE`."""
     task = w.TaskClass(
         "jobs", w.Poisson(rate), output_tokens=w.Exponential(mean=1.0), value=VALUE,
         delay_cost=DELAY, patience=PATIENCE, outside_option=choice is not None,
