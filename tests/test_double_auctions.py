@@ -364,7 +364,7 @@ def crossed_book(engine: Engine) -> bool:
     return bool(len(bids) and len(asks) and bids.max() >= asks.min())
 
 
-@settings(deadline=None, derandomize=True, max_examples=1000)
+@settings(deadline=None, derandomize=True, max_examples=400)
 @given(
     st.integers(0, 2**32), st.sampled_from(["k_double", "call_market", "continuous"]), rules, rules,
     st.sampled_from(["full", "best"]),
