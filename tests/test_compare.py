@@ -250,7 +250,7 @@ def test_pairing_makes_differences_sharper(capsys: pytest.CaptureFixture[str]) -
     The ratio of two such variances is above 1.7 by chance, if pairing bought nothing, with
     probability 5%; for all three together below 1e-3, as it would have to happen in each.
     """
-    found = w.compare(market("posted_price"), BOTH, until="10 min", seed=6, reps=40)
+    found = w.compare(market("posted_price"), BOTH, until="30 min", seed=6, reps=40)
     told = {}
     for metric in ("welfare", "sojourn", "miss_rate"):
         base, other = (

@@ -23,7 +23,7 @@ from walras.market.mechanisms.k_double import between, k_price
 from walras.market.state import BID, BOOKED, RUNNING, SALE, TRADER
 from walras.market.traders import ask_of_rule, bid_of_rule
 
-steady = settings(deadline=None, derandomize=True, max_examples=2000)
+steady = settings(deadline=None, derandomize=True, max_examples=600)
 INF = math.inf
 MTOK = 1e6
 LINEAR: dict[str, Any] = {"kind": "linear", "slope": 2 / 3}

@@ -128,7 +128,7 @@ def a4(slow: float = 1.0, part: float = 1.0) -> list[str]:
 def a5(slow: float = 1.0, part: float = 1.0) -> list[str]:
     """Two priority classes, without and with preemption (Cobham 1954)."""
     tasks = [ask("first", 0.3, priority=0), ask("second", 0.5, priority=1)]
-    size = {"until": 5.25e6 * part, "seeds": 1, "warmup": 262_500.0 * part}
+    size: dict[str, Any] = {"until": 5.25e6 * part, "seeds": 1, "warmup": 262_500.0 * part}
     plain = take(one(tasks, slow, discipline="priority"), **size)
     wrong = check(plain, {"first.Wq": (1.142857, 0.016), "second.Wq": (5.714286, 0.18)})
     plain["sum"] = 0.3 * plain["first.Wq"] + 0.5 * plain["second.Wq"]
