@@ -239,6 +239,9 @@ def test_time_varying_arrivals_fill_an_unlimited_system_as_theory_says() -> None
     """
     got = number_in_system(w.Diurnal(10.0, amplitude=0.6, period=2 * math.pi), seed=0)
     assert np.abs(got - m_t_m_inf()).max() < 0.35
+    middle = (np.arange(PHASES) + 0.5) * 2 * math.pi / PHASES
+    swing = 2 * np.mean(got * np.sin(middle)) / np.sinc(1 / PHASES)  # of averages over phases
+    assert got.mean() + swing == pytest.approx(13.0, abs=0.2)  # at t = π/2; s.e. below 0.04
 
 
 def test_scaled_gaps_would_be_noticed() -> None:
