@@ -40,8 +40,9 @@ def trades(mechanism: Any, sellers: list[w.Seller], tasks: int = 400_000, **task
     """Return all trades of so many tasks, about, worth 1 each unless told otherwise."""
     fields = {"value": 1.0, **task}
     k = w.TaskClass("k", w.Poisson(1000.0), **fields)
-    market = w.Market(tasks=[k], sellers=sellers, mechanism=mechanism)
-    return w.run(market, until=tasks / 1000.0, seed=0, record="trades").trades
+    few = w.Run(until=tasks / 1000.0, epoch=tasks / 1000.0)
+    market = w.Market(tasks=[k], sellers=sellers, mechanism=mechanism, run=few)
+    return w.run(market, seed=0, record="trades").trades
 
 
 def equilibrium(bidders: int) -> dict[str, Any]:
