@@ -117,6 +117,10 @@ def _key(found: Equilibrium) -> Table:
         ["concentration (HHI of owners’ revenue)", f"{m['hhi']:.3f}"],
         ["mark-up (Lerner index, by revenue)", f"{m['lerner']:.3f}"],
         ["dispersion of prices within a class", f"{m['dispersion']:.3f}"],
+        ["diversity (equal offers that would be as diverse)", f"{m['diversity']:.2f}"],
+        ["work done, of all that could be", _share(m["utilisation"])],
+        ["late or never served", _share(m["miss_rate"])],
+        ["given to offers that think", _share(m["reasoning"])],
         ["steps of the solver", number(point.iterations)],
         ["residual of prices", f"{point.residual:.1e}"],
     ]  # fmt: skip

@@ -10,24 +10,26 @@ from typing import Any
 
 import pytest
 
+_ROOT = Path(__file__).parent.parent
 _RUN = "import walras as w; from tests.golden_markets import MARKETS; {}"
+_SHARED = "w.run(MARKETS['posted_price'], until=50.0)"
+"""What all need."""
 _PARTS = (
-    "w.run(MARKETS['posted_price'], until=50.0)",
     "w.run(MARKETS['call_market'], until=50.0); w.run(MARKETS['rubinstein'], until=50.0)",
     "w.equilibrium('best_responses', certificate=False)",
 )
-"""What takes longest to compile, in parts."""
+"""What else takes long to compile."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: Any, specs: Any) -> None:
-    """Let a few processes fill the compile cache side by side; later runs find it full."""
+    """Fill the compile cache, what is shared first and the rest side by side; it is kept."""
     if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
         return
-    root = Path(__file__).parent.parent
-    running = [
-        subprocess.Popen([sys.executable, "-c", _RUN.format(part)], cwd=root) for part in _PARTS
-    ]
-    for process in running:
-        if process.wait() != 0:
-            raise RuntimeError("a market of the tests does not run")
+    for parts in ((_SHARED,), _PARTS):
+        running = [
+            subprocess.Popen([sys.executable, "-c", _RUN.format(part)], cwd=_ROOT) for part in parts
+        ]
+        for process in running:
+            if process.wait() != 0:
+                raise RuntimeError("a market of the tests does not run")

@@ -8,6 +8,7 @@ To add a mechanism, add an entry to `MARKETS`: the common market under it, or on
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ MARKETS: dict[str, w.Market] = {
 TASKS = 8
 
 
+@cache
 def told(name: str) -> str:
     """Return the text of one mechanism."""
     return w.follow(MARKETS[name], TASKS, seed=1)

@@ -25,7 +25,7 @@ from walras.market.mechanisms.vickrey import critical_price, runner_up
 from walras.market.state import OFFER
 
 INF = math.inf
-steady = settings(deadline=None, derandomize=True, max_examples=1000)
+steady = settings(deadline=None, derandomize=True, max_examples=400)
 UNIT = {"kind": "uniform", "low": 0.0, "high": 1.0}
 
 
@@ -40,8 +40,9 @@ def trades(mechanism: Any, sellers: list[w.Seller], tasks: int = 400_000, **task
     """Return all trades of so many tasks, about, worth 1 each unless told otherwise."""
     fields = {"value": 1.0, **task}
     k = w.TaskClass("k", w.Poisson(1000.0), **fields)
-    market = w.Market(tasks=[k], sellers=sellers, mechanism=mechanism)
-    return w.run(market, until=tasks / 1000.0, seed=0, record="trades").trades
+    few = w.Run(until=tasks / 1000.0, epoch=tasks / 1000.0)
+    market = w.Market(tasks=[k], sellers=sellers, mechanism=mechanism, run=few)
+    return w.run(market, seed=0, record="trades").trades
 
 
 def equilibrium(bidders: int) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def test_equilibrium_is_a_best_response_and_truth_is_not() -> None:
 # --- scoring (Che 1993) ------------------------------------------------------------------------
 
 
-def house(owner: str, low: float, levels: int = 96) -> list[w.Seller]:
+def house(owner: str, low: float, levels: int) -> list[w.Seller]:
     """Return an owner's menu: quality q costs θ·q²/2, θ ~ U[1, 2] drawn once for the owner."""
     factor = {"kind": "uniform", "low": 1.0, "high": 2.0}
     return [
@@ -198,10 +199,13 @@ def house(owner: str, low: float, levels: int = 96) -> list[w.Seller]:
     ]  # fmt: skip
 
 
-def che(kind: str, tasks: int, low: float = 0.45, **rule: Any) -> Any:
-    """Return the trades of two such owners for buyers whose worth is the quality itself."""
+def che(kind: str, tasks: int, low: float = 0.45, levels: int = 32, **rule: Any) -> Any:
+    """Return the trades of two such owners for buyers whose worth is the quality itself.
+
+    A menu of n steps d apart leaves E[θ]·d²/24 less than all qualities would: below 5e-5 with 32.
+    """
     bid = equilibrium(2) if kind == "first_score" else "cost"
-    sellers = house("a", low) + house("b", low)
+    sellers = house("a", low, levels) + house("b", low, levels)
     return trades(w.ScoringAuction(kind, bid=bid, **rule), sellers, tasks)
 
 
@@ -227,7 +231,7 @@ def test_the_winner_of_a_first_score_auction_is_paid_its_information_rent() -> N
         return 0.5 / theta + rent
 
     assert paid(1.0) == pytest.approx(0.653426, abs=1e-6)
-    found = che("first_score", 20_000)
+    found = che("first_score", 20_000, levels=96)
     quality = found["offer"].astype(str).str.extract(r"(\d+)/")[0].astype(int)
     q = np.linspace(0.45, 1.0, 96)[quality]
     theta = found["cost"] / (q * q / 2)

@@ -250,14 +250,16 @@ def test_pairing_makes_differences_sharper(capsys: pytest.CaptureFixture[str]) -
     The ratio of two such variances is above 1.7 by chance, if pairing bought nothing, with
     probability 5%; for all three together below 1e-3, as it would have to happen in each.
     """
-    found = w.compare(market("posted_price"), BOTH, until="30 min", seed=6, reps=40)
+    few = w.Run(until=1800.0, epoch=100.0)  # epochs, which take longer than their tasks
+    base = market("posted_price").model_copy(update={"run": few})
+    found = w.compare(base, BOTH, seed=6, reps=40)
     told = {}
     for metric in ("welfare", "sojourn", "miss_rate"):
-        base, other = (
+        one, other = (
             np.array([sums.sum() / counts.sum() for sums, counts in zip(*ratio, strict=True)])
             for ratio in (found._ratios[name]["all", metric] for name in BOTH)
         )
-        paired, apart = np.var(other - base), np.var(other - np.roll(base, 1))
+        paired, apart = np.var(other - one), np.var(other - np.roll(one, 1))
         told[metric] = float(apart / paired)
         error = found.differences().query("task == 'all' and metric == @metric")["se"].item()
         assert error**2 * 39 == pytest.approx(paired, rel=0.25)

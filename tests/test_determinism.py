@@ -47,8 +47,8 @@ def digests() -> list[str]:
     """
     mechanisms = [m for m in MARKETS.values() if not isinstance(m.mechanism, w.Negotiation)]
     busy = [busy_market(), with_strategies()]
-    found = [w.run(market, until=400.0, seed=11, reps=2).digest for market in busy]
-    return found + [w.run(market, until=100.0, seed=11).digest for market in mechanisms]
+    found = [w.run(market, until=200.0, seed=11, reps=2).digest for market in busy]
+    return found + [w.run(market, until=50.0, seed=11).digest for market in mechanisms]
 
 
 def elsewhere(**environment: str) -> list[str]:

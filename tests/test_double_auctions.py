@@ -23,7 +23,7 @@ from walras.market.mechanisms.k_double import between, k_price
 from walras.market.state import BID, BOOKED, RUNNING, SALE, TRADER
 from walras.market.traders import ask_of_rule, bid_of_rule
 
-steady = settings(deadline=None, derandomize=True, max_examples=2000)
+steady = settings(deadline=None, derandomize=True, max_examples=600)
 INF = math.inf
 MTOK = 1e6
 LINEAR: dict[str, Any] = {"kind": "linear", "slope": 2 / 3}
@@ -364,7 +364,7 @@ def crossed_book(engine: Engine) -> bool:
     return bool(len(bids) and len(asks) and bids.max() >= asks.min())
 
 
-@settings(deadline=None, derandomize=True, max_examples=1000)
+@settings(deadline=None, derandomize=True, max_examples=400)
 @given(
     st.integers(0, 2**32), st.sampled_from(["k_double", "call_market", "continuous"]), rules, rules,
     st.sampled_from(["full", "best"]),

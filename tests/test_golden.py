@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import walras as w
@@ -12,6 +14,13 @@ from walras.market.engine import Engine
 from walras.scenarios.story import short
 
 from .golden_markets import FOLDER, MARKETS, TASKS, market, told
+
+
+@cache
+def rows_of(name: str) -> pd.DataFrame:
+    """Return the trades of a plain run, in the order in which tasks came."""
+    trades = w.run(MARKETS[name], seed=1, record="trades").trades
+    return trades.sort_values(["arrival", "id"])
 
 
 @pytest.mark.parametrize("name", MARKETS)
@@ -36,9 +45,7 @@ def test_a_text_tells_another_rule() -> None:
 @pytest.mark.parametrize("name", MARKETS)
 def test_looking_changes_nothing(name: str) -> None:
     """The rows told are those of a plain run: prices, times, who pays whom."""
-    result = w.run(MARKETS[name], seed=1, record="trades")
-    first = result.trades.sort_values(["arrival", "id"]).head(TASKS)
-    text = w.follow(MARKETS[name], TASKS, seed=1)
+    first, text = rows_of(name).head(TASKS), told(name)
     offers = [o for o in first["offer"].astype(str) if o != "outside"]
     assert re.findall(r"takes +(\S+/\S+)", text) == offers
     paid = first[first["status"] == "served"]["price_nano"]
@@ -98,7 +105,7 @@ def test_what_is_said_in_talks_is_what_happens(name: str) -> None:
 @pytest.mark.parametrize("name", MARKETS)
 def test_the_money_told_is_the_rows(name: str) -> None:
     """To the nano-dollar: what buyers pay, sellers keep, spend and gain, and the platform takes."""
-    rows = w.run(MARKETS[name], seed=1, record="trades").trades.sort_values(["arrival", "id"])
+    rows = rows_of(name)
     usd = {c: rows[f"{c}_nano"] for c in ("price", "refund", "penalty", "commission", "cost",
                                           "advertising")}  # fmt: skip
     net = usd["price"] - usd["refund"] - usd["penalty"]
@@ -133,7 +140,7 @@ def test_looks_are_told_as_they_are_taken_and_paid() -> None:
     Told scores, tastes and reservation values obey Weitzman's rule: each that is looked at has a
     reservation value above the best found before, the next one has not.
     """
-    rows = w.run(MARKETS["listing"], seed=1, record="trades").trades.sort_values(["arrival", "id"])
+    rows = rows_of("listing")
     counts = set()
     for i, block in enumerate(told("listing").split("\n\n")[1:]):
         lines = [re.split(r" {2,}", line.removeprefix("  sees").strip())

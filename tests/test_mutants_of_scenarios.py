@@ -1,4 +1,4 @@
-"""Ten thousand malformed scenarios: each is refused with reasons, or is still valid."""
+"""Malformed scenarios, ten thousand in the long tests: refused with reasons, or still valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from walras.scenarios.schema import every_entry
 from .mutants import CORPUS, mutants
 
 ROOT = Path(__file__).parent.parent
-PARTS, PER_PART = 10, 1000
+PARTS, PER_PART, SOON = 10, 1000, 3
+"""Of the parts some are judged with every run of the tests, all in the long ones."""
 COVERED = 2000
 VALUES = {"W102", "W103", "W104", "W105", "W108", "W115"}
 """Codes of errors in one field: these say its unit and range."""
@@ -83,7 +84,9 @@ def judge(loaded: Loaded) -> bool:
     return not errors
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [
+    *range(SOON), *(pytest.param(part, marks=pytest.mark.torture) for part in range(SOON, PARTS))
+])  # fmt: skip
 def test_mutants(part: int) -> None:
     valid = sum(
         judge(check(text, file="mutant.toml", base=CORPUS, name="mutant"))

@@ -27,7 +27,7 @@ from walras.agents.negotiation.rubinstein import (
 )
 from walras.agents.negotiation.terms import Terms
 
-thousands = settings(max_examples=2000, deadline=None, derandomize=True)
+hundreds = settings(max_examples=600, deadline=None, derandomize=True)
 WORTH, COST, BUYER, SELLER = 1.0, 0.2, 0.8, 0.9
 
 
@@ -213,7 +213,7 @@ def rules_of(buyer: float, seller: float, rounds: int | None = None) -> w.Rubins
     return w.Rubinstein(rounds=rounds, buyer_discount=buyer, seller_discount=seller)
 
 
-@thousands
+@hundreds
 @given(bargains(), discount, discount, unit)
 def test_terms_that_stay_are_a_fixed_point(
     terms: Terms, buyer: float, seller: float, part: float
@@ -229,7 +229,7 @@ def test_terms_that_stay_are_a_fixed_point(
         assert (a.buyer, a.seller) == pytest.approx((b.buyer, b.seller), abs=1e-9)
 
 
-@thousands
+@hundreds
 @given(mine=discount, theirs=discount, w1=st.floats(0.0, 0.5), w2=st.floats(0.0, 0.5),
        k=st.floats(0.0, 2.0))  # fmt: skip
 def test_the_proposers_share_solves_its_equations(
@@ -257,7 +257,7 @@ def test_many_rounds_come_to_those_without_end(
         assert changing.price == pytest.approx(ever.price, abs=1e-12)
 
 
-@thousands
+@hundreds
 @given(st.lists(bargains(), min_size=1, max_size=3), discount, discount,
        st.sampled_from([None, 1, 2, 5]), st.sampled_from(["buyer", "seller"]))  # fmt: skip
 def test_nobody_agrees_to_lose(
@@ -273,7 +273,7 @@ def test_nobody_agrees_to_lose(
         assert terms.sellers(deal.price) >= -1e-12
 
 
-@thousands
+@hundreds
 @given(bargains(), unit, discount, discount, st.sampled_from([None, 1, 2, 5]),
        st.sampled_from(["buyer", "seller"]))  # fmt: skip
 def test_the_price_rises_with_worth_and_cost(
@@ -376,7 +376,7 @@ def test_tit_for_tat_answers_in_kind() -> None:
     assert rounds <= 10
 
 
-@thousands
+@hundreds
 @given(bargains(), unit, st.integers(1, 12), st.lists(unit, max_size=4), st.lists(unit, max_size=4),
        st.booleans())  # fmt: skip
 def test_neither_side_uses_what_only_the_other_knows(
@@ -401,7 +401,7 @@ tactics = st.builds(
 )  # fmt: skip
 
 
-@thousands
+@hundreds
 @given(bargains(), st.builds(w.Concession, buyer=tactics, seller=tactics),
        st.sampled_from(["buyer", "seller"]), st.floats(0.0, 0.2))  # fmt: skip
 def test_no_tactic_agrees_to_lose(
@@ -422,7 +422,7 @@ def test_no_tactic_agrees_to_lose(
         assert then.pie >= -1e-12
 
 
-@thousands
+@hundreds
 @given(bargains(), unit, tactics, tactics, st.sampled_from(["buyer", "seller"]))
 def test_time_dependent_prices_rise_with_worth_and_cost(
     terms: Terms, more: float, buyer: Any, seller: Any, first: str

@@ -437,6 +437,17 @@ def test_an_owner_gains_by_its_best_lever_not_by_all_of_them() -> None:
     assert each[2] <= found[1] < 1.4 * each[2]
 
 
+def test_of_many_levers_the_gain_is_one_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked for with delays held, then solved: all of it without queues, none at equilibrium."""
+    still, slow = (game_of(m) for m in (logit_market((2.0, 2.0), (1.0, 1.0), 0.25), queues(0.1)))
+    off, rest = np.array([1.7, 1.8]), np.full(2, 1.603508)
+    few = exploitability(still, off, still.solve(off))
+    monkeypatch.setattr("walras.analysis.equilibrium.held._FEW", 0)
+    assert few.min() > 1e-3
+    assert exploitability(still, off, still.solve(off)) == pytest.approx(few, rel=1e-3)
+    assert exploitability(slow, rest, slow.solve(rest)) == pytest.approx([0.0, 0.0], abs=1e-8)
+
+
 def test_the_best_of_what_is_promising_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delays held may mislead: what counts is the gain once they have followed."""
     game = game_of(pair())

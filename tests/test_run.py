@@ -83,7 +83,7 @@ def test_summary_of_a_known_queue() -> None:
 
 def test_errors_come_from_replications_when_there_are_several() -> None:
     """Their size is that of the known variance of M/M/1 waits, not σ/√N."""
-    result = w.run(queue(until=20_000.0, warmup=1_000.0), reps=40)
+    result = w.run(queue(until=20_000.0, warmup=1_000.0, epoch=1_000.0), reps=40)
     _, se = value(result, "wait")
     rho, n = 0.5, 0.5 * 19_000 * 40
     known = math.sqrt(rho * (2 + 5 * rho - 4 * rho**2 + rho**3) / (1 - rho) ** 4 / n)

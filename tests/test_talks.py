@@ -253,13 +253,13 @@ import walras as w
 from tests.test_books import busy_market
 from tests.test_talks import CONCESSION
 for mechanism in (CONCESSION, w.Negotiation()):
-    print(w.run(busy_market(mechanism=mechanism), until=120.0, seed=11).digest)
+    print(w.run(busy_market(mechanism=mechanism), until=60.0, seed=11).digest)
 """
 
 
 def test_the_digest_is_the_same_again_elsewhere_and_without_the_compiler() -> None:
     here = [
-        w.run(busy_market(mechanism=m), until=120.0, seed=11).digest
+        w.run(busy_market(mechanism=m), until=60.0, seed=11).digest
         for m in (CONCESSION, w.Negotiation(), CONCESSION, w.Negotiation())
     ]
     assert here[:2] == here[2:]

@@ -25,15 +25,15 @@ from ..certificate.certificate import Certificate, certify
 from .deviations import Deviation, at_mean, best_deviation
 from .game import Game, game_of
 from .gap import Gap, decompose
+from .measures import HOUR, diversion, measures
 from .planner import Plan, plan
 from .pricing import PricePoint, price_equilibrium
 from .tested import deviations_of
 
-HOUR = 3600.0
 TOLERANCE = 1e-3
 """Gain that does not matter, as a share of the player's payoff, unless said otherwise."""
 LEAST = 0.005
-"""Share of a class below which an offer stands in no table."""
+"""Share below which an offer of a class, or a pair of sellers, stands in no table."""
 
 
 @dataclass(frozen=True)
@@ -166,28 +166,27 @@ class Equilibrium:
 
     @cached_property
     def measures(self) -> dict[str, float]:
-        """Welfare and concentration at the point: USD/h, and ratios.
+        """The point's measures (`measures.measures`) and what it is compared with, as ratios.
 
-        HHI is that of owners' shares of what buyers pay; Lerner indices are averaged by that too.
-        Dispersion is the coefficient of variation of what tasks of one class pay, averaged over
-        tasks served. The gain of posted prices, Δ = (Σπ − Σπᴺ)/(Σπᴹ − Σπᴺ) with N the point and M
-        joint-profit prices (Calvano et al. 2020, of all profits together), is nan without those.
+        Of the planner's welfare the market makes a share, one over which is the price of anarchy.
+        Exploitability is the largest gain that any owner has by one other price, a share of its
+        profit (`PricePoint.epsilon`). The gain of posted prices, Δ = (Σπ − Σπᴺ)/(Σπᴹ − Σπᴺ) with N
+        the point and M joint-profit prices (Calvano et al. 2020, of all profits together), is nan
+        without those.
         """
-        sel, planned = self.selection, self.planner.selection
-        paid = np.zeros(len(sel.setting.owners))
-        np.add.at(paid, sel.setting.owner_of, np.maximum(sel.revenue, 0.0))
-        total = float(paid.sum())
-        hhi = float(((paid / total) ** 2).sum()) if total > 0 else float("nan")
-        lerner = 1.0 - float(sel.cost.sum()) / total if total > 0 else float("nan")
+        planned = self.planner.selection.welfare
         return {
-            "welfare": sel.welfare * HOUR, "planner": planned.welfare * HOUR,
+            **measures(self.selection), "planner": planned * HOUR,
             "welfare_share": self.gap.market / self.gap.planner if self.gap.planner > 0 else np.nan,
             "price_of_anarchy": self.gap.price_of_anarchy,
             "posted_welfare": self.posted.welfare * HOUR,
-            "surplus": float(sel.surplus.sum()) * HOUR, "profit": float(sel.profit.sum()) * HOUR,
-            "platform": sel.platform * HOUR, "hhi": hhi, "lerner": lerner,
-            "dispersion": _dispersion(sel), "profit_gain": self._profit_gain,
+            "exploitability": self.point.epsilon, "profit_gain": self._profit_gain,
         }  # fmt: skip
+
+    @cached_property
+    def diversion(self) -> pd.DataFrame:
+        """Where a seller's tasks go when it is dearer (`measures.diversion`)."""
+        return diversion(self.selection)
 
     @property
     def _profit_gain(self) -> float:
@@ -199,8 +198,8 @@ class Equilibrium:
         return (posted - nash) / (joint - nash) if joint > nash else float("nan")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data, for `--json`."""
-        c = self.certificate
+        """Return it as plain data, for `--json`; of diversion what is not next to nothing."""
+        c, away = self.certificate, self.diversion
         return {
             "scenario": self.market.name, "text": self.text, "converged": self.point.converged,
             "why": self.point.why, "iterations": self.point.iterations,
@@ -208,6 +207,7 @@ class Equilibrium:
             "measures": self.measures,
             "gap": {name: part * HOUR for name, part in self.gap.parts.items()},
             "levers": self.levers.to_dict("records"), "offers": self.offers.to_dict("records"),
+            "diversion": away[away["diversion"].abs() >= LEAST].to_dict("records"),
             "certificate": None if c is None else {
                 "verdict": c.verdict, "epsilon": c.epsilon, "lower": c.lower, "upper": c.upper,
                 "lower_usd": c.lower_usd, "upper_usd": c.upper_usd,
@@ -217,18 +217,6 @@ class Equilibrium:
                 "deviations": c.deviations.to_dict("records"),
             },
         }  # fmt: skip
-
-
-def _dispersion(selection: Selection) -> float:
-    """Return the coefficient of variation of payments within a class, averaged over tasks."""
-    flow, paid = selection.flow, selection.paid
-    served = flow.sum(axis=1)
-    some = served > 0.0
-    weight, price = flow[some] / served[some, None], paid[some]
-    mean = (weight * price).sum(axis=1)
-    spread = np.sqrt((weight * np.square(price - mean[:, None])).sum(axis=1))
-    ratio = np.divide(spread, mean, out=np.zeros_like(mean), where=mean > 0.0)
-    return float(ratio @ served[some] / served.sum()) if some.any() else float("nan")
 
 
 def _offers(selection: Selection) -> list[str]:
@@ -302,4 +290,4 @@ def equilibrium(
     return Equilibrium(at_point, point, posted, tempted, planned, decompose(near, planned), checked)
 
 
-__all__ = ["Equilibrium", "Game", "equilibrium"]
+__all__ = ["HOUR", "Equilibrium", "Game", "equilibrium"]
