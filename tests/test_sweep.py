@@ -258,23 +258,31 @@ def test_processes_give_the_same_bytes(folder: Path) -> None:
 # --- faults --------------------------------------------------------------------------------------
 
 
-def kill_at_random_moments(folder: Path, moments: int, seed: int) -> int:
-    """Start a sweep again and again and kill it, the parent or a worker; return how often."""
+def disturb(folder: Path, moments: int, seed: int) -> list[str]:
+    """Do a sweep and kill it at random moments, the parent or a worker; return what was killed.
+
+    A parent that was killed is started again. Ends early if the sweep does.
+    """
     chance = random.Random(seed)  # noqa: S311 - no secret
-    killed = 0
-    while killed < moments:
-        process = command(folder, "--jobs", "2")
-        try:
-            wait_for(folder, process, chance.uniform(0.0, 1.0))
+    killed: list[str] = []
+    process: subprocess.Popen[str] | None = None
+    try:
+        while len(killed) < moments:
+            process = process or command(folder, "--jobs", "2")
+            wait_for(folder, process, chance.uniform(0.0, 0.4))
             if process.poll() is not None:
                 break
-            victims = [process.pid] if chance.random() < 0.5 else children(process.pid)
-            for victim in victims[:1]:
-                os.kill(victim, signal.SIGKILL)
-                killed += 1
-            if victims[:1] != [process.pid]:
-                process.wait(timeout=120)
-        finally:
+            workers = children(process.pid)
+            if chance.random() < 0.4 or not workers:
+                process.kill()
+                process.communicate()
+                process = None
+                killed.append("parent")
+            else:
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                killed.append("worker")
+    finally:
+        if process is not None:
             process.kill()
             process.communicate()
     return killed
@@ -289,7 +297,7 @@ def wait_for(folder: Path, process: subprocess.Popen[str], seconds: float) -> No
         if place.is_dir() and len(list(place.glob("*"))) > before:
             break
         time.sleep(0.01)
-    time.sleep(seconds * 0.2)
+    time.sleep(seconds)
 
 
 def children(parent: int) -> list[int]:
@@ -306,17 +314,32 @@ def children(parent: int) -> list[int]:
     return found
 
 
-@pytest.mark.timeout(600)
-def test_a_killed_sweep_loses_nothing_and_does_nothing_twice(folder: Path) -> None:
+def loses_nothing(folder: Path, moments: int, seeds: int) -> None:
+    """Disturb a sweep, do it once more, and compare it with one that nobody disturbed."""
+    (folder / "price.toml").write_text(SWEEP.replace("seeds = 6", f"seeds = {seeds}"))
     whole = undisturbed(folder)
-    kill_at_random_moments(folder, 3, seed=1)
+    killed = disturb(folder, moments, seed=1)
+    done = len([run for piece in store.held(folder / "out") for run in piece.runs])
+    sys.stderr.write(f"\n{killed}: {done} of {6 * seeds} runs done")
+    assert len(killed) == moments
     process = command(folder, "--jobs", "2")
-    _, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     assert content(folder / "out") == whole
     runs = [run for piece in store.held(folder / "out") for run in piece.runs]
-    assert sorted(runs) == list(range(36))
+    assert sorted(runs) == list(range(6 * seeds))
     assert not list((folder / "out").rglob("*.tmp"))
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_sweep_loses_nothing_and_does_nothing_twice(folder: Path) -> None:
+    """SIGKILL at 10 random moments, of the parent or of a worker."""
+    loses_nothing(folder, moments=10, seeds=100)
+
+
+@pytest.mark.torture
+def test_a_sweep_killed_a_hundred_times_loses_nothing(folder: Path) -> None:
+    loses_nothing(folder, moments=100, seeds=1000)
 
 
 def test_workers_end_with_a_parent_that_is_killed(folder: Path) -> None:

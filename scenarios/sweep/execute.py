@@ -2,15 +2,16 @@
 
 The parent holds no more than the jobs under way. Their size follows what runs have taken so far,
 about `_SECONDS` each, and shrinks towards the end, so that all workers finish together (guided
-self-scheduling: Polychronopoulos & Kuck 1987). A worker that dies takes its pool with it; runs
-that were under way are then done again, one at a time each in a pool of its own: whatever kills
-its worker when it is alone there is a failure.
+self-scheduling: Polychronopoulos & Kuck 1987). A worker that dies takes its pool with it; jobs
+that were under way are then done again, one at a time, in halves if need be: a run that twice loses
+its worker while it is alone there is a failure.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -32,6 +33,7 @@ _SECONDS = 4.0
 _MOST = 2_000
 _AHEAD = 2  # jobs under way per worker: one it works at, one that waits
 _POLL = 0.2
+_CHANCES = 2  # times that a run may lose its worker while it is alone there
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
             "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")  # fmt: skip
 
@@ -139,6 +141,7 @@ def _one_by_one(
     take: Callable[[Piece], None], stop: Callable[[], bool],
 ) -> None:  # fmt: skip
     """Do jobs one after another, in halves where one breaks its pool, to find the run that does."""
+    deaths: Counter[int] = Counter()
     while suspects:
         with pool() as executor:
             while suspects:
@@ -152,6 +155,9 @@ def _one_by_one(
                         raise
                     if len(part) > 1:
                         suspects += [part[len(part) // 2 :], part[: len(part) // 2]]
+                    elif deaths[int(part[0])] < _CHANCES - 1:  # it may have been killed by chance
+                        deaths[int(part[0])] += 1
+                        suspects.append(part)
                     else:
                         take(_died(int(part[0])))
                     if isinstance(error, BrokenExecutor):
