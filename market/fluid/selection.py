@@ -32,6 +32,11 @@ TOLERANCE = 1e-11
 _MOST_STEPS, _MOST_AVERAGES = 60, 200
 _PARTS = 0.5 ** np.arange(10)
 """Parts of a step that are tried."""
+_CALM, _FURTHER = 0.1, 0.01
+"""Where buyers' choices are followed as they are, a step leaves this share of the difference at
+most, and steps go on to this share of the tolerance: Newton's method would end beyond it, too."""
+_LAST = 1e-5
+"""Largest difference, as a share of all arrivals, from which one step more is likely the last."""
 _FADE, _FAINT, _NEAR = 0.2, 1e-8, 0.01
 """Tastes fade by steps, to a share of the stakes; near an equilibrium they start at another."""
 _LENT = 1e-6
@@ -65,6 +70,7 @@ class Flows:
         faint: tastes lent to argmax buyers, USD; 0 where there are none.
         lent: whether they are lent to those, too, who differ along a law.
         cuts: how lines of values and delay costs are cut (`Response.cuts`).
+        calm: whether delays hardly answer to flows, so that choices were followed as they are.
     """
 
     rates: Floats
@@ -81,6 +87,7 @@ class Flows:
     faint: float = 0.0
     lent: bool = False
     cuts: tuple[Cuts | None, ...] = ()
+    calm: bool = False
 
 
 def select(
@@ -117,9 +124,10 @@ def select(
 
 def _solved(response: Response, start: Flows | None, tolerance: float) -> Flows:
     """Return an equilibrium at given tastes, cut as finely as it asks for."""
-    steps = 0
+    steps, calm = 0, not response.setting.argmax.any()
     for _ in range(_CUTS):
-        found = _newton(response, _inside(response, start), tolerance)
+        calm = calm if start is None else start.calm
+        found = _newton(response, _inside(response, start), tolerance, calm)
         steps += found.iterations
         if not (found.converged and response.cut(response.quoted(found.expected))):
             break
@@ -201,16 +209,27 @@ def _inside(response: Response, start: Flows | None) -> Floats:
     return np.asarray(flow * room[response.setting.seller_of])
 
 
-def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
-    """Iterate from flows that saturate nobody."""
+def _newton(response: Response, flow: Floats, tolerance: float, calm: bool) -> Flows:
+    """Iterate from flows that saturate nobody.
+
+    Where delays hardly answer to flows, what buyers choose is soon what they have chosen, and
+    derivatives are not worth their while: then, if `calm`, choices are followed as they are.
+    """
     total = max(float(response.arrivals.sum()), _TINY)
-    now = _Point(response, flow)
+    now = _Point(response, flow, moves=not calm)
     steps, averages, recent = 0, 0, [now.error]
-    while now.error > tolerance * total and steps < _MOST_STEPS and averages < _MOST_AVERAGES:
+    while steps < _MOST_STEPS and averages < _MOST_AVERAGES:
+        if now.error <= tolerance * total * (_FURTHER if calm else 1.0):
+            break
         full = response.lasting(now.flow) > _FULL * response.limits
         if full.any() and (response.lasting(now.want)[full] > response.limits[full]).any():
             break
-        point = _line_search(response, now, [now.error, max(recent)])
+        point = _followed(response, now) if calm else None
+        if point is None and calm:
+            calm = False
+            continue
+        if point is None:
+            point = _line_search(response, now, [now.error, max(recent)])
         if point is None:  # no direction that helps: average, by ever smaller parts
             averages += 1
             part = 1.0 / (1.0 + 0.2 * averages) * 0.5
@@ -228,7 +247,15 @@ def _newton(response: Response, flow: Floats, tolerance: float) -> Flows:
         converged=now.error <= tolerance * total,
         saturated=response.lasting(now.flow) > 0.9999 * response.limits,
         toll=response.toll, faint=response.faint, lent=response.lent, cuts=tuple(response.cuts),
+        calm=(calm or now.calm) and not response.setting.argmax.any(),
     )  # fmt: skip
+
+
+def _followed(response: Response, now: _Point) -> _Point | None:
+    """Return the point of what buyers want at one, if that is much nearer; else None."""
+    flow = _kept_inside(response, now.flow, now.want - now.flow, now.want)
+    point = _Point(response, flow, moves=False)
+    return point if point.error < _CALM * now.error else None
 
 
 def _balanced(response: Response, point: _Point) -> Floats:
@@ -242,13 +269,21 @@ def _balanced(response: Response, point: _Point) -> Floats:
 class _Point:
     """All that follows from flows."""
 
-    def __init__(self, response: Response, flow: Floats) -> None:
-        self.flow = flow
+    def __init__(
+        self, response: Response, flow: Floats, moves: bool = True, calm: bool = False
+    ) -> None:
+        self.flow, self.moves, self.calm = flow, moves, calm
         self.state = response.congest(*response.loads(flow))
         self.expected, self.idle, self.later = response.expected(self.state)
-        self.choices = response.choose(response.quoted(self.expected), moves=True)
+        self.choices = response.choose(response.quoted(self.expected), moves=moves)
         self.want = response.wanted(self.choices)
         self.error = float(_misses(response, self).max(initial=0.0))
+
+    def slopes(self, response: Response) -> Slopes:
+        """Return the derivatives here."""
+        if not self.moves:
+            self.choices, self.moves = response.choose(response.quoted(self.expected), True), True
+        return slopes_at(response, self.flow, self.state, self.idle, self.later, self.choices)
 
 
 def _lent(response: Response, j: int) -> bool:
@@ -286,8 +321,8 @@ def _line_search(response: Response, now: _Point, most: list[float]) -> _Point |
     Nearer than the first error, or if there is none than the next: where there are corners it helps
     to go round them, elsewhere it leads to where delays are steep.
     """
-    slopes = slopes_at(response, now.flow, now.state, now.idle, now.later, now.choices)
-    push = now.want - now.flow
+    slopes, push = now.slopes(response), now.want - now.flow
+    again = now.error > _LAST * float(response.arrivals.sum())  # derivatives are wanted once more
     for j in range(len(push)):
         if _single(response, j):
             _by_logarithm(response, now, slopes, push, j)
@@ -297,13 +332,14 @@ def _line_search(response: Response, now: _Point, most: list[float]) -> _Point |
         return None
     if not np.isfinite(step).all():
         return None
+    # What delays make of a step, A·B·step, is by what it differs from the push.
+    calm = bool(np.abs(step - push).max() < _CALM * np.abs(step).max())
     tried: list[_Point] = []
     for error in most:
         for i, part in enumerate(_PARTS if error > now.error else _PARTS[:4]):
             if i == len(tried):
-                tried.append(
-                    _Point(response, _kept_inside(response, now.flow, part * step, now.want))
-                )
+                flow = _kept_inside(response, now.flow, part * step, now.want)
+                tried.append(_Point(response, flow, again, calm))
             if tried[i].error < (1.0 - 0.1 * part) * error:
                 return tried[i]
     return None
