@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .expectations import KEPT, SERVED
 from .population import Floats
-from .selection import Response
+from .response import Response
 from .solve import Selection, slopes_of
 
 

@@ -11,7 +11,7 @@ from scipy import optimize
 
 from .gradient import by_lever
 from .population import Floats
-from .selection import Response
+from .response import Response
 from .setting import Charges, Setting
 from .solve import Selection, per_task, solve
 

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from .expectations import DELTA, KEPT, SERVED, TIME, TIMELY, USED
+from .flows import Flows
 from .population import Floats
-from .selection import TOLERANCE, Flows, Response, Slopes, select, slopes_at
+from .response import Response
+from .selection import TOLERANCE, select
 from .setting import Charges, Setting
+from .slopes import Slopes, slopes_at
 
 
 @dataclass(frozen=True)
