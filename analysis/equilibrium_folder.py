@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,14 @@ from ..market.schema.market import Market
 from ..scenarios.load import check
 from ..scenarios.result import file_digest, read_table, write_table
 from .certificate.certificate import Certificate
-from .equilibrium.companions import accompanied
-from .equilibrium.solved import Equilibrium, equilibrium
+from .equilibrium.companions import joint_of, simulated_at
+from .equilibrium.game import game_of
+from .equilibrium.kept import kept, restored
+from .equilibrium.pricing import PricePoint
+from .equilibrium.solved import Equilibrium, equilibrium, of_point
 
 _ALWAYS = ("offers.parquet", "levers.parquet", "equilibrium.json")
-_MARKET, _DEVIATIONS = "resolved.toml", "deviations.parquet"
+_MARKET, _DEVIATIONS, _SOLVER = "resolved.toml", "deviations.parquet", "solver.json"
 _SAME = 1e-6
 """Relative difference up to which prices are those that a certificate is about."""
 _UNKNOWN = {"epsilon": math.nan, "upper": math.inf, "upper_usd": math.inf}
@@ -27,7 +30,10 @@ _UNKNOWN = {"epsilon": math.nan, "upper": math.inf, "upper_usd": math.inf}
 
 
 def save_tables(found: Equilibrium, folder: Path, *, resolved: str = "") -> None:
-    """Write offers, levers and deviations as Parquet, equilibrium.json and manifest.json.
+    """Write offers, levers and deviations as Parquet, and as JSON what else is known.
+
+    `equilibrium.json` has the point and what it is worth, `solver.json` how it was found,
+    `manifest.json` what it came from.
 
     Args:
         found: the point.
@@ -42,7 +48,10 @@ def save_tables(found: Equilibrium, folder: Path, *, resolved: str = "") -> None
         write_table(table, folder / f"{name}.parquet")
     told = json.dumps(finite(found.as_dict()), indent=1, allow_nan=False) + "\n"
     (folder / "equilibrium.json").write_text(told, encoding="utf-8")
-    names = [*(f"{name}.parquet" for name in tables), "equilibrium.json"]
+    (folder / _SOLVER).write_text(
+        json.dumps(finite(kept(found.point)), allow_nan=False) + "\n", encoding="utf-8"
+    )
+    names = [*(f"{name}.parquet" for name in tables), "equilibrium.json", _SOLVER]
     if resolved:
         (folder / _MARKET).write_text(resolved, encoding="utf-8", newline="")
         names.append(_MARKET)
@@ -51,14 +60,17 @@ def save_tables(found: Equilibrium, folder: Path, *, resolved: str = "") -> None
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def load_equilibrium(folder: Path, *, beside: bool = False) -> Equilibrium:
-    """Solve anew what a folder of `walras equilibrium` tells of, and give it its certificate.
+def load_equilibrium(
+    folder: Path, *, beside: Literal["", "joint", "simulated"] = ""
+) -> Equilibrium:  # fmt: skip
+    """Return what a folder of `walras equilibrium` tells of, with its certificate.
 
-    A certificate is about prices: where others are found now, they have none.
+    Shares and delays are solved anew, prices only where they are stationary no more, and all else
+    when it is asked for. A certificate is about prices: where others are found now, they have none.
 
     Args:
         folder: its folder.
-        beside: whether to run the event market and to solve joint profits once more, too.
+        beside: what of its companions to find once more, too; none when empty.
 
     Raises:
         OSError: a file is missing.
@@ -68,12 +80,15 @@ def load_equilibrium(folder: Path, *, beside: bool = False) -> Equilibrium:
     manifest = _manifest(folder)
     how = manifest["solved"]
     market = _market(folder / _MARKET)
-    found = equilibrium(
+    point = _point(folder, manifest, market)
+    found = of_point(point) if point is not None else equilibrium(
         market, fixed=how["fixed"], joint=how["joint"], prices=how["prices"], certificate=False
-    )
+    )  # fmt: skip
     found = replace(found, certificate=_certificate(folder, found))
-    if beside:
-        found = accompanied(found, command=manifest["command"], seed=manifest["seed"])
+    if beside == "joint":
+        found = replace(found, joint=joint_of(found))
+    elif beside == "simulated":
+        found = replace(found, simulated=simulated_at(found, manifest["seed"]))
     return replace(found, manifest=manifest)
 
 
@@ -95,7 +110,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         "command": isinstance(told["command"], str),
         "seed": isinstance(told["seed"], int) and 0 <= told["seed"] < 2**63,
         "files": isinstance(files, dict) and set(_ALWAYS) <= set(files)
-        and set(files) <= {*_ALWAYS, _MARKET, _DEVIATIONS},
+        and set(files) <= {*_ALWAYS, _MARKET, _DEVIATIONS, _SOLVER},
     }  # fmt: skip
     for name, fine in checks.items():
         if not fine:
@@ -128,6 +143,18 @@ def _market(path: Path) -> Market:
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text: {error}") from None
     return check(text, file=path.name).require()
+
+
+def _point(folder: Path, manifest: dict[str, Any], market: Market) -> PricePoint | None:
+    """Return the point of a folder; None if it tells of none that still is one."""
+    if _SOLVER not in manifest["files"]:
+        return None
+    path, how = folder / _SOLVER, manifest["solved"]
+    game = game_of(market, fixed=how["fixed"], joint=how["joint"])
+    try:
+        return restored(game, _object(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not tell how prices were found: {error}") from None
 
 
 def _certificate(folder: Path, found: Equilibrium) -> Certificate | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..scenarios.tables import OUTSIDE
 from .equilibrium.solved import HOUR, Equilibrium
 from .figures import EQUILIBRIA
 from .figures.frames import short_names
-from .figures.notation import duration, number, percent
+from .figures.notation import duration, four_digits, number, percent
 from .figures.solved_frames import rows_of
 from .page import fill, flat, panels_of
 from .report_tables import Table, parameters
@@ -86,8 +87,9 @@ def answer(found: Equilibrium) -> list[str]:
         mine = offers[offers["task"] == task.name]
         if len(mine):
             top = mine.iloc[int(mine["share"].argmax())]
-            lead.append(f"{names.get(top['offer'], top['offer'])} leads {task.name} "
-                        f"({percent(float(top['share']))})")  # fmt: skip
+            who = names.get(top["offer"], top["offer"])
+            told = "most do without in" if top["offer"] == OUTSIDE else f"{who} leads"
+            lead.append(f"{told} {task.name} ({percent(float(top['share']))})")
     second = (
         "; ".join(lead[:5]) + (f" and {len(lead) - 5} more classes" if len(lead) > 5 else "") + "."
     )
@@ -146,7 +148,7 @@ def _levers(found: Equilibrium) -> Table:
         "wait",
     ]
     rows = [
-        [r.lever, r.owner, number(r.posted), f"{r.price:.4g}", r.unit, number(r.unit_cost),
+        [r.lever, r.owner, number(r.posted), four_digits(r.price), r.unit, number(r.unit_cost),
          _share(r.markup), number(r.profit), _share(r.load),
          duration(r.wait) if r.wait > 1e-9 else "0"]
         for r in rows_of(found.levers)

@@ -137,7 +137,7 @@ class Engine:
             ways: of a class, by its number: offers that a way passes over, by theirs, and what it
                 multiplies the cost of waiting by.
             keep: receives full buffers: ids [n] of tasks and what `odds.note_choice` notes of
-                each, [n, 2W + 4]; W the most ways a class has.
+                each, [n, 3W + 4]; W the most ways a class has.
             rows: of the buffer.
         """
         most = max(len(of) for of in ways.values())
@@ -149,8 +149,8 @@ class Engine:
                 table[k, way, list(shuns)] = 1.0
                 table[k, way, offers] = hurry - 1.0
         self.state = state._replace(
-            ways=table, swayed=np.zeros((most + 1, offers + 2)),
-            note_ids=np.zeros(rows, np.uint64), notes=np.zeros((rows, 2 * most + 4)),
+            ways=table, swayed=np.zeros((most + 1, offers + 3)),
+            note_ids=np.zeros(rows, np.uint64), notes=np.zeros((rows, 3 * most + 4)),
         )  # fmt: skip
         self._keep_notes = keep
 

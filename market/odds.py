@@ -9,7 +9,10 @@ import math
 from typing import Any
 
 from .jit import spliced
-from .state import State
+from .state import OBSERVED, State
+
+LIKELIER = 50.0
+"""Times that a way may make an offer likelier; what is beyond that has no weight, but is noted."""
 
 
 @spliced
@@ -74,8 +77,9 @@ def sway(st: State, k: int, i: int, number: int) -> None:
       LS(V) − LS(U) + Σ q·(R − V) − Σ p·(R − U).
 
     R is U with the true accuracy in place of what the buyer believes. `st.swayed` then has for each
-    way q/p of every offer and of doing without, and the gain, USD; and in its last row R, and what
-    the buyer gets as it is, LS(U) + Σ p·(R − U).
+    way q/p of every offer and of doing without, the gain, USD, and Σ max(q − `LIKELIER`·p, 0) over
+    the offers that may surprise; and in its last row R, and what the buyer gets as it is,
+    LS(U) + Σ p·(R − U).
     """
     task, kind, offers = st.tasks[i], st.classes[k], len(st.offers)
     own, changed, ways = st.chances[3], st.chances[4], kind["ways"]
@@ -96,21 +100,35 @@ def sway(st: State, k: int, i: int, number: int) -> None:
             late = passes[offers] * task["delay_cost"] * st.cells[k, o]["time"]
             changed[j] = -math.inf if passes[o] == 1.0 else st.score[j] - late
         none, other = odds_of(st, k, changed, number)
+        beyond = 0.0
         for j in range(number):
             o, chance = st.shown[j], st.chances[0, j]
             if chance > 0.0:
                 other += chance * (st.swayed[ways, o] - changed[j])
+            if may_surprise(st.sellers[st.seller_of[o]]):
+                beyond += max(chance - LIKELIER * own[j], 0.0)
             st.swayed[way, o] = chance / own[j] if own[j] > 0.0 else 0.0
         st.swayed[way, offers] = none / without if without > 0.0 else 0.0
-        st.swayed[way, offers + 1] = other - gets
+        st.swayed[way, offers + 1], st.swayed[way, offers + 2] = other - gets, beyond
+
+
+@spliced
+def may_surprise(seller: Any) -> bool:
+    """Return whether something else may come of its offers than buyers see.
+
+    Not where nobody waits for anybody and buyers see that: what they expect is the mean of what
+    comes.
+    """
+    alone = seller["slots"] == math.inf and seller["kappa"] == math.inf
+    return not (alone and seller["quote"] == OBSERVED)
 
 
 @spliced
 def note_choice(st: State, k: int, i: int, o: int) -> None:
     """Note of task i, which chose offer o (−1: none), what it saw.
 
-    Its class and the time, s; R of the choice and what its buyer gets, USD; q/p and gain of each
-    way.
+    Its class and the time, s; R of the choice and what its buyer gets, USD; q/p, gain and what is
+    beyond `LIKELIER` of each way.
     """
     clock, ways, offers = st.clock[0], st.classes[k]["ways"], len(st.offers)
     row, place = st.notes[clock["noted"]], o if o >= 0 else offers
@@ -119,5 +137,6 @@ def note_choice(st: State, k: int, i: int, o: int) -> None:
     row[0], row[1] = k, clock["now"]
     row[2], row[3] = st.swayed[ways, place], st.swayed[ways, offers + 1]
     for way in range(ways):
-        row[4 + 2 * way] = st.swayed[way, place]
-        row[5 + 2 * way] = st.swayed[way, offers + 1]
+        row[4 + 3 * way] = st.swayed[way, place]
+        row[5 + 3 * way] = st.swayed[way, offers + 1]
+        row[6 + 3 * way] = st.swayed[way, offers + 2]

@@ -250,9 +250,9 @@ class State(NamedTuple):
     odds: NDArray[np.float64]  # [K, O + 1] chances of choices, summed over tasks, if noted
     chances: NDArray[np.float64]  # [5, O] scratch of `odds`
     ways: NDArray[np.float64]  # [K, W, O + 1] which offers a way passes over, what it adds to hurry
-    swayed: NDArray[np.float64]  # [W + 1, O + 2] scratch of `odds.sway`
+    swayed: NDArray[np.float64]  # [W + 1, O + 3] scratch of `odds.sway`
     note_ids: NDArray[np.uint64]  # [R] tasks whose choices are noted
-    notes: NDArray[np.float64]  # [R, 2W + 4] what is noted of each
+    notes: NDArray[np.float64]  # [R, 3W + 4] what is noted of each
     ledger: NDArray[
         np.int64
     ]  # [K + S + 3] nano-dollars: buyers, sellers, platform, suppliers, flag

@@ -262,7 +262,7 @@ def swayed(
     """Return a class's surplus and what each way would gain it, USD/h, and the run."""
     name = tests[0].player
     run = runs.simulate(market, seed, marks, ways={name: tests}, like=like)
-    return *payoffs.sway(run, name, range(len(tests)), *marks), run
+    return *payoffs.sway(run, name, range(len(tests)), *marks)[:2], run
 
 
 def misquoted(latency: str) -> w.Market:
@@ -374,23 +374,53 @@ def test_a_single_buyer_gains_what_a_few_do() -> None:
 
 
 def test_whose_gain_is_read_off_other_runs() -> None:
-    """Not that of who looks at tastes alone, of a promise, or of what next to nobody takes."""
+    """Not that of who looks at tastes alone, of promises, or of what next to nobody takes.
+
+    Who takes `dear` alone, at 1.5 more and a scale of .25, makes it some 400 times likelier; where
+    nobody waits that surprises nobody. (With queues it loses too much for it to matter.)
+    """
     market = crowded()
+    seen = settling.pilot(market, 0)
     tests = deviations.choice_deviations(market, np.full((3, 6), 0.2))
     mine = [d for d in tests if d.player in ("code", "plain")]
-    taken = np.full((3, 7), 0.196)
-    taken[:, 5:] = 0.01
-    seen = settling.Pilot(1.0, np.ones((3, 6)), taken, 2000)
-    found = dict(zip((d.label for d in mine), plan.ways_of(market, mine, seen), strict=True))
-    assert found["code: take s0/low alone"] == 0
-    assert all(way < 0 for label, way in found.items() if label.startswith("plain"))
-    rare = Deviation("buyer", "code", "choice", "", shuns=tuple(market.offers[:5]))
-    assert plan.ways_of(market, [rare], seen) == [0]
-    taken[:, :5], taken[:, 5:] = 0.198, 0.005
-    assert plan.ways_of(market, [rare], seen) == [-1]
+    found, tasks = plan.ways_of(market, mine, seen, 0, None)
+    ways = dict(zip((d.label for d in mine), found, strict=True))
+    assert tasks > 5000
+    assert ways["code: take s0/low alone"] == 0
+    assert sorted(way for label, way in ways.items() if label.startswith("code")) == list(range(10))
+    assert all(way < 0 for label, way in ways.items() if label.startswith("plain"))
     promising = tuple(s.model_copy(update={"promise": 9.0}) for s in market.sellers)
     changed = {"quotes": w.Quotes(latency="promised"), "sellers": promising}
-    assert set(plan.ways_of(market.model_copy(update=changed), mine, seen)) == {-1}
+    found, tasks = plan.ways_of(market.model_copy(update=changed), mine, seen, 0, None)
+    assert set(found) == {-1}
+    assert tasks == 0
+
+
+def dearer(by: float) -> w.Market:
+    """Two sellers alike but in price; nobody waits, an answer takes 1 s on average, at .1 USD/s."""
+    task = w.TaskClass("k", w.Poisson(0.5), value=2.0, delay_cost=0.1, choice=w.Logit(0.01),
+                       output_tokens=w.Exponential(1.0))  # fmt: skip
+    sellers = [
+        w.Seller(n, accuracy=1.0, price=w.per_task(p), slots=20)
+        for n, p in (("cheap", 1.0), ("dear", 1.0 + by))
+    ]
+    return w.Market(tasks=[task], sellers=sellers, quotes=w.Quotes(latency="average", memory=500.0))
+
+
+def test_weights_end_where_few_would_make_the_mean() -> None:
+    """At .05 more and a scale of .01 one in 148 takes `dear`; who takes it alone, all.
+
+    So 1 − 50/149 of the chance has no weight, and .1·E|T − 1| = .0736 of surprise goes with it,
+    about as much as the way loses. At .03 more it is 21 times likelier, and all has its weight.
+    """
+    alone = Deviation("buyer", "k", "choice", "", shuns=("cheap/default",))
+    for by, left_out, way in ((0.05, 1.0 - 50.0 / 149.4, -1), (0.03, 0.0, 0)):
+        market = dearer(by)
+        run = runs.simulate(market, 0, (5000.0, 25_000.0), ways={"k": [alone]})
+        _, gains, beyond = payoffs.sway(run, "k", [0], 5000.0, 25_000.0)
+        assert beyond[0] / 1800.0 == pytest.approx(0.0736 * left_out, rel=0.15)
+        assert gains[0] / 1800.0 == pytest.approx(-by, abs=0.02)
+        assert plan.ways_of(market, [alone], settling.pilot(market, 0), 0, None)[0] == [way]
 
 
 # --- engines used again ---

@@ -26,6 +26,7 @@ import walras
 from walras import card as cards
 from walras import cli, running, terminal
 from walras.market.schema.market import Market
+from walras.scenarios import run as scenarios_run
 from walras.scenarios.load import load
 from walras.scenarios.result import Result
 from walras.scenarios.run import run as simulate
@@ -58,7 +59,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Runner], 
 
     def put(run: Runner) -> None:
         module = types.ModuleType("walras.scenarios.run")
-        module.run = run  # type: ignore[attr-defined]
+        vars(module).update(vars(scenarios_run) | {"run": run})
         monkeypatch.setitem(sys.modules, "walras.scenarios.run", module)
 
     put(lambda *_, **__: small_result())

@@ -16,6 +16,8 @@ import walras as w
 from walras import cli, drawing, running
 from walras.analysis import equilibrium_report
 from walras.analysis.certificate.certificate import Certificate
+from walras.analysis.equilibrium import solved, yardsticks
+from walras.analysis.equilibrium.cycles import Cycle
 from walras.analysis.equilibrium.quick import slow
 from walras.analysis.equilibrium.response import _check_moves
 from walras.analysis.equilibrium.solved import Equilibrium, equilibrium
@@ -112,6 +114,73 @@ def test_a_certificate_is_only_of_its_own_prices(folder: Path, found: Equilibriu
     assert load_equilibrium(folder).certificate is None
 
 
+@pytest.fixture
+def no_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whatever takes long fail: what is drawn from a folder must do without it."""
+
+    def search(*_: Any, **__: Any) -> None:
+        raise AssertionError("it was searched for once more")
+
+    for module, name in (
+        (solved, "price_equilibrium"), (yardsticks, "plan"), (yardsticks, "decompose"),
+        (yardsticks, "best_deviation"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, search)
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_figure_of_a_folder_solves_only_what_it_shows(folder: Path, found: Equilibrium) -> None:
+    """Prices come back to the last digit, and how they were found; F1 needs no planner."""
+    back = load_equilibrium(folder)
+    assert back.point.prices.tolist() == found.point.prices.tolist()
+    assert back.point.path.tolist() == found.point.path.tolist()
+    assert back.point.deviation is not None
+    assert found.point.deviation is not None
+    assert back.point.deviation.text == found.point.deviation.text
+    assert back.point.why == found.point.why == ""
+    assert back.point.converged
+    assert not EQUILIBRIA["F1"].data(back).empty
+    with pytest.raises(AssertionError, match="once more"):
+        EQUILIBRIA["F8"].data(back)
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_folder_of_prices_that_are_stationary_no_more_is_solved_anew(
+    folder: Path, found: Equilibrium
+) -> None:
+    moved = replace(found, point=replace(found.point, prices=found.point.prices * (1.0 + 1e-6)))
+    save_tables(moved, folder, resolved=w.to_toml(logit()))
+    with pytest.raises(AssertionError, match="once more"):
+        load_equilibrium(folder)
+
+
+def test_a_point_that_did_not_settle_comes_back(found: Equilibrium, tmp_path: Path) -> None:
+    """With its cycle, and with gains that have no number in JSON."""
+    point = found.point
+    assert point.deviation is not None
+    odd = replace(
+        point, converged=False, why="round", deviation=replace(point.deviation, gain=-np.inf),
+        cycle=Cycle(point.prices, 2.0 * point.prices, 3, point.path),
+    )  # fmt: skip
+    save_tables(replace(found, point=odd), tmp_path, resolved=w.to_toml(logit()))
+    back = load_equilibrium(tmp_path).point
+    assert (back.converged, back.why) == (False, "round")
+    assert back.deviation is not None
+    assert back.deviation.gain == -np.inf
+    assert back.cycle is not None
+    assert back.cycle.text(["a", "b"]) == odd.cycle.text(["a", "b"])  # type: ignore[union-attr]
+    assert back.cycle.prices.tolist() == point.path.tolist()
+
+
+def test_a_folder_without_its_steps_is_solved_anew(folder: Path, found: Equilibrium) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    del manifest["files"]["solver.json"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    back = load_equilibrium(folder)
+    assert back.point.prices == pytest.approx(found.point.prices, rel=1e-9)
+    assert back.certified
+
+
 SOLVED = {"fixed": [], "joint": False, "prices": "solved", "tolerance": 0.002}
 
 
@@ -126,6 +195,7 @@ SOLVED = {"fixed": [], "joint": False, "prices": "solved", "tolerance": 0.002}
     ("manifest.json", {"files": {}}, "`files` is wrong"),
     ("manifest.json", {"seed": "x"}, "`seed` is wrong"),
     ("equilibrium.json", "{}", "equilibrium.json was changed since it was written"),
+    ("solver.json", "{}", "solver.json was changed since it was written"),
     ("levers.parquet", "", "levers.parquet was changed since it was written"),
     ("deviations.parquet", None, "deviations.parquet is missing"),
     ("resolved.toml", "name = 3", "resolved.toml was changed since it was written"),

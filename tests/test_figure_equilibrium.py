@@ -318,7 +318,9 @@ def test_tables_are_saved_with_units_and_digests(found: Equilibrium, tmp_path: P
     save_tables(found, tmp_path)
     assert len(pd.read_parquet(tmp_path / "levers.parquet")) == 2
     manifest = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
-    assert set(manifest["files"]) == {"offers.parquet", "levers.parquet", "equilibrium.json"}
+    assert set(manifest["files"]) == {
+        "offers.parquet", "levers.parquet", "equilibrium.json", "solver.json",
+    }  # fmt: skip
     assert manifest["command"] == "walras equilibrium duo"
     told = json.loads((tmp_path / "equilibrium.json").read_text("utf-8"))
     assert told["converged"] is True
@@ -364,7 +366,7 @@ def test_the_command_writes_a_whole_folder(
     assert re.fullmatch(r"duo-equilibrium-[0-9a-f]{8}", folder.name)
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
     names = {"equilibrium.json", "levers.parquet", "manifest.json", "offers.parquet", "report.html",
-             "resolved.toml", "scenario.toml"}  # fmt: skip
+             "resolved.toml", "scenario.toml", "solver.json"}  # fmt: skip
     assert {p.name for p in folder.iterdir()} == names
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     assert manifest["versions"]["walras"]

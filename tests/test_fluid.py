@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import walras as w
+from walras.market.fluid.choice import logit_choices
 from walras.market.fluid.gradient import gradient
+from walras.market.fluid.money import Money
 from walras.market.fluid.setting import setting_of
 from walras.market.fluid.solve import Selection, solve
 
@@ -221,3 +224,43 @@ def test_drawn_values_are_integrated_and_not_plugged_in() -> None:
         wanted = (p / p.sum(axis=0)).mean(axis=1)
         assert shares(value, scale) == pytest.approx(wanted, abs=2e-4)
     assert abs(shares(1.0, 0.03)[0] - shares(value, 0.03)[0]) > 0.05
+
+
+# --- what is left out, and what is started from ------------------------------------------------
+
+
+@pytest.mark.parametrize(("price", "told"), [(100.0, False), (60.0, True)])
+def test_offers_that_nobody_can_choose_are_left_out_and_change_nothing(
+    price: float, told: bool
+) -> None:
+    """At a lag of 1000 μ a share is 0; at 600 μ it is still told, and that its own price moves."""
+    one, nests = Money.of_one(1.0, 0.0), np.arange(3)
+    gain, time, base = np.array([[0.5, 0.4, 0.5]]), np.zeros((1, 3)), np.array([[0.1, 0.05, price]])
+    found = logit_choices(gain, time, base, one, nests, 0.1, 1.0, True, True)[0]
+    gain, time, base = gain[:, :2], time[:, :2], base[:, :2]
+    alone = logit_choices(gain, time, base, one, nests[:2], 0.1, 1.0, True, True)[0]
+    assert found.moves is not None
+    assert alone.moves is not None
+    np.testing.assert_allclose(found.share[[0, 1, 3]], alone.share, rtol=1e-13)
+    np.testing.assert_allclose(found.moves[:, :2, :2], alone.moves, rtol=1e-9, atol=1e-15)
+    assert found.surplus == pytest.approx(alone.surplus, rel=1e-13)
+    assert (0.0 < found.share[2] < 1e-200) == told
+    assert found.moves[0, 2, 2] == pytest.approx(found.share[2] / 0.1, rel=1e-9, abs=0.0)
+
+
+def test_a_start_at_mean_rates_leads_to_the_same_at_all_moments() -> None:
+    """A day of three moments, the second without arrivals of one class, from four starts."""
+    tasks = [
+        w.TaskClass(name, w.Poisson(0.5), value=2.0, delay_cost=0.1, output_tokens=EXPONENTIAL,
+                    choice=w.Logit(0.25)) for name in "ab"
+    ]  # fmt: skip
+    sellers = [w.Seller(n, accuracy=1.0, price={"task": 0.5}) for n in ("one", "two")]
+    setting = setting_of(w.Market(tasks=tasks, sellers=sellers, quotes=AVERAGE))
+    day = [(0.25, np.array([0.9, 0.4])), (0.5, np.array([0.0, 0.5])), (0.25, np.array([0.2, 0.7]))]
+    whole, mean = replace(setting, moments=day), replace(setting, moments=day).at_mean()
+    cold = solve(whole)
+    assert cold.converged
+    for start in (solve(mean), cold, solve(replace(setting, moments=day[1:2]))):
+        found = solve(whole, start=start)
+        assert found.converged
+        np.testing.assert_allclose(found.flow, cold.flow, rtol=1e-9)

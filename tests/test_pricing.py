@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import lambertw
 
-from walras.analysis.equilibrium import pricing
+from walras.analysis.equilibrium import held, pricing
 from walras.analysis.equilibrium.counterfactual import (
     Counterfactual,
     departure,
@@ -36,6 +36,9 @@ from walras.analysis.equilibrium.pricing import (
     start_of,
 )
 from walras.analysis.equilibrium.solved import equilibrium
+from walras.market.fluid import selection as selection_module
+from walras.market.fluid import solve as solve_module
+from walras.market.fluid.response import Response
 from walras.market.schema.arrivals import Poisson
 from walras.market.schema.demand import Logit, TaskClass
 from walras.market.schema.distributions import LogNormal
@@ -414,6 +417,54 @@ def test_what_is_mended_is_the_state_with_least_to_gain() -> None:
     off, far = best * np.array([1.0, 1.35]), best * np.array([1.6, 1.35])
     mended = pricing._mended(game, [far, off])
     assert (np.abs(np.log(mended / best)) < [0.04, 0.18]).all()
+
+
+def test_a_gain_that_is_enough_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lever that promises most comes first; without a bound all are tried."""
+    game = game_of(crowd())
+    prices = moved_to(game.posted, 1, 3.0 * price_equilibrium(game).prices[1])
+    here, gain = game.solve(prices), held._gain
+    tried: list[int] = []
+
+    def noted(game: Any, prices: Any, g: int, here: Any) -> float:
+        tried.append(g)
+        return gain(game, prices, g, here)
+
+    monkeypatch.setattr(held, "_gain", noted)
+    most = held.largest_gain(game, prices, here)
+    assert sorted(tried) == [0, 1]
+    first = tried[0]
+    tried.clear()
+    assert 0.0 < held.largest_gain(game, prices, here, enough=0.5 * most) <= most
+    assert tried == [first]
+
+
+# --- how much is solved ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("market", "solves", "looks"), [
+    (queues(0.1), 120, 850), (queues(0.1, 6), 36, 330),
+])  # fmt: skip
+def test_a_solution_takes_few_selection_equilibria(
+    market: Market, solves: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts, not seconds: how often flows are solved for, and how often buyers are asked."""
+    count = {"solves": 0, "looks": 0}
+    select, choose = selection_module.select, Response.choose
+
+    def counted_select(*args: Any, **more: Any) -> Any:
+        count["solves"] += 1
+        return select(*args, **more)
+
+    def counted_choose(*args: Any, **more: Any) -> Any:
+        count["looks"] += 1
+        return choose(*args, **more)
+
+    monkeypatch.setattr(solve_module, "select", counted_select)
+    monkeypatch.setattr(Response, "choose", counted_choose)
+    solved(market)
+    assert 0 < count["solves"] <= solves
+    assert count["solves"] < count["looks"] <= looks
 
 
 def pair(accuracy: float = 0.9) -> Market:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .market.schema.errors import BadInputError, Problem, did_you_mean
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 KINDS = (".html", ".pdf", ".svg", ".png", ".csv")
 _MEASURE = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?)x([0-9]{1,2}(?:\.[0-9]+)?)")
 _POINTS, _SCALE = 8.0, 3
-_BESIDE = ("F3", "F13")
-"""Figures of an equilibrium for which more is looked at than the point."""
+_BESIDE: dict[str, Literal["joint", "simulated"]] = {"F3": "joint", "F13": "simulated"}
+"""Figures of an equilibrium for which more is looked at than the point, and what."""
 
 
 class NoExportError(Exception):
@@ -120,7 +120,7 @@ def _read(id: str, folder: Path) -> tuple[Mapping[str, Any], Any]:
         if (folder / "equilibrium.json").is_file():
             from .analysis.equilibrium_folder import load_equilibrium
 
-            return EQUILIBRIA, load_equilibrium(folder, beside=id in _BESIDE)
+            return EQUILIBRIA, load_equilibrium(folder, beside=_BESIDE.get(id, ""))
         if (folder / "comparison.parquet").is_file():
             from .scenarios.compare import Comparison
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from .analysis.figures.notation import four_digits
 from .card import FORMS, Row, table
 from .market.schema.errors import plain
 
@@ -65,7 +66,8 @@ def _solved(found: Equilibrium) -> list[str]:
 def _levers(found: Equilibrium, width: int) -> Text:
     rows: list[Row] = [
         (
-            plain(r["lever"], 64), _price(r["posted"]), _price(r["price"]), str(r["unit"]),
+            plain(r["lever"], 64), four_digits(r["posted"]), four_digits(r["price"]),
+            str(r["unit"]),
             FORMS["share"](r["markup"]), FORMS["usd"](r["profit"]), FORMS["share"](r["load"]),
             FORMS["time"](r["wait"]),
         )
@@ -92,18 +94,13 @@ def _offers(found: Equilibrium, width: int) -> Text:
         rows += [
             (
                 f"  {plain(r['offer'], 200)}", FORMS["share"](r["share"]),
-                FORMS["share"](r["planner"]), _price(r["price"]), _told(r["markup"], "share"),
+                FORMS["share"](r["planner"]), four_digits(r["price"]), _told(r["markup"], "share"),
                 _told(r["sojourn"], "time"), _told(1.0 - r["on_time"], "share"),
             )
             for r in mine.loc[top].to_dict("records")
         ]  # fmt: skip
     header = ("task class, offer", "share", "planner", "price USD", "mark-up", "time", "late")
     return table(header, rows, width)
-
-
-def _price(x: float) -> str:
-    """Return a price to four digits: what certificates are about shows itself in the third."""
-    return f"{x:.4g}" if abs(x) < 1e4 else f"{x:,.0f}" if math.isfinite(x) else ""
 
 
 def _told(x: float, form: str) -> str:

@@ -24,11 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...market.jit import plain
+from ...market.odds import LIKELIER, may_surprise
 from ...market.rng import ROW, hash2
 from ...market.rules import HALFLIFE, HARD
 from ...market.schema.arrivals import Diurnal, Poisson
-from ...market.state import LOGIT, OBSERVED, SERVED, State
+from ...market.state import LOGIT, SERVED, State
 from . import runs
+from .bounds import Floats
 from .runs import Trace
 
 _HOUR = 3600.0
@@ -103,7 +106,7 @@ def surplus(run: Trace, task: str, begin: float, end: float) -> float:
 
 def sway(
     run: Trace, task: str, ways: Sequence[int], begin: float, end: float
-) -> tuple[float, NDArray[np.float64]]:
+) -> tuple[float, Floats, Floats]:
     """Return what a class gets, and what one buyer would gain by choosing in other ways, times all.
 
     The mean over tasks of G + (q/p − 1)·(r − R), as `market.odds.sway` has noted them: G what the
@@ -112,13 +115,15 @@ def sway(
     nobody is in anybody's way who was not before: it is the gain of a single buyer. A task that the
     way gives to offer o with chance q is met there with chance p, so its weight is q/p (importance
     sampling, Kahn & Marshall 1953); Σ(q − p)·R is in G, so that only surprises are weighted
-    (augmented inverse weighting, Robins, Rotnitzky & Zhao 1994).
+    (augmented inverse weighting, Robins, Rotnitzky & Zhao 1994). Weights end at `LIKELIER`: whoever
+    would hardly ever take an offer as it is would make the mean one of few.
 
     G is that of the tasks that chose between the marks, surprises are those of tasks that ended.
     There is none to be expected of doing without, nor where `surprises` says so.
 
     Returns:
-        USD/h: a number, and one of shape [W].
+        USD/h: a number; one of each way, [W]; and about what the end of weights may leave out, [W]:
+        the chances beyond it times the mean of surprises, signs left out.
     """
     ids, notes = run.notes
     rows = _rows(run, task, begin, end)
@@ -128,21 +133,21 @@ def sway(
     k = [t.name for t in run.market.tasks].index(task)
     chose = notes[(notes[:, 0] == k) & (begin <= notes[:, 1]) & (notes[:, 1] < end)]
     each = _tasks(run, task, begin, end) / max(len(chose), 1)
-    at = np.asarray(ways, dtype=np.int64)
-    gains = chose[:, 5 + 2 * at].sum(axis=0) + surprise @ (met[:, 4 + 2 * at] - 1.0)
-    return float(chose[:, 3].sum() + surprise.sum()) * each, gains * each
+    at = 4 + 3 * np.asarray(ways, dtype=np.int64)
+    weights = np.minimum(met[:, at], LIKELIER) - 1.0
+    gains = chose[:, at + 1].sum(axis=0) + surprise @ weights
+    typical = float(np.abs(surprise).mean()) if len(surprise) else 0.0
+    beyond = chose[:, at + 2].sum(axis=0) * typical
+    return float(chose[:, 3].sum() + surprise.sum()) * each, gains * each, beyond * each
 
 
 def surprises(state: State) -> NDArray[np.bool_]:
     """Return of which offers something else may come than buyers see, shape [O].
 
-    Not where nobody waits for anybody and buyers see that: what they expect is then the mean of
-    what comes, and slow answers need not be waited for.
+    Slow answers need not be waited for where there is none (`market.odds.may_surprise`).
     """
-    sellers = state.sellers
-    alone = np.isinf(np.minimum(sellers["slots"], sellers["kappa"]))
-    seen = alone & (sellers["quote"] == OBSERVED)
-    return np.asarray(~seen[state.seller_of], dtype=np.bool_)
+    found = np.array([plain(may_surprise)(seller) for seller in state.sellers])
+    return np.asarray(found[state.seller_of], dtype=np.bool_)
 
 
 def _rows(run: Trace, task: str, begin: float, end: float) -> NDArray[Any]:

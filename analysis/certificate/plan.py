@@ -17,7 +17,7 @@ from ...market.schema.demand import Logit
 from ...market.schema.market import Market
 from . import payoffs
 from .bounds import Floats
-from .deviations import LEAST_SHARE, Deviation, all_deviations
+from .deviations import Deviation, all_deviations
 from .race import Sample
 from .runs import Trace, at_rest, at_time, simulate
 from .settling import Pilot, pilot, warm_up
@@ -27,7 +27,8 @@ FLOOR = 0.01
 not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
 _TASKS, _OF_A_CLASS, _MOST, _SEEN = 8_000, 2_000, 20_000, 25
-_OF_EACH = 200  # tasks of each class that the pilot of the candidate point should see
+_OF_EACH, _TRIAL = 200, 100_000  # tasks of each class, and of all at most, to see what can be read
+_SLIGHT = 1e-3  # of a class's surplus
 _WARMUPS = 2.0  # measured time per warm-up of the candidate point
 
 
@@ -128,7 +129,7 @@ class Plan:
         gain = [math.nan] * len(parts)
         if way >= 0:
             found = [payoffs.sway(run, player, [way], *part) for part in parts]
-            own, gain = [of for of, _ in found], [float(more[0]) for _, more in found]
+            own, gain = [of for of, *_ in found], [float(more[0]) for _, more, _ in found]
         else:
             of = payoffs.profit if deviation.side == "seller" else payoffs.surplus
             own = [of(run, player, *part) for part in parts]
@@ -160,7 +161,7 @@ def plan_for(
     """
     market, first = at_rest(market), seed_of(seed, -1)
     like = Engine(market, 0) if reusable(market) else None
-    own = pilot(market, first, like, of_each=_OF_EACH)
+    own = pilot(market, first, like)
     tests = all_deviations(market, own.shares) if deviations is None else list(deviations)
     if not tests:
         raise ValueError("deviations is empty; nobody in this market has anything to deviate to")
@@ -171,7 +172,8 @@ def plan_for(
         lambda d: pilot(markets[d], first, like if reprices[d] else None), apart
     ), strict=True))  # fmt: skip
     least = max(warm_up(market, own.relaxation), 0.01 * window(market, 0.0))
-    way, warmups = ways_of(market, tests, own), []
+    way, tried = ways_of(market, tests, own, first, like)
+    warmups = []
     waited = payoffs.surprises(like.state if like is not None else Engine(market, 0).state)
     for d, deviation in enumerate(tests):
         found = pilots.get(d, own)
@@ -180,34 +182,43 @@ def plan_for(
         ratio = warm_up(markets[d], max(found.relaxation, slow)) / least
         # Few different times keep the marks of the candidate point's own run few.
         warmups.append(least * 2.0 ** round(math.log2(max(ratio, 1.0))))
-    tasks = own.tasks + sum(found.tasks for found in pilots.values())
+    tasks = own.tasks + tried + sum(found.tasks for found in pilots.values())
     return Plan(
         market, tests, markets, warmups, window(market, least), like, reprices, way, seed, tasks
     )
 
 
-def ways_of(market: Market, deviations: Sequence[Deviation], seen: Pilot) -> list[int]:
+def ways_of(
+    market: Market, deviations: Sequence[Deviation], seen: Pilot, seed: int, like: Engine | None
+) -> tuple[list[int], int]:
     """Return which way of its class each deviation is, if what it gains is read off other runs; −1.
 
-    That needs logit buyers, whose chances can be noted, and quotes that follow what happens:
-    weights are reciprocals of chances, and where a promise of latency is wrong most for those who
-    hardly ever take it, no sample would show it. What a way leaves must be taken by `LEAST_SHARE`
-    at least; of all others the cohort has its own run, in which it does as it is told.
+    That needs logit buyers, whose chances can be noted, and quotes that follow what happens. One
+    more run tells where the end of weights cannot matter: what it may leave out is a tenth at most
+    of what the way loses, or of `_SLIGHT` of what the class gets. All others have runs of their
+    own, in which the cohort does as it is told. Also returns the tasks of that run.
     """
-    names, offers = [task.name for task in market.tasks], market.offers
     quoted = market.quotes.latency != "promised" and not market.platform.search_cost
-    found, many = [], dict.fromkeys(names, 0)
-    for deviation in deviations:
-        way = -1
-        if deviation.side == "buyer" and quoted:
-            k = names.index(deviation.player)
-            left = 1.0 - seen.shares[k, [offers.index(o) for o in deviation.shuns]].sum()
-            known = seen.shares[k].sum() > 0.0 and left >= LEAST_SHARE
-            if known and isinstance(market.tasks[k].choice, Logit):
-                way = many[deviation.player]
-                many[deviation.player] += 1
-        found.append(way)
-    return found
+    logit = {t.name for t in market.tasks if quoted and isinstance(t.choice, Logit)}
+    tried: dict[str, list[int]] = {}
+    for d, deviation in enumerate(deviations):
+        if deviation.side == "buyer" and deviation.player in logit:
+            tried.setdefault(deviation.player, []).append(d)
+    way = [-1] * len(deviations)
+    if not tried:
+        return way, 0
+    rates = [market.arrival_rate(task) for task in market.tasks]
+    begin = warm_up(market, seen.relaxation)
+    marks = begin, begin + max(_TASKS / sum(rates), min(_OF_EACH / min(rates), _TRIAL / sum(rates)))
+    ways = {player: [deviations[d] for d in mine] for player, mine in tried.items()}
+    run = simulate(market, seed, marks, ways=ways, like=like)
+    for player, mine in tried.items():
+        own, gains, beyond = payoffs.sway(run, player, range(len(mine)), *marks)
+        fine = beyond <= 0.1 * np.maximum(-gains, _SLIGHT * max(own, 0.0))
+        for d, yes in zip(mine, fine, strict=True):
+            if yes:
+                way[d] = sum(way[other] >= 0 for other in mine)
+    return way, run.tasks
 
 
 def slowest(market: Market, deviation: Deviation, seen: Pilot, waited: NDArray[np.bool_]) -> float:

@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 from ...market.engine import Engine
 from ...market.schema.arrivals import MMPP, Closed, Diurnal, Poisson
 from ...market.schema.market import Market
-from ...market.state import LOGIT, State
+from ...market.state import State
 from .bounds import Floats
 
 _TASKS = 2000
-_RARE = 100_000  # tasks that a pilot may be lengthened to by rare classes
 _LENGTHS = 5.0  # relaxation times in a warm-up; e⁻⁵ of what it began with is left
 _AVERAGES = 50.0  # relaxation times after which a plain average counts the start for 2%
 _MEMORIES = 5.0
@@ -45,8 +44,7 @@ class Pilot:
         relaxation: slowest relaxation time of its queues and mean sojourn there, s; 0 where nobody
             ever gets in another's way.
         sojourns: mean time to the answer, s, shape [K, O]; alone, where none was served.
-        shares: of each class's tasks by offer, the last column without, shape [K, O + 1]; chances
-            where they can be noted; 0 where no task came.
+        shares: of each class's tasks by offer, the last column without, shape [K, O + 1].
         tasks: tasks simulated.
     """
 
@@ -56,7 +54,7 @@ class Pilot:
     tasks: int
 
 
-def pilot(market: Market, seed: int, like: Engine | None = None, *, of_each: int = 0) -> Pilot:
+def pilot(market: Market, seed: int, like: Engine | None = None) -> Pilot:
     """Run a market for five times its relaxation time, for 2,000 to 128,000 tasks.
 
     Where demand follows the clock, as at its peak. The second half is what is looked at.
@@ -65,7 +63,6 @@ def pilot(market: Market, seed: int, like: Engine | None = None, *, of_each: int
         market: at rest.
         seed: of the run.
         like: as in `runs.simulate`.
-        of_each: tasks of each class to expect, in 100,000 of all at most.
 
     Example:
         >>> from walras.market.schema.arrivals import Poisson
@@ -78,14 +75,11 @@ def pilot(market: Market, seed: int, like: Engine | None = None, *, of_each: int
     """
     market = at_peak(market)
     engine = (Engine if like is None else like.again)(market, seed, share=0.0)
-    engine.note_odds()
-    rates = [market.arrival_rate(task) for task in market.tasks]
-    length = max(_TASKS, min(2.0 * of_each * sum(rates) / min(rates), _RARE)) / sum(rates)
+    length = _TASKS / sum(market.arrival_rate(task) for task in market.tasks)
     for _ in range(_DOUBLINGS + 1):
         engine.advance(0.5 * length)
         engine.close_epoch()
         since, sellers = engine.state.stats.copy(), engine.state.sellers.copy()
-        odds = engine.state.odds.copy()
         engine.advance(length)
         engine.close_epoch()
         state = engine.state
@@ -97,14 +91,10 @@ def pilot(market: Market, seed: int, like: Engine | None = None, *, of_each: int
         if length >= _LENGTHS * time:
             break
         length *= 2.0
-    taken, served = counts["assigned"].astype(np.float64), counts["served"][:, :-1]
-    if state.clock[0]["odds"] == 1:
-        logit = (state.classes["choice"] == LOGIT)[:, None]
-        taken = np.where(logit, state.odds - odds, taken)
+    assigned, served = counts["assigned"], counts["served"][:, :-1]
     alone = alone_at(state) + state.sellers["outside"][state.seller_of]
     mean = counts["sojourn"][:, :-1] / np.maximum(served, 1)
-    came = taken.sum(axis=1, keepdims=True)
-    shares = np.where(came > 0.0, taken / np.where(came > 0.0, came, 1.0), 0.0)
+    shares = assigned / np.maximum(assigned.sum(axis=1, keepdims=True), 1)
     return Pilot(time, np.where(served > 0, mean, alone), shares, int(state.clock[0]["tasks"]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...scenarios.result import Result
 from ...scenarios.run import made_with, run
 from .game import game_of
 from .pricing import PricePoint, price_equilibrium
@@ -23,19 +24,22 @@ def accompanied(found: Equilibrium, *, command: str = "", seed: int = 0) -> Equi
         command: the command that repeats it.
         seed: of the run.
     """
-    market = found.market.model_copy(update={"events": ()})
-    rate = float(found.selection.arrivals.sum())
-    times = market.run
-    until = min(times.until, times.warmup + _TASKS / max(rate, 1e-300))
-    simulated = run(market, seed=seed, until=until)
+    simulated = simulated_at(found, seed)
     manifest = {
-        "scenario": market.name, "seed": seed, **made_with(), "command": command,
+        "scenario": found.market.name, "seed": seed, **made_with(), "command": command,
         "simulated": {"tasks": simulated.manifest["tasks"], "digest": simulated.digest},
     }  # fmt: skip
-    return replace(found, joint=_joint(found), simulated=simulated, manifest=manifest)
+    return replace(found, joint=joint_of(found), simulated=simulated, manifest=manifest)
 
 
-def _joint(found: Equilibrium) -> PricePoint | None:
+def simulated_at(found: Equilibrium, seed: int = 0) -> Result:
+    """Return one run of the event market at the point, cut short if it is long."""
+    market, times = found.market.model_copy(update={"events": ()}), found.market.run
+    rate = float(found.selection.arrivals.sum())
+    return run(market, seed=seed, until=min(times.until, times.warmup + _TASKS / max(rate, 1e-300)))
+
+
+def joint_of(found: Equilibrium) -> PricePoint | None:
     """Return the prices of owners who maximise together, None where that has no answer here."""
     game = found.point.game
     if len(game.setting.owners) < 2 or len(game.levers) > _LEVERS:

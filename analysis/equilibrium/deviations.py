@@ -6,7 +6,9 @@ then solved with delays that follow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -62,35 +64,29 @@ def best_deviation(game: Game, prices: Floats, selection: Selection) -> Deviatio
     found = [(g, price, hope) for g in range(len(prices))
              for price, hope in _promising(rough, prices, g, near)]  # fmt: skip
     found.sort(key=lambda one: -one[2])
-    tried = [
-        (_solved(rough, prices, near, g, price).gain, g, price)
-        for g, price, _ in found[: 2 * _TRIED]
-    ]
-    gain, g, price = max(tried)
-    price = _about(rough, prices, near, g, price, gain)
-    return _solved(game, prices, selection, g, price)
+    tried = _try_each(rough, prices, near, [(g, price) for g, price, _ in found[: 2 * _TRIED]])
+    best = _about(rough, prices, near, max(tried, key=_rank))
+    return _told(game, prices, selection, _try(game, prices, selection, *best[1:]))
 
 
-def _about(
-    game: Game, prices: Floats, selection: Selection, g: int, price: float, gain: float
-) -> float:
-    """Return the best price of lever g not far from one that gains so much, delays following."""
+def _about(game: Game, prices: Floats, selection: Selection, best: _Tried) -> _Tried:
+    """Return the best price not far from one that was tried, delays following."""
+    tried = [best]
 
     def lost(x: float) -> float:
-        return -_solved(game, prices, selection, g, float(np.exp(x))).gain
+        tried.append(_try(game, prices, selection, best.g, float(np.exp(x)), tried[-1].after))
+        return -tried[-1].gain
 
-    ends = float(np.log(price / _WIDTH)), float(np.log(price * _WIDTH))
-    found = optimize.minimize_scalar(lost, bounds=ends, method="bounded", options={"xatol": _FINE})
-    return float(np.exp(found.x)) if -found.fun > gain else price
+    ends = float(np.log(best.price / _WIDTH)), float(np.log(best.price * _WIDTH))
+    optimize.minimize_scalar(lost, bounds=ends, method="bounded", options={"xatol": _FINE})
+    return max(tried, key=_rank)
 
 
 def best_of_lever(game: Game, prices: Floats, selection: Selection, g: int) -> Deviation:
     """Return the best price of lever g that is not the one it has, delays having followed."""
-    tried = [
-        _solved(game, prices, selection, g, price)
-        for price, _ in _promising(game, prices, g, selection)
-    ]
-    return max(tried, key=lambda d: d.gain)
+    each = [(g, price) for price, _ in _promising(game, prices, g, selection)]
+    tried = _try_each(game, prices, selection, each)
+    return _told(game, prices, selection, max(tried, key=_rank))
 
 
 def at_mean(game: Game, prices: Floats, selection: Selection) -> tuple[Game, Selection]:
@@ -112,15 +108,49 @@ def _promising(
     return [(float(grid[i]), float(hope[i])) for i in np.argsort(-hope)[:_TRIED]]
 
 
-def _solved(game: Game, prices: Floats, selection: Selection, g: int, price: float) -> Deviation:
-    """Return what another price of lever g gains once delays have followed."""
-    w, moved = game.player[g], moved_to(prices, g, price)
-    after = game.solve(moved, selection)
+class _Tried(NamedTuple):
+    """What a price of a lever gains once delays have followed, USD/s, and what it leads to."""
+
+    gain: float
+    g: int
+    price: float
+    after: Selection
+
+
+def _rank(tried: _Tried) -> tuple[float, int, float]:
+    return tried[:3]
+
+
+def _try(
+    game: Game, prices: Floats, selection: Selection, g: int, price: float,
+    start: Selection | None = None,
+) -> _Tried:  # fmt: skip
+    """Solve another price of lever g, from a start or from where it departs."""
+    after = game.solve(moved_to(prices, g, price), selection if start is None else start)
+    w = game.player[g]
     gain = float(after.owner_profit[w] - selection.owner_profit[w]) if after.converged else -np.inf
+    return _Tried(gain, g, price, after if after.converged else selection)
+
+
+def _try_each(
+    game: Game, prices: Floats, selection: Selection, each: list[tuple[int, float]]
+) -> list[_Tried]:
+    """Solve other prices of levers, each from the nearest of its lever that is solved already."""
+    tried: list[_Tried] = []
+    for g, price in each:
+        known = [_Tried(0.0, g, float(prices[g]), selection), *(t for t in tried if t.g == g)]
+        near = min(known, key=lambda t: abs(np.log(t.price / price)))
+        tried.append(_try(game, prices, selection, g, price, near.after))
+    return tried
+
+
+def _told(game: Game, prices: Floats, selection: Selection, tried: _Tried) -> Deviation:
+    """Return what was tried as a deviation."""
+    gain, g, price, _ = tried
     label = f"{game.levers[g]} at {price:.4g} instead of {prices[g]:.4g}"
     noise = NOISE * float(selection.revenue.sum())
-    share = gain / float(stakes(selection)[w])
-    return Deviation(game.names(g), label, moved, gain, share, noise)
+    share = gain / float(stakes(selection)[game.player[g]])
+    return Deviation(game.names(g), label, moved_to(prices, g, price), gain, share, noise)
 
 
 def stakes(selection: Selection) -> Floats:
@@ -158,9 +188,25 @@ def gain_curve(game: Game, prices: Floats, g: int, grid: Floats, selection: Sele
     The present price must be on the grid. Gains are differences along one curve: a selection
     integrates over buyers more finely than curves do, so that its profit is not quite theirs.
     """
-    curve = profit_curve(game, prices, g, grid, selection)
-    now = float(curve[np.searchsorted(grid, prices[g])])
-    return curve - (now if np.isfinite(now) else float(selection.owner_profit[game.player[g]]))
+    return gains_of(game, prices, g, selection)(grid)
+
+
+def gains_of(
+    game: Game, prices: Floats, g: int, selection: Selection
+) -> Callable[[Floats], Floats]:  # fmt: skip
+    """Return `gain_curve` as a function of the grid, for several grids one after the other."""
+    player = int(game.player[g])
+    profit = respond.curve_of(
+        game.setting, game.charges(prices), game.by_offer(prices), game.group == g,
+        game.setting.owner_of == player, selection,
+    )  # fmt: skip
+
+    def gains(grid: Floats) -> Floats:
+        curve = profit(grid)
+        now = float(curve[np.searchsorted(grid, prices[g])])
+        return curve - (now if np.isfinite(now) else float(selection.owner_profit[player]))
+
+    return gains
 
 
 def best_price(

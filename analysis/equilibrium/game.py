@@ -83,7 +83,10 @@ class Game:
         return replace(self, setting=self.setting.at_mean())
 
     def solve(self, prices: Floats, start: Selection | None = None) -> Selection:
-        """Return the selection equilibrium at the prices of G levers, shape [G]."""
+        """Return the selection equilibrium at the prices of G levers, shape [G].
+
+        A start, an equilibrium nearby of the same moments or of one, saves steps.
+        """
         return solve(self.setting, self.charges(prices), start)
 
     def profits(self, selection: Selection) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from ...market.fluid.solve import Selection
-from .deviations import gain_curve, moved_to, price_grid, profit_curve, stakes
+from .deviations import gain_curve, gains_of, moved_to, price_grid, profit_curve, stakes
 from .game import Floats, Game
 
 _ROUNDS, _FINE = 3, 9
@@ -34,9 +34,10 @@ def best_held(game: Game, prices: Floats, g: int, selection: Selection) -> float
     Over the whole range, then on ever finer grids about the best.
     """
     grid, now = price_grid(game, prices, g), float(prices[g])
+    gains = gains_of(game, prices, g, selection)
     for _ in range(_ROUNDS + 1):
         grid = np.union1d(grid, now)
-        at = int(np.argmax(gain_curve(game, prices, g, grid, selection)))
+        at = int(np.argmax(gains(grid)))
         best = float(grid[at])
         grid = np.linspace(grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)], _FINE)
     return best
@@ -63,22 +64,46 @@ def exploitability(game: Game, prices: Floats, selection: Selection) -> Floats:
         >>> exploitability(game, game.posted, game.solve(game.posted)).round(5).tolist()
         [0.00023, 0.00023]
     """
-    now, out = selection.owner_profit, np.zeros(len(game.setting.owners))
+    out = np.zeros(len(game.setting.owners))
     for g in range(len(prices)):
         w = int(game.player[g])
-        if len(prices) <= _FEW:
-            profit = best_followed(game, prices, g, selection)[1]
-        else:
-            moved = moved_to(prices, g, best_held(game, prices, g, selection))
-            found = game.solve(moved, selection)
-            profit = float(found.owner_profit[w]) if found.converged else -np.inf
-        out[w] = max(out[w], profit - float(now[w]))
+        out[w] = max(out[w], _gain(game, prices, g, selection))
     return out
 
 
-def largest_gain(game: Game, prices: Floats, selection: Selection) -> float:
-    """Return the best gain that any owner has by one lever, as a share of its `stakes`."""
-    return float((exploitability(game, prices, selection) / stakes(selection)).max(initial=0.0))
+def _gain(game: Game, prices: Floats, g: int, selection: Selection) -> float:
+    """Return the best gain by lever g, USD/s, as `exploitability` has it."""
+    w = int(game.player[g])
+    if len(prices) <= _FEW:
+        profit = best_followed(game, prices, g, selection)[1]
+    else:
+        moved = moved_to(prices, g, best_held(game, prices, g, selection))
+        found = game.solve(moved, selection)
+        profit = float(found.owner_profit[w]) if found.converged else -np.inf
+    return profit - float(selection.owner_profit[w])
+
+
+def largest_gain(
+    game: Game, prices: Floats, selection: Selection, enough: float = np.inf
+) -> float:  # fmt: skip
+    """Return the best gain that any owner has by one lever, as a share of its `stakes`.
+
+    Or the first that is found not to be below `enough`: levers that promise most come first.
+
+    Args:
+        game: owners and levers.
+        prices: the levers, shape [G].
+        selection: shares and delays at them.
+        enough: gain from which on it does not matter how large it is.
+    """
+    shares, most = 1.0 / stakes(selection)[game.player], 0.0
+    hopes = [gain_curve(game, prices, g, price_grid(game, prices, g), selection).max()
+             for g in range(len(prices))]  # fmt: skip
+    for g in np.argsort(-np.array(hopes) * shares, kind="stable"):
+        most = max(most, _gain(game, prices, int(g), selection) * float(shares[g]))
+        if most >= enough:
+            break
+    return most
 
 
 def best_followed(game: Game, prices: Floats, g: int, selection: Selection) -> tuple[float, float]:

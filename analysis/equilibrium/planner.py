@@ -27,8 +27,10 @@ from typing import Any
 
 import numpy as np
 
+from ...market.fluid.flows import Flows
 from ...market.fluid.queues import limit
-from ...market.fluid.selection import Flows, Response, fading, select
+from ...market.fluid.response import Response
+from ...market.fluid.selection import fading, select
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection, slopes_of, solve
 from .anderson import fixed_point

@@ -124,8 +124,9 @@ def responses(
 
 
 def newton(
-    game: Game, start: Floats, free: Flags | None = None, slopes: Floats | None = None
-) -> Iterator[Step]:
+    game: Game, start: Floats, free: Flags | None = None, slopes: Floats | None = None,
+    near: Selection | None = None,
+) -> Iterator[Step]:  # fmt: skip
     """Yield the states of Newton's method on the owners' stationarity, in logarithms of prices.
 
     Derivatives are worked out once, at mean rates of arrival, and then follow the steps taken
@@ -137,17 +138,18 @@ def newton(
         free: levers that move, shape [G]; all when absent.
         slopes: derivatives to begin with, square over the free levers, as an earlier `Step` has
             them.
+        near: shares and delays near the first prices, which save steps.
     """
     rough = game.at_mean()
     free = np.ones(len(start), dtype=bool) if free is None else free
-    prices, selection = start.copy(), game.solve(start)
+    prices, selection = start.copy(), game.solve(start, near)
     asked = stationarity(game, selection, prices)[free]
     while True:
         size = float(np.abs(asked).max(initial=0.0))
         yield Step(prices.copy(), selection, size, slopes)
         fresh = slopes is None
         if slopes is None:
-            slopes = _slopes(rough, prices, free)
+            slopes = _slopes(rough, prices, free, selection)
         step = np.linalg.lstsq(slopes, -asked, rcond=1e-10)[0]
         step *= min(1.0, 0.7 / max(float(np.abs(step).max(initial=0.0)), 1e-300))
         part = 1.0
@@ -197,9 +199,13 @@ def stationarity(game: Game, selection: Selection, prices: Floats) -> Floats:
     return np.asarray(move / prices)
 
 
-def _slopes(game: Game, prices: Floats, free: Flags) -> Floats:
-    """Return the derivatives of the steps asked for by logarithms of prices, of free levers."""
-    here = game.solve(prices)
+def _slopes(game: Game, prices: Floats, free: Flags, found: Selection) -> Floats:
+    """Return the derivatives of the steps asked for by logarithms of prices, of free levers.
+
+    Demand is the game's; what was found at the prices may be of more moments.
+    """
+    same = len(found.moments) == len(game.setting.moments)
+    here = found if same else game.solve(prices)
     base = stationarity(game, here, prices)
     out = np.zeros((len(prices), len(prices)))
     for g in np.flatnonzero(free):
@@ -262,8 +268,12 @@ def _mended(game: Game, states: list[Floats]) -> Floats:
     other price is solved once more, delays following, and taken where it gains.
     """
     rough = game.at_mean()
-    prices = min(states, key=lambda p: largest_gain(rough, p, rough.solve(p)))
-    near = rough.solve(prices)
+    near, least = rough.solve(states[0]), np.inf
+    for state in states:
+        here = rough.solve(state, near)
+        gain = largest_gain(rough, state, here, enough=least)
+        if gain < least:
+            prices, near, least = state, here, gain
     for g in range(len(prices)):
         found = best_of_lever(rough, prices, near, g)
         if found.gain > found.noise:
@@ -318,16 +328,16 @@ def polished(
         free: levers that move, shape [G]; all when absent.
     """
     rough = game.at_mean()
-    slopes = None
+    slopes, near = None, None
     if len(game.setting.moments) > 1:  # most of the way at the mean rates, which is quick
         before = _run_newton(rough, start, 1e-3, path, free)
-        start, slopes = before.prices, before.slopes
+        start, slopes, near = before.prices, before.slopes, before.selection
         if before.change > _FAR:  # nor would it come to rest at all moments
             return PricePoint(
                 game, start, game.solve(start), False, len(path), before.change, why=_why(before),
                 path=np.array(path),
             )  # fmt: skip
-    step = _run_newton(game, start, TOLERANCE, path, free, slopes)
+    step = _run_newton(game, start, TOLERANCE, path, free, slopes, near)
     fine = step.change < TOLERANCE and step.selection.converged
     return PricePoint(
         game, step.prices, step.selection, fine, len(path), step.change,
@@ -337,12 +347,12 @@ def polished(
 
 def _run_newton(
     game: Game, start: Floats, tolerance: float, path: list[Floats], free: Flags | None = None,
-    slopes: Floats | None = None,
+    slopes: Floats | None = None, near: Selection | None = None,
 ) -> Step:  # fmt: skip
     """Return the best step of Newton's method until it has come to rest or goes on for too long."""
     best: Step | None = None
     since = 0
-    for number, step in enumerate(newton(game, start, free, slopes)):
+    for number, step in enumerate(newton(game, start, free, slopes, near)):
         path.append(step.prices)
         if best is None or step.change < 0.9 * best.change:
             best, since = step, number

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -22,13 +22,14 @@ from ...market.schema.market import Market
 from ...scenarios.load import market_of
 from ...scenarios.result import Result
 from ..certificate.certificate import Certificate, certify
-from .deviations import Deviation, at_mean, best_deviation
+from .deviations import Deviation, best_deviation
 from .game import Game, game_of
-from .gap import Gap, decompose
+from .gap import Gap
 from .measures import HOUR, diversion, measures
-from .planner import Plan, plan
+from .planner import Plan
 from .pricing import PricePoint, price_equilibrium
 from .tested import deviations_of
+from .yardsticks import Yardsticks
 
 TOLERANCE = 1e-3
 """Gain that does not matter, as a share of the player's payoff, unless said otherwise."""
@@ -43,10 +44,7 @@ class Equilibrium:
     Attributes:
         market: the spec with the point's prices posted.
         point: the prices and how they were found.
-        posted: shares and delays at the prices posted in the spec.
-        posted_deviation: the best deviation from those, in the fluid market.
-        planner: the planner's market, at mean rates of arrival.
-        gap: the planner's welfare less the point's, and its parts, at mean rates of arrival.
+        beside: what it is set beside, each solved when it is asked for.
         certificate: what paired runs of the event market say; None if none were asked for.
         joint: prices at which the sum of all profits is largest; None if they were not looked for.
         simulated: one run of the event market at the point; None if there is none.
@@ -55,11 +53,8 @@ class Equilibrium:
 
     market: Market
     point: PricePoint
-    posted: Selection
-    posted_deviation: Deviation
-    planner: Plan
-    gap: Gap
-    certificate: Certificate | None
+    beside: Yardsticks
+    certificate: Certificate | None = None
     joint: PricePoint | None = None
     simulated: Result | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -68,6 +63,26 @@ class Equilibrium:
     def selection(self) -> Selection:
         """Shares and delays at the point."""
         return self.point.selection
+
+    @property
+    def posted(self) -> Selection:
+        """Shares and delays at the prices posted in the spec."""
+        return self.beside.posted
+
+    @property
+    def posted_deviation(self) -> Deviation:
+        """The best deviation from those, in the fluid market."""
+        return self.beside.posted_deviation
+
+    @property
+    def planner(self) -> Plan:
+        """The planner's market, at mean rates of arrival."""
+        return self.beside.planner
+
+    @property
+    def gap(self) -> Gap:
+        """The planner's welfare less the point's, and its parts, at mean rates of arrival."""
+        return self.beside.gap
 
     @property
     def approximate(self) -> tuple[str, ...]:
@@ -268,26 +283,33 @@ def equilibrium(
         raise BadInputError([Problem("W103", problem, field="tolerance")])
     market = market_of(market)
     game = game_of(market, fixed=fixed, levers=levers, joint=joint)
-    posted = game.solve(game.posted)
-    tempted = best_deviation(game, game.posted, posted)
     if prices == "posted":
+        posted = game.solve(game.posted)
         point = PricePoint(
-            game, game.posted, posted, posted.converged, 0, 0.0, tempted,
-            path=game.posted[None, :],
+            game, game.posted, posted, posted.converged, 0, 0.0,
+            best_deviation(game, game.posted, posted), path=game.posted[None, :],
         )  # fmt: skip
     else:
         point = price_equilibrium(game)
-    # The planner's market and the gap are those at mean rates of arrival.
-    rough, near = at_mean(point.game, point.prices, point.selection)
-    planned = plan(rough.setting, market=near)
-    at_point = game.market_at(point.prices) if levers == "seller" else market
-    checked = None
-    if certificate and levers == "seller":
-        checked = certify(
-            at_point, deviations_of(point, at_point), tolerance=tolerance, budget=budget,
-            seed=seed, progress=progress,
-        )  # fmt: skip
-    return Equilibrium(at_point, point, posted, tempted, planned, decompose(near, planned), checked)
+    found = of_point(point, None if levers == "seller" else market)
+    if not certificate or levers != "seller":
+        return found
+    checked = certify(
+        found.market, deviations_of(point, found.market), tolerance=tolerance, budget=budget,
+        seed=seed, progress=progress,
+    )  # fmt: skip
+    return replace(found, certificate=checked)
 
 
-__all__ = ["HOUR", "Equilibrium", "Game", "equilibrium"]
+def of_point(point: PricePoint, market: Market | None = None) -> Equilibrium:
+    """Return an equilibrium of which nothing but the point is known yet.
+
+    Args:
+        point: the prices and how they were found.
+        market: the spec; that with the point's prices posted when absent.
+    """
+    market = point.game.market_at(point.prices) if market is None else market
+    return Equilibrium(market, point, Yardsticks(point))
+
+
+__all__ = ["HOUR", "Equilibrium", "Game", "equilibrium", "of_point"]

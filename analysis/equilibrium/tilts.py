@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...market.fluid.selection import Flows, select
+from ...market.fluid.flows import Flows
+from ...market.fluid.selection import select
 from ...market.fluid.setting import Charges, Setting
 from ...market.fluid.solve import Selection
 from .game import Floats

@@ -35,6 +35,16 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def four_digits(x: float) -> str:
+    """Return a number to four digits: of a price, what certificates are about shows in the third.
+
+    Example:
+        >>> four_digits(684.61), four_digits(76_886.2), four_digits(math.inf)
+        ('684.6', '76,886', '')
+    """
+    return f"{x:.4g}" if abs(x) < 1e4 else f"{x:,.0f}" if math.isfinite(x) else ""
+
+
 def percent(share: float) -> str:
     """Return a share as a percentage: whole from 10% on, else with one digit.
 

@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy.optimize import minimize_scalar
 
-from ..equilibrium.deviations import moved_to, profit_curve
+from ...market.fluid.solve import Selection
+from ..equilibrium.deviations import moved_to
 from ..equilibrium.game import Floats, Game
 from ..equilibrium.held import best_held
 from ..equilibrium.solved import Equilibrium
@@ -15,7 +16,7 @@ from .notation import number
 from .solved_frames import once, solved_colours, why_restless
 from .template import INK, MUTED, OUTSIDE, escape, label, titled, undrawn
 
-_CURVE, _FIELD = 9, 6
+_CURVE, _FIELD = 7, 5
 _WIDE, _NEAR = 1.8, 0.1
 """Rivals' prices are tried from the point's over this to the point's times this; answers are
 refined so far about the best with delays held, in logarithms."""
@@ -51,10 +52,10 @@ def _data(found: Equilibrium) -> pd.DataFrame:
         table.attrs["why"] = _none(found) if pair is not None else ""
         return table
     game, at = found.point.game.at_mean(), found.point.prices
-    rows = []
+    rows, near = [], game.solve(at, found.selection)
     for g, h in (pair, pair[::-1]):
         for price in _about(float(at[h]), _CURVE):
-            answer = _answer(game, moved_to(at, h, float(price)), g)
+            answer = _answer(game, moved_to(at, h, float(price)), g, near)
             rows.append((game.levers[g], game.levers[h], float(price), answer))
     out = pd.DataFrame(rows, columns=["responder", "rival", "rival_price", "price"])
     units = dict(zip(found.levers["lever"], found.levers["unit"], strict=True))
@@ -69,13 +70,17 @@ def _about(price: float, count: int) -> Floats:
     return price * np.geomspace(1.0 / _WIDE, _WIDE, count)
 
 
-def _answer(game: Game, prices: Floats, g: int) -> float:
+def _answer(game: Game, prices: Floats, g: int, start: Selection) -> float:
     """Return lever g's best price: found with delays held, then near it with delays that follow."""
-    here = game.solve(prices)
-    near = np.log(best_held(game, prices, g, here))
+    here = game.solve(prices, start)
+    near, last, w = np.log(best_held(game, prices, g, here)), [here], game.player[g]
 
     def loss(x: float) -> float:
-        return -float(profit_curve(game, prices, g, np.exp([x]), here, held=False)[0])
+        after = game.solve(moved_to(prices, g, float(np.exp(x))), last[-1])
+        if not after.converged:
+            return np.inf
+        last.append(after)
+        return -float(after.owner_profit[w])
 
     ends = (near - _NEAR, near + _NEAR)
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 3e-4})
@@ -150,11 +155,11 @@ def _colour(colours: dict[str, str], lever: str, game: Game) -> str:
 
 def _arrows(game: Game, at: Floats, g: int, h: int) -> tuple[Floats, Floats]:
     """Return lines from points of the plane a quarter of the way to both sellers' answers."""
-    xs, ys = [], []
+    xs, ys, seen = [], [], game.solve(at)
     for a in _about(float(at[g]), _FIELD):
         for b in _about(float(at[h]), _FIELD):
             here = moved_to(moved_to(at, g, float(a)), h, float(b))
-            seen = game.solve(here)
+            seen = game.solve(here, seen)
             to = [best_held(game, here, i, seen) for i in (g, h)]
             xs += [a, a * (to[0] / a) ** 0.25, np.nan]
             ys += [b, b * (to[1] / b) ** 0.25, np.nan]

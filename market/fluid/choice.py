@@ -12,15 +12,18 @@ tastes: `envelope`.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .logit import DEPTH, SCRATCH, fill_choices, fill_cuts, well_cut
+from .logit import fill_choices, fill_exponents
 from .money import Money
+from .moved import fill_moved, fill_rest
 from .population import Floats
+from .stretches import DEPTH, fill_cuts, fill_reach, well_cut
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Cuts:
-    """How the lines of the buyers of D kinds are cut into stretches: `logit.fill_cuts`.
+    """How the lines of the buyers of D kinds are cut into stretches: `stretches.fill_cuts`.
 
     Attributes:
         at: ends of stretches, kind by kind, line by line.
@@ -127,32 +130,97 @@ def logit_choices(
         >>> found.share.tolist(), round(found.surplus, 6)
         ([0.5, 0.5, 0.0], 0.846574)
     """
-    kinds, n = gain.shape
     gain, time, base = (np.ascontiguousarray(x) for x in (gain, time, base))
     if cuts is None:
         cuts = cut(gain, time, base, money, scale, nest, outside)
+    reach = np.empty(len(nests), np.bool_)
+    fill_reach(gain, time, base, money.sums, scale, outside, reach)
+    whole = bool(reach.all() or not reach.any())
+    if not whole:
+        gain, time, base = (np.ascontiguousarray(x[:, reach]) for x in (gain, time, base))
+        nests = nests[reach]
+    found = _chosen(gain, time, base, nests, money, scale, nest, outside, moves, cuts)
+    return found if whole else [_spread(one, reach) for one in found]
+
+
+def _spread(found: Choices, reach: NDArray[np.bool_]) -> Choices:
+    """Return choices among some offers as choices among all, the others being chosen by nobody."""
+    n, at = len(reach), np.flatnonzero(reach)
+    share, value, delay = np.zeros(n + 1), np.zeros(n), np.zeros(n)
+    share[at], share[n] = found.share[:-1], found.share[-1]
+    value[at], delay[at] = found.value, found.delay
+    moves = None
+    if found.moves is not None:
+        moves = np.zeros((3, n, n))
+        moves[:, at[:, None], at] = found.moves
+    return Choices(share, value, delay, found.surplus, moves)
+
+
+def _chosen(
+    gain: Floats, time: Floats, base: Floats, nests: NDArray[np.int64], money: Money, scale: float,
+    nest: float, outside: bool, moves: bool, cuts: Cuts,
+) -> list[Choices]:  # fmt: skip
+    """Return what `logit_choices` does of offers that are chosen by some."""
+    kinds, n = gain.shape
+    starts, lines, count = _starts(nests), len(money.sums), len(cuts.at) - len(cuts.ends)
+    ends = (cuts.ends - np.arange(1, len(cuts.ends) + 1))[lines - 1 :: lines]
+    several = int((np.diff(starts) > 1).sum())
+    exp, buyers = np.empty((count, n + several + 1)), np.empty((count, 4))
+    fill_exponents(
+        gain, time, base, money.sums, cuts.at, cuts.ends, starts, scale, nest, outside,
+        np.empty(n), exp, buyers,
+    )  # fmt: skip
+    np.exp(exp, out=exp)
     share, surplus = np.zeros((kinds, n + 1)), np.zeros(kinds)
     value, delay = np.zeros((kinds, n)), np.zeros((kinds, n))
-    slopes = np.zeros((3, kinds, n, n) if moves else (3, kinds, 0, 0))
+    own = np.zeros((3, kinds, n, n) if moves else (3, kinds, 0, 0))
+    chosen = np.empty((count * moves, n))
     fill_choices(
-        gain, time, base, money.sums, cuts.at, cuts.ends,
-        np.cumsum(np.diff(nests, prepend=nests[:1]) != 0), scale, nest, outside, share, value,
-        delay, surplus, slopes, np.empty((SCRATCH, n)),
+        exp, buyers, ends, starts, scale, nest, share, value, delay, surplus, own, chosen,
+        np.empty((2, n)),
     )  # fmt: skip
+    slopes: Any = _slopes(own, chosen, buyers, ends, scale) if moves else [None] * kinds
     return [
-        Choices(share[d], value[d], delay[d], float(surplus[d]), slopes[:, d] if moves else None)
-        for d in range(kinds)
+        Choices(share[d], value[d], delay[d], float(surplus[d]), slopes[d]) for d in range(kinds)
     ]
 
 
-def moved_shares(
-    gain: Floats, time: Floats, base: Floats, money: Money, nests: NDArray[np.int64], scale: float,
-    nest: float, outside: bool, own: NDArray[np.bool_], more: Floats,
-) -> Floats:  # fmt: skip
-    """Return the shares of all offers as one seller's prices move, shape [P, D, n].
+def _slopes(
+    own: Floats, chosen: Floats, buyers: Floats, ends: NDArray[np.int64], scale: float
+) -> list[Floats]:
+    """Return ∂share/∂U and its means of v and c of D kinds, each [3, n, n].
 
-    Arguments are those of `logit_choices`; other nests enter by one sum, so that prices are quick
-    to try.
+      ∂Pr(o)/∂U_p = Pr(o)·(δ_op/ν − Pr(p) − (1/ν − 1)·Pr(p | s))/μ,
+
+    summed over buyers; the middle term is a product of matrices. The arguments are what
+    `fill_choices` fills, the buyers, and where those of each kind end.
+    """
+    found, begin, n = [], 0, chosen.shape[1]
+    weights = buyers[:, :1] * buyers[:, :3]
+    weights[:, :1] = buyers[:, :1]
+    for d, end in enumerate(ends):
+        row = chosen[begin:end]
+        taken = (weights[begin:end, :, None] * row[:, None, :]).reshape(-1, 3 * n)
+        both = (row.T @ taken).reshape(n, 3, n).swapaxes(0, 1)
+        found.append((own[:, d] - both) / scale)
+        begin = end
+    return found
+
+
+def _starts(nests: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first offer of each nest, those of one side by side, and how many there are."""
+    edges = np.flatnonzero(nests[1:] != nests[:-1]) + 1
+    return np.concatenate([[0], edges, [len(nests)]])
+
+
+def moving_shares(
+    gain: Floats, time: Floats, base: Floats, money: Money, nests: NDArray[np.int64], scale: float,
+    nest: float, outside: bool, own: NDArray[np.bool_], counts: NDArray[np.bool_],
+) -> Callable[[Floats], Floats]:  # fmt: skip
+    """Return the shares of the offers that count as a function of what one seller's cost more.
+
+    Arguments are those of `logit_choices`. The function takes what each offer of the one nest costs
+    more, USD, shape [P, D, n of own], and returns shares [P, D, n]; of other offers nothing.
 
     Args:
         gain: see `logit_choices`.
@@ -164,39 +232,23 @@ def moved_shares(
         nest: see `logit_choices`.
         outside: see `logit_choices`.
         own: the offers of the one nest in which prices move, shape [n].
-        more: what each of them costs more, USD, shape [P, D, n of own].
+        counts: which offers' shares are wanted, shape [n].
     """
-    v, c, w = money.value[:, None], money.delay[:, None], money.weights
-    scaled = (v * gain[:, None, :] - c * time[:, None, :] - base[:, None, :]) / (nest * scale)
-    mine = scaled[None, ..., own] - more[:, :, None, :] / (nest * scale)  # [P, D, M, own]
-    top = mine.max(axis=3, keepdims=True)
-    grown = np.exp(mine - top)
-    total = grown.sum(axis=3)
-    inclusive = nest * (top[..., 0] + np.log(total))
-    others = ~own
-    rest = np.zeros(scaled.shape[:2])
-    reference = np.zeros(scaled.shape[:2]) if outside else np.full(scaled.shape[:2], -math.inf)
-    within = np.zeros((*scaled.shape[:2], int(others.sum())))
-    if others.any():
-        theirs = scaled[..., others]
-        first = np.diff(nests[others], prepend=-1) != 0
-        starts, owner = np.flatnonzero(first), np.cumsum(first) - 1
-        tops = np.maximum.reduceat(theirs, starts, axis=2)
-        parts = np.exp(theirs - tops[..., owner])
-        sums = np.add.reduceat(parts, starts, axis=2)
-        each = nest * (tops + np.log(sums))
-        reference = np.maximum(reference, each.max(axis=2))
-        weight = np.exp(each - reference[..., None])
-        rest = weight.sum(axis=2)
-        within = parts / sums[..., owner] * weight[..., owner]
-    if outside:
-        rest = rest + np.exp(-reference)
-    with np.errstate(over="ignore", divide="ignore"):
-        gap = inclusive - reference - np.log(rest)
-        chosen = 1.0 / (1.0 + np.exp(-gap))  # of the one nest
-    share = np.empty((*more.shape[:2], gain.shape[1]))
-    share[..., own] = ((w * chosen / total)[:, :, None, :] @ grown)[:, :, 0, :]
-    if others.any():
-        left = (w * (1.0 - chosen)).swapaxes(0, 1) @ (within / rest[..., None])  # [D, P, others]
-        share[..., others] = left.swapaxes(0, 1)
-    return share
+    starts, n, wanted = _starts(nests), gain.shape[1], np.flatnonzero(counts)
+    first, end = int(np.flatnonzero(own)[0]), int(np.flatnonzero(own)[-1]) + 1
+    u, others = np.empty((2, len(gain), len(money.weights), n))
+    rest = np.empty(u.shape[:2])
+    fill_rest(
+        gain, time, base, money.value, money.delay, starts, scale, nest, outside,
+        int(np.searchsorted(starts, first)), np.empty(n), u, others, rest,
+    )  # fmt: skip
+
+    def shares(more: Floats) -> Floats:
+        share = np.zeros((*more.shape[:2], n))
+        fill_moved(
+            u, others, rest, money.weights, first, end, scale, nest, np.ascontiguousarray(more),
+            wanted, np.empty((2, n)), share,
+        )  # fmt: skip
+        return share
+
+    return shares

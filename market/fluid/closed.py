@@ -18,8 +18,9 @@ from scipy import optimize
 
 from ..schema.arrivals import Closed
 from .expectations import TIME
+from .flows import Flows
 from .population import Floats
-from .selection import Flows, select
+from .selection import select
 from .setting import Flags, Setting
 
 _DAMPED, _PART = 20, 0.5

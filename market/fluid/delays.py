@@ -97,11 +97,12 @@ class Delays:
             load.copy(), moment.copy(), st.until, places, self.sellers, self.charges.slots, by_load,
             by_moment, scratch,
         )  # fmt: skip
-        for s in range(len(self.limits)):
-            mine = st.seller_of == s
-            kinds = by_load[s][:, st.level, st.piece][:, :, None] * self.brought[:, mine]
-            squares = by_moment[s][:, st.level][:, :, None] * self.half_square[:, mine]
-            out.append((kinds + squares).reshape(self.width, -1))
+        kinds, squares = by_load[:, :, st.level, st.piece], by_moment[:, :, st.level]
+        for s, end in enumerate([*self.starts[1:], len(st.seller_of)]):
+            mine = slice(self.starts[s], end)
+            change = kinds[s][:, :, None] * self.brought[:, mine]
+            change += squares[s][:, :, None] * self.half_square[:, mine]
+            out.append(change.reshape(self.width, -1))
         return out
 
     # --- from the sellers' state to what buyers expect ---

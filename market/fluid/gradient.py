@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .expectations import KEPT, SERVED
 from .population import Floats
-from .selection import Response
+from .response import Response
 from .solve import Selection, slopes_of
 
 
@@ -68,7 +68,7 @@ def _at_moment(selection: Selection, i: int, moves: Floats) -> Gradient:
     k = st.class_of
     quoted = by_lever(response, response.believe(flows.expected), selection.charges.right[k])
     true = by_lever(response, flows.expected, st.right[k])
-    push = -np.einsum("jop,jp,pg->jog", slopes.by_utility[0], quoted, moves, optimize=True)
+    push = -np.einsum("jop,jp,pg->jog", slopes.by_utility, quoted, moves, optimize=True)
     flow = slopes.settle(push.reshape(-1, moves.shape[1])).reshape(push.shape)
     earned = st.keep * true * flows.on_show  # ∂m/∂p of the offer's own lever
     direct = np.einsum("jo,jo,og->og", flows.flow, earned, moves, optimize=True)

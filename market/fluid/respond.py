@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
 from .gradient import by_lever
 from .population import Floats
-from .selection import Response
+from .response import Response
 from .setting import Charges, Setting
 from .solve import Selection, per_task, solve
 
@@ -50,12 +53,33 @@ def profit_curve(
         held: whether delays stay as they are, which is quick, or follow. They follow, too, where
             the platform ranks by price or rivals have little room, so that delays would not stay.
     """
-    if not held or ranked_by_price(setting) or crowded(setting, mine, selection):
+    if not held:
         return _followed(setting, charges, levers, own, mine, grid, selection)
-    total = np.zeros(len(grid))
-    for i, weight in enumerate(selection.weights):
-        total += weight * _held(setting, charges, levers, own, mine, grid, selection, i)
-    return total - float(selection.fixed[mine].sum())
+    return curve_of(setting, charges, levers, own, mine, selection)(grid)
+
+
+def curve_of(
+    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags,
+    selection: Selection,
+) -> Callable[[Floats], Floats]:  # fmt: skip
+    """Return `profit_curve` with delays held as a function of the grid, which is called often."""
+    if ranked_by_price(setting) or crowded(setting, mine, selection):
+        return lambda grid: _followed(setting, charges, levers, own, mine, grid, selection)
+    at = _at(setting, charges, levers)
+    parts = [
+        (float(weight), one)
+        for i, weight in enumerate(selection.weights)
+        for one in _sold(setting, at, own, mine, selection, i)
+    ]
+    now, fixed = float(levers[own][0]), float(selection.fixed[mine].sum())
+
+    def curve(grid: Floats) -> Floats:
+        total = np.full(len(grid), -fixed)
+        for weight, earned in parts:
+            total += weight * earned(grid - now)
+        return total
+
+    return curve
 
 
 def _at(setting: Setting, charges: Charges, levers: Floats) -> Charges:
@@ -99,33 +123,38 @@ def _followed(
     return out
 
 
-def _held(
-    setting: Setting, charges: Charges, levers: Floats, own: Flags, mine: Flags, grid: Floats,
-    selection: Selection, i: int,
-) -> Floats:  # fmt: skip
-    """Return the player's profit before fixed cost at each price with delays held, USD/s."""
+def _sold(
+    setting: Setting, charges: Charges, own: Flags, mine: Flags, selection: Selection, i: int
+) -> Iterator[Callable[[Floats], Floats]]:
+    """Yield, by groups of kinds, what is earned at one moment if prices rise by so much, USD/s.
+
+    Before fixed cost, with delays held.
+    """
     flows = selection.moments[i]
-    response = Response(setting, _at(setting, charges, levers), flows.rates, like=flows)
+    response = Response(setting, charges, flows.rates, like=flows)
     quoted = response.quoted(flows.expected)
     _, kept, cost = per_task(response, flows.expected)
     margin, counts = kept - cost, mine[setting.seller_of]
     k = setting.class_of
     charged = by_lever(response, response.believe(flows.expected), response.charges.right[k]) * own
     earned = setting.keep * by_lever(response, flows.expected, setting.right[k]) * own
-    more = grid - float(levers[own][0])
-    total = np.zeros(len(grid))
-    for together in response.alike:
-        on = np.flatnonzero(response.on_show[together[0]])
-        if not counts[on].any():
+    for _, together, on in response.groups():
+        rates = response.arrivals[together]
+        if not (counts[on].any() and rates.any()):
             continue
-        at = np.ix_(together, on)
-        rise = more[:, None, None] * charged[at]
-        if not own[on].any():  # sold to by other offers of the player alone
-            rise = rise[:1]
-        share = response.among_moved(together, on, quoted, own[on], rise)
-        gained = margin[at] * counts[on] + more[:, None, None] * earned[at]
-        total += (share * gained).sum(axis=2) @ response.arrivals[together]
-    return total
+        at, moves = np.ix_(together, on), bool(own[on].any())
+        shares = response.moving(together, on, quoted, own[on], counts[on])
+
+        def sold(
+            more: Floats, moves: bool = moves, shares: Any = shares, rates: Floats = rates,
+            charged: Floats = charged[at], earned: Floats = earned[at],
+            plain: Floats = margin[at] * counts[on],
+        ) -> Floats:  # fmt: skip
+            tried = more[:, None, None] if moves else np.zeros((1, 1, 1))
+            gained = shares(tried * charged) * (plain + tried * earned)
+            return np.asarray(gained.sum(axis=2) @ rates)
+
+        yield sold
 
 
 def best_price(
@@ -139,7 +168,8 @@ def best_price(
     some per cent and with delays held if `rough`. Other arguments are those of `profit_curve`.
     """
     grid = price_grid(float(levers[own][0]), least)
-    curve = profit_curve(setting, charges, levers, own, mine, grid, selection)
+    profit = curve_of(setting, charges, levers, own, mine, selection)
+    curve = profit(grid)
     at = int(np.argmax(curve))
     if rough:
         while True:
@@ -147,7 +177,7 @@ def best_price(
             if high < 1.03 * low or not np.isfinite(curve[at]):
                 return float(grid[at])
             grid = np.linspace(low, high, 9)
-            curve = profit_curve(setting, charges, levers, own, mine, grid, selection)
+            curve = profit(grid)
             at = int(np.argmax(curve))
     low, high = grid[max(at - 2, 0)], grid[min(at + 2, len(grid) - 1)]
 

@@ -7,15 +7,15 @@ with its derivatives.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rules import lateness, refund_share
-from .choice import Choices, Cuts, cut, even_cuts, logit_choices, moved_shares, still_fine
+from ..rules import lateness
+from .choice import Choices, Cuts, cut, even_cuts, logit_choices, moving_shares, still_fine
 from .delays import Delays
 from .envelope import envelope_choices
 from .expectations import DELTA, EARLY, KEPT, PARTS, SERVED, TIME, TIMELY, USED
@@ -66,7 +66,6 @@ class Response(Delays):
             if np.array_equal(like.on_show, self.on_show):
                 self.cuts = list(like.cuts)
         self._believed = _beliefs(setting) if setting.promised.any() and charges.trusting else None
-        self._refund = _refunds(setting)
 
     # --- from what buyers expect to what they go by ---
 
@@ -75,7 +74,7 @@ class Response(Delays):
         served, timely, early = expected[..., SERVED], expected[..., TIMELY], expected[..., EARLY]
         if not self.charges.refunds:
             return served, np.zeros_like(served)
-        refund = self._refund[:, :, self.setting.seller_of]
+        refund = self.setting.refunds
         late = right * refund[1, 1] + (1.0 - right) * refund[1, 0]
         on_time = right * refund[0, 1] + (1.0 - right) * refund[0, 0]
         return served - (served - timely) * late - timely * on_time, (late - on_time) * early
@@ -111,16 +110,20 @@ class Response(Delays):
 
     def choose(self, quoted: Quoted, moves: bool) -> list[Choices]:
         """Return what the buyers of each kind choose among the offers on show."""
-        found = [_nothing()] * len(self.arrivals)
-        for i, together, on in self._groups():
-            chosen = self.among(
-                int(together[0]), on, *quoted.lines(together, on), moves=moves, cuts=self.cuts[i]
-            )
+        found = [_NOTHING] * len(self.arrivals)
+        for i, together, on in self.groups():
+            if not self.arrivals[together].any():
+                chosen = [_nothing(len(on))] * len(together)
+            else:
+                chosen = self.among(
+                    int(together[0]), on, *quoted.lines(together, on), moves=moves,
+                    cuts=self.cuts[i],
+                )  # fmt: skip
             for j, choice in zip(together, chosen, strict=True):
                 found[j] = choice
         return found
 
-    def _groups(self) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    def groups(self) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
         """Yield number and kinds of each group that chooses alike, and the offers it is shown."""
         for i, together in enumerate(self.alike):
             on = np.flatnonzero(self.on_show[together[0]])
@@ -130,9 +133,9 @@ class Response(Delays):
     def cut(self, quoted: Quoted) -> bool:
         """Cut the lines of values and delay costs as these quotes ask for; return if anew."""
         anew = False
-        for i, together, on in self._groups():
+        for i, together, on in self.groups():
             k = self.setting.class_of[together[0]]
-            if self._by_envelope(k):
+            if self._by_envelope(k) or not self.arrivals[together].any():
                 continue
             cuts: Cuts | None = self.cuts[i]
             lines: Any = quoted.lines(together, on)
@@ -168,54 +171,50 @@ class Response(Delays):
             return self.faint, 1.0
         return float(kind["scale"]), float(kind["nest"])
 
-    def among_moved(
+    def moving(
         self, together: NDArray[np.int64], on: NDArray[np.int64], quoted: Quoted,
-        own: Flags, more: Floats,
-    ) -> Floats:  # fmt: skip
-        """Return the shares [P, D, n] of offers `on` as those of one seller cost more.
+        own: Flags, counts: Flags,
+    ) -> Callable[[Floats], Floats]:  # fmt: skip
+        """Return the shares of offers `on` as a function of what those of one seller cost more.
 
-        Roughly, over the coarser points of values: prices are tried by it.
+        It takes by how much, USD, shape [P, D, n], and returns shares, [P, D, n], roughly: over the
+        coarser points of values, for prices are tried by it. Shares of offers that do not count
+        need not be right.
 
         Args:
             together: D kinds of one class that are shown the same offers.
             on: those n offers.
             quoted: what buyers go by now.
             own: which of them cost more, shape [n].
-            more: by how much, USD, shape [P, D, n].
+            counts: offers whose shares are wanted, shape [n].
         """
-        st, k, at = self.setting, self.setting.class_of[together[0]], np.ix_(together, on)
+        st, k = self.setting, self.setting.class_of[together[0]]
+        gain, time, base = quoted.lines(together, on)
         if not (st.argmax[k] and st.money[k].along):
             scale, nest = self._tastes(k)
             nests = np.arange(len(on)) if nest == 1.0 else st.seller_of[on]
             if own.any() and (nest < 1.0 or own.sum() == 1):
                 nested = nests == nests[int(np.flatnonzero(own)[0])]
-                return moved_shares(
-                    quoted.gain[at], quoted.time[at], quoted.base[at], st.money[k], nests, scale,
-                    nest, self._may_do_without(k), nested, more[..., nested],
+                found = moving_shares(
+                    gain, time, base, st.money[k], nests, scale, nest, self._may_do_without(k),
+                    nested, counts,
                 )  # fmt: skip
-        base = quoted.base[at] + more
-        wide = [
-            np.broadcast_to(x, base.shape).reshape(-1, len(on))
-            for x in (quoted.gain[at], quoted.time[at], base)
-        ]
-        cuts = even_cuts(st.money[k], len(wide[0]))
-        found = self.among(int(together[0]), on, *wide, moves=False, cuts=cuts)
-        return np.array([choice.share[:-1] for choice in found]).reshape(base.shape)
+                return lambda more: found(more[..., nested])
+
+        def each(more: Floats) -> Floats:
+            dear = base + more
+            wide = [np.broadcast_to(x, dear.shape).reshape(-1, len(on)) for x in (gain, time, dear)]
+            cuts = even_cuts(st.money[k], len(wide[0]))
+            found = self.among(int(together[0]), on, *wide, moves=False, cuts=cuts)
+            return np.array([choice.share[:-1] for choice in found]).reshape(dear.shape)
+
+        return each
 
     def wanted(self, choices: list[Choices]) -> Floats:
         """Return the flows that the choices make, tasks/s, shape [J, O]."""
         out = np.zeros(self.work.shape)
         for j, choice in enumerate(choices):
             out[j, self.on_show[j]] = self.arrivals[j] * choice.share[:-1]
-        return out
-
-    def moves(self, choices: list[Choices]) -> Floats:
-        """Return ∂flow/∂U and its means of v and c over who moves, shape [3, J, O, O]."""
-        out = np.zeros((3, *self.work.shape, self.work.shape[1]))
-        for j, choice in enumerate(choices):
-            if choice.moves is not None:
-                on = np.flatnonzero(self.on_show[j])
-                out[:, j, on[:, None], on] = self.arrivals[j] * choice.moves
         return out
 
 
@@ -227,20 +226,13 @@ def _alike(setting: Setting, on_show: Flags) -> list[NDArray[np.int64]]:
     return [np.array(group) for group in groups.values()]
 
 
-def _nothing() -> Choices:
-    """Return the choices of a kind that is shown nothing."""
-    none = np.zeros(0)
-    return Choices(np.ones(1), none, none, 0.0, np.zeros((3, 0, 0)))
+def _nothing(n: int) -> Choices:
+    """Return the choices of a kind that does not come, or is shown nothing."""
+    none = np.zeros(n)
+    return Choices(np.append(none, 1.0), none, none, 0.0, np.zeros((3, n, n)))
 
 
-def _refunds(setting: Setting) -> Floats:
-    """Return the share paid back, by whether late and whether right, shape [2, 2, S]."""
-    sellers = setting.state.sellers
-    return np.array([
-        [[refund_share(late, right, float(s["refund_late"]), float(s["refund_wrong"]))
-          for s in sellers] for right in (False, True)]
-        for late in (False, True)
-    ])  # fmt: skip
+_NOTHING = _nothing(0)
 
 
 def _beliefs(setting: Setting) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import build
+from ..rules import refund_share
 from ..schema.demand import Argmax, Logit
 from ..schema.errors import BadInputError, Problem
 from ..schema.market import Market, PostedPrice
@@ -204,6 +205,16 @@ class Setting:
         """Accuracy that buyers reckon with; ratings have come to be true."""
         claimed = self.market.quotes.accuracy == "claimed"
         return np.asarray(self.state.cells["claim"]) if claimed else self.right
+
+    @cached_property
+    def refunds(self) -> Floats:
+        """Share paid back by each offer, by whether late and whether right, shape [2, 2, O]."""
+        paid_back = np.array([
+            [[refund_share(late, right, float(s["refund_late"]), float(s["refund_wrong"]))
+              for s in self.state.sellers] for right in (False, True)]
+            for late in (False, True)
+        ])  # fmt: skip
+        return np.asarray(paid_back[:, :, self.seller_of])
 
     def shown(self, charges: Charges) -> Flags:
         """Return which offers each kind considers, shape [J, O]."""

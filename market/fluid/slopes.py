@@ -25,7 +25,7 @@ class Slopes:
     """Derivatives at a point; a seller's state has the length W.
 
     Attributes:
-        by_utility: ∂flow/∂U and its means of v and c, shape [3, J, O, O].
+        by_utility: ∂flow/∂U, shape [J, O, O].
         expected: ∂expected/∂y, shape [W, J, O, PARTS].
         answer: A = ∂flow/∂y, shape [J·O, S·W].
         cause: B = ∂y/∂flow: of each seller by its own flows, shape [W, J·n].
@@ -56,22 +56,27 @@ def slopes_at(
 ) -> Slopes:  # fmt: skip
     """Return the derivatives of a response; `choices` must come with theirs."""
     st = response.setting
-    by_utility = response.moves(choices)
     by_state = response.expected_slopes(state, idle, later, _matters(response, flow, choices))
-    plain, answer = response.quoted(np.zeros_like(idle)), []
-    for change in by_state:  # `quoted` is linear in what is expected, but for its constant
-        moved = response.quoted(change)
-        gain, time, base = moved.gain - plain.gain, moved.time - plain.time, moved.base - plain.base
-        effect = (
-            by_utility[1] * gain[:, None, :] - by_utility[2] * time[:, None, :]
-            - by_utility[0] * base[:, None, :]
-        )  # fmt: skip
-        answer.append(np.add.reduceat(effect, response.starts, axis=2))
+    plain = response.quoted(np.zeros_like(idle))
+    moved = [response.quoted(change) for change in by_state]  # linear but for a constant
+    lines = [(m.gain - plain.gain, m.time - plain.time, m.base - plain.base) for m in moved]
+    by_utility = np.zeros((*flow.shape, flow.shape[1]))
+    answer = np.zeros((*flow.shape, len(state), len(by_state)))
+    for _, together, on in response.groups():
+        moves = np.array([response.arrivals[j] * choices[j].moves for j in together])
+        by_utility[together[:, None, None], on[:, None], on] = moves[:, 0]
+        member = (st.seller_of[on][:, None] == np.arange(len(state))).astype(np.float64)
+        at = together[:, None], on
+        for i, each in enumerate(lines):
+            gain, time, base = (x[at][:, None, :] for x in each)
+            effect = moves[:, 1] * gain - moves[:, 2] * time - moves[:, 0] * base
+            answer[*at, :, i] = effect @ member
     places = np.arange(flow.size).reshape(flow.shape)
+    ends = [*response.starts[1:], flow.shape[1]]
     return Slopes(
-        by_utility, by_state, np.stack(answer, axis=-1).reshape(flow.size, -1),
+        by_utility, by_state, answer.reshape(flow.size, -1),
         response.state_slopes(*response.loads(flow)),
-        [places[:, st.seller_of == s].ravel() for s in range(len(st.market.sellers))],
+        [places[:, a:b].ravel() for a, b in zip(response.starts, ends, strict=True)],
     )  # fmt: skip
 
 

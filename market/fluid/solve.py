@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from .expectations import DELTA, KEPT, SERVED, TIME, TIMELY, USED
+from .flows import Flows
 from .population import Floats
-from .selection import TOLERANCE, Flows, Response, Slopes, select, slopes_at
+from .response import Response
+from .selection import TOLERANCE, select
 from .setting import Charges, Setting
+from .slopes import Slopes, slopes_at
 
 
 @dataclass(frozen=True)
@@ -292,7 +295,7 @@ def solve(
     Args:
         setting: the market.
         charges: prices and what else buyers go by; as the spec has them when absent.
-        start: an equilibrium nearby, which saves steps.
+        start: an equilibrium nearby, of the same moments or of one, which saves steps.
         tolerance: largest residual, as a share of all arrivals.
 
     Returns:
@@ -311,14 +314,24 @@ def solve(
         ([[0.731059, 0.268941]], True)
     """
     charges = setting.charges() if charges is None else charges
-    weights: list[float] = []
     found: list[Flows] = []
-    nearby = None if start is None else start.moments
-    for i, (weight, rates) in enumerate(setting.moments):
-        before = nearby[i] if nearby is not None else (found[-1] if found else None)
+    nearby = () if start is None else start.moments
+    each = len(nearby) == len(setting.moments)
+    for i, (_, rates) in enumerate(setting.moments):
+        before = nearby[i] if each else _most_alike([*nearby, *found], rates)
         found.append(select(setting, charges, rates, before, tolerance=tolerance))
-        weights.append(weight)
-    return Selection(setting, charges, np.array(weights), tuple(found))
+    weights = np.array([weight for weight, _ in setting.moments])
+    return Selection(setting, charges, weights, tuple(found))
+
+
+def _most_alike(found: list[Flows], rates: Floats) -> Flows | None:
+    """Return the equilibrium whose arrivals are most like some rates; None if there is none."""
+
+    def apart(flows: Flows) -> float:
+        both = np.maximum(flows.rates + rates, 1e-300)
+        return float((np.abs(flows.rates - rates) / both).sum())
+
+    return min(found, key=apart, default=None)
 
 
 def slopes_of(selection: Selection, moment: int) -> Slopes:
