@@ -22,6 +22,7 @@ import pytest
 from SALib.analyze import sobol as sobol_indices
 
 import walras as w
+from walras import cli
 from walras.market.schema.errors import BadInputError
 from walras.scenarios.sweep import cluster, code, execute, store
 from walras.scenarios.sweep import sweep as sweeping
@@ -585,3 +586,75 @@ def test_nobody_at_the_address() -> None:
     told = "no Dask scheduler answers at tcp://127.0.0.1:1"
     with pytest.raises(cluster.NoClusterError, match=told), cluster.dask("tcp://127.0.0.1:1", 0.5):
         pass
+
+
+# --- stopping, limits ---
+
+
+def test_ctrl_c_finishes_what_is_under_way_and_says_how_to_go_on(folder: Path) -> None:
+    (folder / "price.toml").write_text(SWEEP.replace("seeds = 6", "seeds = 100"))
+    process = command(folder, "--jobs", "1")
+    wait_for(folder, process, 0.0)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 130
+    assert "finishing what is under way" in err
+    assert "walras sweep price.toml --out out" in err
+    assert "Traceback" not in err
+    assert 0 < Sweep.load(folder / "out").counts[0] < 600
+    assert not list((folder / "out").rglob("*.tmp"))
+
+
+def greedy(result: Any) -> dict[str, float]:
+    """Want four gigabytes where the first seller has two slots."""
+    wanted = 2**29 if result.market.sellers[0].slots == 2 else 1
+    return {"sum": float(np.ones(wanted).sum())}
+
+
+def test_a_run_that_wants_too_much_memory_is_a_row(tmp_path: Path) -> None:
+    found = sweep(market(), {"sellers.one.slots": [1, 2, 3]}, out=tmp_path / "out", jobs=1,
+                  memory=2000, measure=greedy)  # fmt: skip
+    assert found.counts == (3, 1)
+    assert found.failures["kind"].tolist() == ["out of memory"]
+    assert found.measure("sum")["point"].tolist() == [0, 2]
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(30, "Read-only file system", "out/manifest.json")
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(store, "write_whole", refused)
+    assert cli.main(["sweep", "price.toml", "--out", "out"]) == 2
+    err = capsys.readouterr().err
+    assert "out/manifest.json: Read-only file system; what is finished is safe" in err
+    assert err.count("\n") <= 3
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["sweep", "nowhere.toml"], "is no file"), (["sweep", "two.toml"], "this is a scenario and no sweep"),
+    (["sweep", "price.toml", "--shard", "3/2"], "--shard"), (["status", "nowhere"], "no sweep"),
+])  # fmt: skip
+def test_bad_input_is_said_in_a_line(
+    folder: Path, words: list[str], told: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folder)
+    assert cli.main(words) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_what_a_sweep_will_take_is_told_before_it_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    assert cli.main(["sweep", "price.toml", "--out", "out", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["runs"], told["total"], told["failed"]) == (36, 36, [])
+    assert 0.0 < told["seconds"] < 10.0
+    assert told["wall"] == pytest.approx(told["seconds"] * 36 / told["workers"])
+    assert not (folder / "out").exists()
+    assert cli.main(["sweep", "price.toml", "--slurm", "4"]) == 0
+    assert "#SBATCH --array=1-4" in capsys.readouterr().out

@@ -25,6 +25,11 @@ def read_design(target: str | os.PathLike[str]) -> tuple[Design, str, str]:
         BadInputError: all errors at once.
     """
     data, text, path = data_of_file(target)
+    if "tasks" in data or "sellers" in data:
+        raise BadInputError([Problem(
+            "W104", "this is a scenario and no sweep", file=str(target), field="scenario",
+            hint=f'a sweep\'s file names it: scenario = "{path.name}"',
+        )])  # fmt: skip
     source = Source(data, str(target), find_lines(text))
     try:
         design = Design.model_validate(data)
