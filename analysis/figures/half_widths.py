@@ -20,6 +20,9 @@ TARGET = 0.01
 FEW = 3
 """Replications below which there is nothing to draw."""
 _POINTS = 40
+_DUST = 1e-9
+"""Widths below this are those of a number that no luck moves."""
+_AIM = f"target {TARGET:.0%}"
 _COLUMNS = ["panel", "line", "n", "half_width", "target", "needed"]
 
 
@@ -42,7 +45,7 @@ def half_widths(lines: Mapping[tuple[str, str], tuple[NDArray[np.float64], float
         width = np.array([_half(known[:n]) for n in at]) / abs(mean)
         needed = math.ceil(max(len(known) * (width[-1] / TARGET) ** 2, 2.0))
         rows += [(panel, line, int(n), float(h), TARGET, needed)
-                 for n, h in zip(at, width, strict=True) if h > 0.0]  # fmt: skip
+                 for n, h in zip(at, width, strict=True) if h > _DUST]  # fmt: skip
     out = pd.DataFrame(rows, columns=_COLUMNS)
     out.attrs["units"] = {"n": "replications", "half_width": "ratio", "target": "ratio",
                           "needed": "replications"}  # fmt: skip
@@ -87,25 +90,26 @@ def draw(table: pd.DataFrame, said: str) -> go.Figure:
                 x=[n[-1], far], y=[width[-1], width[-1] * math.sqrt(n[-1] / far)], mode="lines",
                 name="n<sup>−1/2</sup>", legendgroup="after", hoverinfo="skip", **at,
                 showlegend=not any(t.legendgroup == "after" for t in figure.data),
-                line={"color": MUTED, "width": 1.2, "dash": "dot"},
+                line={"color": MUTED, "width": 1.2, "dash": "dot"}, legendrank=1_999,
             )  # fmt: skip
-        figure.add_hline(y=TARGET, line={"color": INK, "width": 1}, **at)
-        figure.add_annotation(
-            text=f"target {percent(TARGET)}", x=ends[0], y=math.log10(TARGET), xanchor="left",
-            yanchor="bottom", font={"size": 12, "color": INK}, **at,
+        figure.add_scatter(
+            x=[1.0, 2.0 * far], y=[TARGET, TARGET], mode="lines", name=_AIM, legendgroup="aim",
+            legendrank=2_000, showlegend=col == 1, line={"color": INK, "width": 1},
+            hoverinfo="skip", **at,
         )  # fmt: skip
         figure.update_xaxes(type="log", range=ends, title_text="replications",
                             **log_ticks(*ends), **at)  # fmt: skip
-    ticks = {"tickformat": ".3~%"} | {
-        k: v for k, v in log_ticks(*between).items() if k == "tickvals"
-    }
-    figure.update_yaxes(type="log", range=between, **ticks)
+    steps = (1, 2, 5) if between[1] - between[0] < 3.0 else (1,)
+    ticks = [m * 10.0**e for e in range(-9, 3) for m in steps]
+    figure.update_yaxes(
+        type="log", range=between, tickvals=ticks, ticktext=[f"{number(100 * t)}%" for t in ticks]
+    )
     figure.update_yaxes(title_text="half of the 95% interval, over the mean", row=1, col=1)
     figure = titled(figure, said, height=HEIGHT - 120)
     figure.update_annotations(font_size=13)
     return figure.update_layout(
         legend={"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"},
-        margin_r=room_for([*map(label, names), "n−1/2"]) + 60, margin_t=figure.layout.margin.t + 12,
+        margin_r=room_for([*map(label, names), _AIM]) + 60, margin_t=figure.layout.margin.t + 12,
     )  # fmt: skip
 
 
@@ -117,5 +121,5 @@ def worst(table: pd.DataFrame) -> str:
         f"after {row['n']} replications {row['line']} is known to ± {percent(row['half_width'])}"
     )
     if row["half_width"] <= TARGET:
-        return f"Enough for {percent(TARGET)}: {known} at worst"
-    return f"{known[0].upper()}{known[1:]}; ± {percent(TARGET)} takes about {number(row['needed'])}"
+        return f"{known} at worst"
+    return f"{known}; ± {TARGET:.0%} takes about {number(row['needed'])}"

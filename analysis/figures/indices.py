@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from ..sweeps.sensitivity import sensitivity
 from .notation import number, percent
 from .sweep_frames import MOST, chosen, cube_of, looks
 from .template import (
-    HEIGHT,
     INK,
     MUTED,
     OKABE_ITO,
@@ -34,6 +33,7 @@ _NONE = (
 _ACROSS = 3
 _ROW = 46  # px of a path's bars
 _GAP = 64  # px between panels
+_TITLE = 40  # letters of a line over all panels side by side
 
 
 def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> pd.DataFrame:
@@ -63,10 +63,12 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
 
 
 def _panels(whole: Cube, table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the title and the rows of each panel."""
+    """Return the title, in lines that fit, and the rows of each panel."""
     settings = list(dict.fromkeys(table["setting"]))[:MOST]
-    alone = len(settings) == 1
-    return [("" if alone else whole.labels[s], table[table["setting"] == s]) for s in settings]
+    width = _TITLE // min(len(settings), _ACROSS)
+    names = ["<br>".join(map(label, textwrap.wrap(whole.labels[s], width))) for s in settings]
+    parts = [table[table["setting"] == s] for s in settings]
+    return list(zip([""] if len(settings) == 1 else names, parts, strict=True))
 
 
 def _grid(panels: list[tuple[str, pd.DataFrame]], row: int) -> tuple[go.Figure, int, int]:
@@ -77,7 +79,7 @@ def _grid(panels: list[tuple[str, pd.DataFrame]], row: int) -> tuple[go.Figure, 
     figure = go.Figure().set_subplots(
         down, across, shared_xaxes="all", shared_yaxes="all", horizontal_spacing=0.04,
         vertical_spacing=_GAP / inside if down > 1 else 0.0,
-        subplot_titles=[label(title) for title, _ in panels],
+        subplot_titles=[title for title, _ in panels],
     )  # fmt: skip
     return figure, across, inside
 
@@ -99,7 +101,8 @@ def _tornado(table: pd.DataFrame, whole: Cube, said: str) -> go.Figure:
                 x=rows[index], y=[names[p] for p in rows.index], orientation="h", name=name,
                 legendgroup=index, showlegend=i == 0, row=i // across + 1, col=i % across + 1,
                 marker={"color": colour, "line": {"color": INK, "width": 0.6},
-                        "pattern": {"shape": shape, "fgcolor": INK, "size": 6, "solidity": 0.15}},
+                        "pattern": {"shape": shape, "fillmode": "overlay", "fgcolor": INK,
+                                    "size": 6, "solidity": 0.15}},
                 error_x={"type": "data", "symmetric": False, "color": INK, "thickness": 1.2,
                          "width": 3, "array": rows[f"{index}_high"] - rows[index],
                          "arrayminus": rows[index] - rows[f"{index}_low"]},
@@ -111,13 +114,14 @@ def _tornado(table: pd.DataFrame, whole: Cube, said: str) -> go.Figure:
         (min(0.0, float(known.min())), max(0.2, float(known.max()))) if len(known) else (0, 1)
     )
     pad = 0.04 * (high - low)
+    figure.update_yaxes(range=[-0.6, len(order) - 0.4])
     figure.update_xaxes(range=[low - (pad if low < 0 else 0.0), high + pad], zeroline=True,
                         zerolinecolor=MUTED)  # fmt: skip
     for col in range(across):
         figure.update_xaxes(
             title_text="share of variance", row=-(-len(panels) // across), col=col + 1
         )
-    return _finished(figure, said, inside).update_layout(
+    return _finished(figure, said, inside, _above(panels) + 26).update_layout(
         barmode="group", bargap=0.3, bargroupgap=0.06,
         legend={"orientation": "h", "x": 0.0, "y": 1.0 + _above(panels) / inside,
                 "yanchor": "bottom", "traceorder": "reversed"},
@@ -156,26 +160,26 @@ def _screen(table: pd.DataFrame, whole: Cube, said: str) -> go.Figure:
     figure.update_yaxes(range=[-0.03 * top, top])
     for col in range(across):
         row = -(-len(panels) // across)
-        figure.update_xaxes(title_text=escape(f"µ*: size of effects{unit}"), row=row, col=col + 1)
+        figure.update_xaxes(title_text=escape(f"µ*{unit}"), row=row, col=col + 1)
     for row in range(-(-len(panels) // across)):
-        figure.update_yaxes(title_text="σ: their spread", row=row + 1, col=1)
+        figure.update_yaxes(title_text=escape(f"σ{unit}"), row=row + 1, col=1)
     names = [label(name) for name in short.values()]
-    return _finished(figure, said, inside).update_layout(
+    return _finished(figure, said, inside, _above(panels)).update_layout(
         legend={"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"},
         margin_r=room_for(names) + 48,
     )
 
 
 def _above(panels: list[tuple[str, pd.DataFrame]]) -> int:
-    """Return the room that titles of panels take under a legend, px."""
-    return 26 if panels[0][0] else 6
+    """Return the room that titles of panels take, px."""
+    return 8 + max(20 * (title.count("<br>") + 1) if title else 0 for title, _ in panels)
 
 
-def _finished(figure: go.Figure, said: str, inside: int) -> go.Figure:
-    lines = max(1, math.ceil(len(said) / 88))
-    figure = titled(figure, said, height=max(inside + 42 + 20 * lines + 130, HEIGHT // 2))
+def _finished(figure: go.Figure, said: str, inside: int, above: int) -> go.Figure:
+    figure = titled(figure, said)
     figure.update_annotations(font_size=13)
-    return figure.update_layout(margin_t=42 + 20 * lines + 56, margin_b=64)
+    top = int(figure.layout.margin.t) + above
+    return figure.update_layout(margin_t=top, margin_b=64, height=inside + top + 64)
 
 
 def finding(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> str:

@@ -39,7 +39,7 @@ def data(result: Result) -> pd.DataFrame:
 def build(result: Result) -> go.Figure:
     """Draw how intervals shrink with replications."""
     table = data(result)
-    return undrawn(_QUESTION, _NONE) if table.empty else draw(table, worst(table))
+    return undrawn(_QUESTION, _NONE) if table.empty else draw(table, f"A{worst(table)[1:]}")
 
 
 def caption(result: Result) -> str:

@@ -152,21 +152,15 @@ def _same(held: Any, value: Any) -> bool:
 
 
 def short_paths(paths: list[str]) -> dict[str, str]:
-    """Return the shortest ends of paths that still tell them apart.
+    """Return paths without the kind of table that they begin with, where that tells them apart.
 
     Example:
-        >>> short_paths(["sellers.one.price.task", "sellers.two.price.task", "mechanism"])
-        {'sellers.one.price.task': 'one.price.task', ... 'mechanism': 'mechanism'}
+        >>> list(short_paths(["sellers.one.slots", "tasks.chat.value", "mechanism"]).values())
+        ['one.slots', 'chat.value', 'mechanism']
     """
-    names = {}
-    for path in paths:
-        parts = path.split(".")
-        ends = [".".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-        others = [other for other in paths if other != path]
-        names[path] = next(
-            (e for e in ends if not any(f".{o}".endswith(f".{e}") for o in others)), path
-        )
-    return names
+    ends = {path: path.partition(".")[2] if path.count(".") > 1 else path for path in paths}
+    short = list(ends.values())
+    return {path: end if short.count(end) == 1 else path for path, end in ends.items()}
 
 
 def listed(names: Any) -> str:
