@@ -199,6 +199,7 @@ def _crossing(
     return cross(
         lambda share, batch: search.draw(span.at(share), batch, fixed, sub), 0.0, 1.0,
         tolerance=tolerance, seeds=search.sizes[0], most=sum(search.sizes), error=error,
+        told=lambda share: f"{search.along} = {span.at(share):.6g}",
     )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def batches_of(seeds: int, most: int) -> list[int]:
 
 def cross(
     draw: Draw, low: float, high: float, *, tolerance: float, seeds: int, most: int,
-    error: float = 0.05,
+    error: float = 0.05, told: Callable[[float], str] = "{:.6g}".format,
 ) -> Crossing:  # fmt: skip
     """Find a bracket of where a response crosses 0 between two points.
 
@@ -101,6 +101,7 @@ def cross(
         seeds: replications of the first batch; each following one is as large as all before it.
         most: replications at a point.
         error: chance that the bracket holds no crossing.
+        told: a point in words.
 
     Example:
         >>> import numpy as np
@@ -127,7 +128,7 @@ def cross(
     steps = [a, b]
     if a.sign * b.sign >= 0:
         nan = math.nan
-        return Crossing(nan, nan, nan, nan, nan, False, _none(a, b), steps)
+        return Crossing(nan, nan, nan, nan, nan, False, _none(a, b, told), steps)
     held: Step | None = None
     for _ in range(halvings):
         step = look(0.5 * (a.x + b.x))
@@ -138,7 +139,9 @@ def cross(
         a, b = (step, b) if step.sign == a.sign else (a, step)
     used = [a, b] if held is None else [a, held, b]
     estimate, ends = fieller(used)
-    why = "" if held is None else f"the sign at {held.x:.6g} is not known after {most} replications"
+    why = (
+        "" if held is None else f"the sign at {told(held.x)} is not known after {most} replications"
+    )
     return Crossing(a.x, b.x, estimate, *(ends or (a.x, b.x)), held is None, why, steps)
 
 
@@ -153,8 +156,8 @@ def _sign(values: Floats, at_most: float) -> int:
     return int(np.sign(mean)) if stdtr(n - 1, -abs(mean) / se) <= at_most else 0
 
 
-def _none(a: Step, b: Step) -> str:
-    unknown = [f"{s.x:.6g}" for s in (a, b) if s.sign == 0]
+def _none(a: Step, b: Step, told: Callable[[float], str]) -> str:
+    unknown = [told(s.x) for s in (a, b) if s.sign == 0]
     if unknown:
         return f"the sign at {' and '.join(unknown)} is not known after all replications"
     side = "above" if a.sign > 0 else "below"

@@ -28,8 +28,8 @@ def intervals(
     """Return the mean of a measure at each point, or for each setting of levers.
 
     Intervals are BCa, of replications alone: the sample of uncertainties is taken as it is. With
-    few replications they are too short: of normal replications, a nominal 95% holds the truth 93%
-    of the time with 20 of them, 91% with 10 and 86% with 5.
+    few replications they are too short: with n normal ones a nominal 95% holds the truth about as
+    often as |t| < 1.96 √(1 − 1/n), t of n - 1 degrees: 93% with 20, 90% with 10, 85% with 5.
 
     Args:
         sweep: all runs of which have ended.

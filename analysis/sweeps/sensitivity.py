@@ -80,7 +80,9 @@ def sobol(
     """Return first and total Sobol indices for each setting of levers.
 
     S1 is the share of the measure's variance that goes if a path is known, ST the share that
-    stays if all others are known. Intervals are of a bootstrap over base points, normal.
+    stays if all others are known. Intervals are of a bootstrap over base points, normal. Of
+    Ishigami's function they hold each index about as often as they say with 512 base points, and
+    always with 2,048: the net's errors fall faster than the bootstrap knows.
 
     Args:
         sweep: with a sample of the kind "saltelli", all runs of which have ended well.
