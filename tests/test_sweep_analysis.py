@@ -368,9 +368,9 @@ def test_what_a_surface_needs(tmp_path: Path) -> None:
 # --- boundaries ----------------------------------------------------------------------------------
 
 
-def wrong_brackets(searches: int, spread: float, error: float = 0.2) -> tuple[float, float]:
-    """Return how many of many searches for .3 end in a wrong bracket, and the share undecided."""
-    wrong = undecided = 0
+def wrong_brackets(searches: int, spread: float, error: float = 0.2) -> tuple[float, float, float]:
+    """Return shares of searches for .3: wrong brackets, undecided, intervals that miss it."""
+    wrong = undecided = missed = 0
     for k in range(searches):
         luck = spread * noise(2, 5, 64, seed=k)
 
@@ -381,21 +381,32 @@ def wrong_brackets(searches: int, spread: float, error: float = 0.2) -> tuple[fl
         found = cross(draw, 0.0, 1.0, tolerance=1 / 16, seeds=4, most=64, error=error)
         wrong += not (math.isnan(found.low) or found.low <= 0.3 <= found.high)
         undecided += not found.decided
-    return wrong / searches, undecided / searches
+        missed += not (math.isnan(found.low) or found.est_low <= 0.3 <= found.est_high)
+    return wrong / searches, undecided / searches, missed / searches
 
 
 def test_wrong_brackets_are_as_rare_as_is_said() -> None:
-    """600 searches at an error of 20%: at most that, and some do not know."""
-    wrong, undecided = wrong_brackets(600, spread=1.0)
+    """600 searches at an error of 20%: at most that, and some do not know.
+
+    Intervals of the estimate miss in 5%, and no more than 4 errors above that.
+    """
+    wrong, undecided, missed = wrong_brackets(600, spread=0.3)
     assert wrong <= 0.2
     assert undecided > 0.2
-    assert wrong_brackets(50, spread=0.01) == (0.0, 0.0)
+    assert missed < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
+    assert wrong_brackets(50, spread=0.001)[:2] == (0.0, 0.0)
 
 
 def test_signs_that_are_not_tested_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip: the first mean decides."""
     monkeypatch.setattr(crossing, "_sign", lambda values, _: int(np.sign(values.mean())))
-    assert wrong_brackets(200, spread=1.0)[0] > 0.2
+    assert wrong_brackets(200, spread=0.3)[0] > 0.2
+
+
+def test_means_that_stop_when_they_are_far_out_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip: points are not topped up; intervals then miss more often than they say."""
+    monkeypatch.setattr(crossing, "_topped_up", lambda used, _: used)
+    assert wrong_brackets(600, spread=0.3)[2] > 0.086
 
 
 def test_intervals_of_a_crossing_hold_it() -> None:
@@ -435,6 +446,19 @@ def test_no_crossing_is_said(level: float, said: str) -> None:
     assert math.isnan(found.low)
 
 
+def test_what_is_not_decided_is_said() -> None:
+    """The crossing is where is looked first: no sign there, and luck bars the way nearer."""
+    luck = noise(3, 32)
+    found = cross(lambda x, batch: x - 0.5 + 0.3 * luck[batch][: (8, 8, 16)[batch]], 0.0, 2.0,
+                  tolerance=0.01, seeds=8, most=32)  # fmt: skip
+    assert not found.decided
+    assert found.why.startswith("no sign between")
+    assert found.low < 0.5 < found.high
+    assert found.est_low < 0.5 < found.est_high
+    inside = [s for s in found.steps if found.low <= s.x <= found.high]
+    assert {len(s.values) for s in inside} == {32}
+
+
 def logit_market() -> w.Market:
     """Two sellers whom buyers choose by price alone; all buy."""
     ask = w.TaskClass("chat", w.Poisson(2.0), value=2.0, outside_option=False,
@@ -458,11 +482,10 @@ def test_the_boundary_of_a_logit_market(tmp_path: Path, thread: Executor) -> Non
     points = found.points
     truth = points["sellers.two.price.task"] + 0.25 * math.log(7 / 3)
     assert ((points["low"] <= truth) & (truth <= points["high"])).all()
-    assert points["decided"].tolist() == [True, False]  # 1.612 is close to 1.625, which is tried
-    assert "price.task = 1.625 is not known after 16" in points["why"].iloc[1]
+    assert points["decided"].all()
     assert ((points["estimate"] - truth).abs() < 0.03).all()
     assert ((points["est_low"] <= truth + 0.01) & (truth - 0.01 <= points["est_high"])).all()
-    assert points["runs"].sum() == found.steps["n"].sum() < 150
+    assert points["runs"].sum() == found.steps["n"].sum() < 200
 
     class Idle(ThreadPoolExecutor):
         def submit(self, *_: Any, **__: Any) -> Any:

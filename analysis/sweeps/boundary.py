@@ -115,10 +115,12 @@ def boundary(
     """Find where a measure, or the difference of two settings, crosses a level along a path.
 
     Both ends are looked at first, then the middle of what is left, again and again. At each point
-    runs are added, twice as many each time, until the sign is known or `most` are spent. The
-    chance of a wrong bracket is shared by all looks that there may be (Bonferroni), one-sided
+    runs are added, as many as there are each time, until the sign is known or `most` are spent.
+    The chance of a wrong bracket is shared by all looks that there may be (Bonferroni), one-sided
     Student's t each: with normal means, a bracket holds a crossing with a chance of at least
-    1 - error. Where runs do not do, the bracket stays as wide as it is, and says so.
+    1 - error. Where `most` runs do not tell a sign, the bracket stays as wide as it must, and says
+    so. The estimate is where a line through the bracket's points crosses, each topped up to as many
+    runs; its 95% interval is Fieller's, of replications.
 
     Args:
         market: the spec, or a scenario's name or file.

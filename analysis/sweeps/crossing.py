@@ -29,7 +29,7 @@ class Step:
         x: the point.
         values: of all replications, in order.
         sign: of the response, -1 or 1; 0 where the budget did not do to know it.
-        looks: how often the sign was tested.
+        looks: batches that it took.
     """
 
     x: float
@@ -47,8 +47,9 @@ class Crossing:
             least 1 - error. nan where none was found.
         high: upper end.
         estimate: crossing of a line through the bracket's points; nan where there is none.
-        est_low: lower end of its 95% interval (Fieller; of replications, as if the response were a
-            line in the bracket). The bracket where Fieller's has no end.
+        est_low: lower end of its 95% interval (Fieller), as if the response were a line in the
+            bracket and the points had been chosen beforehand; the bracket itself where Fieller's
+            has no end.
         est_high: upper end.
         decided: whether the bracket is as narrow as was asked for.
         why: what ended the search, if it is not.
@@ -89,9 +90,11 @@ def cross(
 ) -> Crossing:  # fmt: skip
     """Find a bracket of where a response crosses 0 between two points.
 
-    The chance `error` of a wrong bracket is shared evenly by all looks that there may be
-    (Bonferroni): points × batches. A look is Student's t, one-sided each way; a response that is 0
-    at a point makes no error there, for then the crossing is an end of the bracket.
+    The middle of the bracket is looked at again and again. Where its sign stays unknown, both
+    halves are narrowed towards it as far as signs are known. The chance `error` of a wrong bracket
+    is shared evenly by all looks that there may be (Bonferroni): points × batches. A look is
+    Student's t, one-sided each way; a response that is 0 at a point makes no error there, for then
+    the crossing is an end of the bracket.
 
     Args:
         draw: gives replications.
@@ -114,7 +117,8 @@ def cross(
     """
     sizes = batches_of(seeds, most)
     halvings = max(0, math.ceil(math.log2((high - low) / tolerance) - 1e-9))
-    at_most = error / ((2 + halvings) * len(sizes))
+    points = 2 + 2 * halvings
+    at_most = error / (points * len(sizes))
 
     def look(x: float) -> Step:
         values = np.empty(0)
@@ -124,25 +128,55 @@ def cross(
                 return Step(x, values, sign, batch + 1)
         return Step(x, values, 0, len(sizes))
 
-    a, b = look(low), look(high)
-    steps = [a, b]
+    steps = [look(low), look(high)]
+    a, b = steps
     if a.sign * b.sign >= 0:
         nan = math.nan
         return Crossing(nan, nan, nan, nan, nan, False, _none(a, b, told), steps)
-    held: Step | None = None
-    for _ in range(halvings):
-        step = look(0.5 * (a.x + b.x))
+    while len(steps) < points and (x := _next(steps, a, b, tolerance)) is not None:
+        step = look(x)
         steps.append(step)
-        if step.sign == 0:
-            held = step
-            break
-        a, b = (step, b) if step.sign == a.sign else (a, step)
-    used = [a, b] if held is None else [a, held, b]
+        if step.sign:
+            a, b = (step, b) if step.sign == a.sign else (a, step)
+    decided = b.x - a.x <= tolerance * (1.0 + 1e-9)
+    used = _topped_up([s for s in steps if a.x <= s.x <= b.x], draw)
+    steps = [next((u for u in used if u.x == s.x), s) for s in steps]
     estimate, ends = fieller(used)
-    why = (
-        "" if held is None else f"the sign at {told(held.x)} is not known after {most} replications"
-    )
-    return Crossing(a.x, b.x, estimate, *(ends or (a.x, b.x)), held is None, why, steps)
+    between = f"between {told(a.x)} and {told(b.x)}"
+    why = "" if decided else f"no sign {between} is known after {most} replications"
+    return Crossing(a.x, b.x, estimate, *(ends or (a.x, b.x)), decided, why, steps)
+
+
+def _next(steps: list[Step], a: Step, b: Step, tolerance: float) -> float | None:
+    """Return where to look next; None where nothing is left to learn.
+
+    Half way between the ends; or, if signs between them are unknown, half way from an end to the
+    nearest such point, at the end that is farther from it, unless that is what made the point.
+    """
+    unknown = [s.x for s in steps if a.x < s.x < b.x]
+    if b.x - a.x <= tolerance * (1.0 + 1e-9):
+        return None
+    if not unknown:
+        return 0.5 * (a.x + b.x)
+    first = unknown[0]  # found first: others lie between it and an end
+    gaps = [(end, abs(first - end)) for end in (a.x, b.x)
+            if not any(min(end, first) < x < max(end, first) for x in unknown)]  # fmt: skip
+    end, gap = max(gaps, key=lambda g: g[1], default=(first, 0.0))
+    return 0.5 * (end + first) if gap > 0.5 * tolerance else None
+
+
+def _topped_up(used: list[Step], draw: Draw) -> list[Step]:
+    """Return points with as many replications as the one that has most.
+
+    A point whose sign was soon known has a mean that is too far from 0, because of that; all of
+    its replications together have not.
+    """
+    most = max(step.looks for step in used)
+    return [
+        Step(s.x, np.concatenate([s.values, *(draw(s.x, b) for b in range(s.looks, most))]),
+             s.sign, s.looks)
+        for s in used
+    ]  # fmt: skip
 
 
 def _sign(values: Floats, at_most: float) -> int:
