@@ -135,6 +135,8 @@ def test_a_run_has_widths_if_it_has_replications() -> None:
     assert "--reps" in FIGURES["F14"].caption(one)
     table = FIGURES["F14"].data(several)
     assert {"welfare", "price", "sojourn"} <= set(table["line"])
+    assert "after 4 replications" in FIGURES["F14"].builder(several).layout.title.text.lower()
+    assert 'id="F14"' in FIGURES["F14"].html(several)
     assert table["n"].max() == 4
 
 

@@ -22,9 +22,9 @@ def data(result: Result) -> pd.DataFrame:
 
     A replication's value is the ratio of its own sums; where it has none, it is left out.
     """
+    epochs, sellers = series(result, "epochs"), series(result, "sellers")
     if result.reps < FEW:
         return pd.DataFrame()
-    epochs, sellers = series(result, "epochs"), series(result, "sellers")
     ratios = class_ratios(result.market, epochs, sellers, result.reps)
     lines = {}
     for metric in _METRICS:
