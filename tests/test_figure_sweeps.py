@@ -16,6 +16,7 @@ import walras as w
 from walras import cli
 from walras.analysis.figures import FIGURES, SWEEPS
 from walras.analysis.figures.half_widths import half_widths
+from walras.analysis.figures.template import paper
 from walras.analysis.sweeps import intervals, morris, sobol
 from walras.drawing import draw
 from walras.market.schema.errors import BadInputError
@@ -138,6 +139,13 @@ def test_a_run_has_widths_if_it_has_replications() -> None:
     assert "after 4 replications" in FIGURES["F14"].builder(several).layout.title.text.lower()
     assert 'id="F14"' in FIGURES["F14"].html(several)
     assert table["n"].max() == 4
+
+
+def test_on_paper_the_legend_stands_over_titles(grid: Sweep, screened: Sweep) -> None:
+    """One line of titles, or none."""
+    both, one = (paper(drawn(s, id), 7.0, 4.4) for s, id in ((grid, "F14"), (screened, "F9")))
+    assert both.layout.legend.y > 1.05
+    assert one.layout.legend.y == 1.0
 
 
 def test_files(saltelli: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
