@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import runpy
 import shlex
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +92,26 @@ def test_the_examples_of_the_games_page_run(tmp_path: Path) -> None:
     assert names["noisy"].converged
 
 
+def test_the_examples_of_the_sweeps_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, in one thread; pairs are as sharp as the page says."""
+    import walras as w
+
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "examples.py"
+    script.write_text("\n".join(blocks("docs/sweeps.md", "python")), "utf-8")
+    with ThreadPoolExecutor(1) as threads:
+        for name in ("sweep", "boundary"):
+            monkeypatch.setattr(w, name, partial(getattr(w, name), executor=threads))
+        names = runpy.run_path(str(script))
+    assert (names["changes"]["var_ratio"] < 0.2).all()
+    assert names["indices"]["path"].tolist() == ["tasks.chat.value", "tasks.chat.arrivals.rate"]
+    point = names["edge"].points.iloc[0]
+    assert point["low"] < 1.2 + 0.25 * math.log(3.0) < point["high"]
+    assert names["fitted"].r2 > 0.9
+
+
 def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command line parses; those that take no time run."""
     from walras.cli import app
@@ -115,6 +138,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "docs/model.md",
         "docs/python.md",
         "docs/scenarios.md",
+        "docs/sweeps.md",
         *sorted(f"docs/mechanisms/{page.name}" for page in (ROOT / "docs/mechanisms").glob("*.md")),
     ],
 )

@@ -40,8 +40,8 @@ from walras.scenarios.run import run
 from .fake_result import HOSTILE, fake_result, hostile_result
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
-DRAWN = [id for id in FIGURES if id != "F5"]
-"""Figures of markets in which no seller moves its price by a strategy."""
+DRAWN = [id for id in FIGURES if id not in ("F5", "F14")]
+"""Figures of markets in which no seller moves its price by a strategy, of any replications."""
 
 
 class Page(HTMLParser):

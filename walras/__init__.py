@@ -51,6 +51,14 @@ _MODULES = {
     "scenarios.result": ("Result",),
     "scenarios.compare": ("compare", "Comparison"),
     "scenarios.follow": ("follow",),
+    "scenarios.sweep.sweep": ("sweep",),
+    "scenarios.sweep.swept": ("Sweep",),
+    "scenarios.sweep.spec": ("Span", "Sample"),
+    "analysis.sweeps.intervals": ("intervals",),
+    "analysis.sweeps.effects": ("effects",),
+    "analysis.sweeps.sensitivity": ("sensitivity",),
+    "analysis.sweeps.surface": ("surface", "Surface"),
+    "analysis.sweeps.boundary": ("boundary", "Boundary"),
     "analysis.equilibrium.solved": ("equilibrium", "Equilibrium"),
     "analysis.certificate.certificate": ("certify", "Certificate"),
 }  # fmt: skip
@@ -75,6 +83,13 @@ if TYPE_CHECKING:
     from .analysis.certificate.certificate import certify as certify
     from .analysis.equilibrium.solved import Equilibrium as Equilibrium
     from .analysis.equilibrium.solved import equilibrium as equilibrium
+    from .analysis.sweeps.boundary import Boundary as Boundary
+    from .analysis.sweeps.boundary import boundary as boundary
+    from .analysis.sweeps.effects import effects as effects
+    from .analysis.sweeps.intervals import intervals as intervals
+    from .analysis.sweeps.sensitivity import sensitivity as sensitivity
+    from .analysis.sweeps.surface import Surface as Surface
+    from .analysis.sweeps.surface import surface as surface
     from .market.messages import Ask as Ask
     from .market.messages import Award as Award
     from .market.messages import Outcome as Outcome
@@ -144,6 +159,10 @@ if TYPE_CHECKING:
     from .scenarios.load import load as load
     from .scenarios.result import Result as Result
     from .scenarios.run import run as run
+    from .scenarios.sweep.spec import Sample as Sample
+    from .scenarios.sweep.spec import Span as Span
+    from .scenarios.sweep.sweep import sweep as sweep
+    from .scenarios.sweep.swept import Sweep as Sweep
     from .scenarios.toml import from_toml as from_toml
     from .scenarios.toml import to_toml as to_toml
 

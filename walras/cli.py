@@ -300,7 +300,7 @@ def equilibrium_command(
 @app.command("figure")
 def figure_command(
     id: Annotated[str, typer.Argument(metavar="ID", help="A figure: see `walras list figures`.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of run or equilibrium.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a run, equilibrium or sweep.")],
     size: Annotated[
         str, typer.Option(metavar="SIZE", help="Of paper: aer-1col, aer-2col, or 3.5x2.6 inches.")
     ] = "",
@@ -314,6 +314,9 @@ def figure_command(
     ] = None,
     low: Annotated[float | None, typer.Option("--from", help="Its least value.")] = None,
     high: Annotated[float | None, typer.Option("--to", help="Its greatest value.")] = None,
+    metric: Annotated[
+        str, typer.Option(metavar="METRIC", help="Of a sweep: welfare, or sojourn:chat:fast/high.")
+    ] = "",
     quiet: Quiet = False,
 ) -> None:
     """Draw a figure of a folder as a page or for print, its data beside it."""
@@ -321,11 +324,13 @@ def figure_command(
 
     words = ["walras", "figure", id, str(folder)]
     words += [word for path in along or [] for word in ("--along", path)]
-    given = {"from": low, "to": high, "size": size or None, "out": out}
+    given = {
+        "from": low, "to": high, "metric": metric or None, "size": size or None, "out": out,
+    }  # fmt: skip
     words += [word for n, v in given.items() if v is not None for word in (f"--{n}", str(v))]
     try:
         written = drawing.draw(
-            id, folder, size=size, out=out, along=along or [], ends=(low, high),
+            id, folder, size=size, out=out, along=along or [], ends=(low, high), metric=metric,
             command=shlex.join(words),
         )  # fmt: skip
     except drawing.NoExportError as error:

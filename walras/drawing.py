@@ -26,17 +26,19 @@ class NoExportError(Exception):
 def draw(
     id: str, folder: Path, *, size: str = "", out: Path | None = None,
     along: Sequence[str] = (), ends: tuple[float | None, float | None] = (None, None),
-    command: str = "",
+    metric: str = "", command: str = "",
 ) -> list[Path]:  # fmt: skip
-    """Write a figure of a run folder, a comparison or an equilibrium, and its data beside it.
+    """Write a figure of a run, a comparison, an equilibrium or a sweep, and its data beside it.
 
     Args:
         id: such as F1; see `walras list figures`.
-        folder: what `walras run` or `walras equilibrium` wrote.
+        folder: what `walras run`, `walras equilibrium` or `walras sweep` wrote.
         size: of paper, a name or inches such as 3.5x2.6; empty for the screen.
         out: the file, whose ending says what it is; a page in the folder when absent.
         along: what moves in F6, as `--set` takes it; the price of reasoning if empty.
         ends: least and greatest value there.
+        metric: of a sweep, what is drawn: METRIC, METRIC:TASK or METRIC:TASK:OFFER; its own measure
+            or welfare if empty.
         command: what draws it; the page keeps it, and the one that made the folder.
 
     Returns:
@@ -47,6 +49,7 @@ def draw(
         NoExportError: nothing here can make a picture of a figure.
         OSError: a file cannot be read or written.
     """
+    from .analysis.figures import SWEEPS
     from .analysis.figures.template import paper
 
     out = out or folder / f"{id}.html"
@@ -57,9 +60,17 @@ def draw(
     if id not in registry:
         hint = did_you_mean(id, list(registry)) or f"it has {', '.join(registry)}"
         raise _wrong(f"{folder} has no figure {id}", hint)
-    if (along or ends != (None, None)) and id != "F6":
-        raise _wrong(f"only F6 moves a parameter; {id} does not", "leave out --along, --from, --to")
-    more = _moved(along, ends) if id == "F6" else ()
+    swept = registry is SWEEPS
+    if (along or ends != (None, None)) and (id != "F6" or swept):
+        why = (
+            "a sweep has moved its levers" if swept else f"only F6 moves a parameter; {id} does not"
+        )
+        raise _wrong(why, "leave out --along, --from, --to")
+    if metric and not swept:
+        raise _wrong("only figures of sweeps are of a measure", "leave out --metric")
+    more: tuple[Any, ...] = _moved(along, ends) if id == "F6" and not swept else ()
+    if swept:
+        more = tuple(metric.split(":", 2)) if metric else ()
     figure = registry[id]
     try:
         table = figure.data(found, *more)
@@ -114,9 +125,14 @@ def _moved(along: Sequence[str], ends: tuple[float | None, float | None]) -> tup
 
 def _read(id: str, folder: Path) -> tuple[Mapping[str, Any], Any]:
     """Return the figures that a folder has and what it holds."""
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, SWEEPS
+    from .scenarios.sweep.store import SweepFolderError
 
     try:
+        if (folder / "design.parquet").is_file():
+            from .scenarios.sweep.swept import Sweep
+
+            return SWEEPS, Sweep.load(folder)
         if (folder / "equilibrium.json").is_file():
             from .analysis.equilibrium_folder import load_equilibrium
 
@@ -130,8 +146,8 @@ def _read(id: str, folder: Path) -> tuple[Mapping[str, Any], Any]:
         return FIGURES, Result.load(folder)
     except BadInputError:
         raise
-    except (KeyError, OSError, ValueError) as error:
-        hint = "give a folder that `walras run` or `walras equilibrium` wrote"
+    except (KeyError, OSError, ValueError, SweepFolderError) as error:
+        hint = "give a folder that `walras run`, `walras equilibrium` or `walras sweep` wrote"
         raise _wrong(f"{folder} holds no run that can be read: {error}", hint) from None
 
 

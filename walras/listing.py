@@ -33,11 +33,12 @@ def scenarios() -> Rows:
 
 def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
 
     rows = [{"name": f.id, "about": f.question} for f in FIGURES.values()]
     rows += [{"name": f.id, "about": f.question} for f in COMPARISONS.values()]
     rows += [{"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()]
+    rows += [{"name": f.id, "about": f"{f.question} (sweep)"} for f in SWEEPS.values()]
     return rows + [
         {"name": f.id, "about": f"{f.question} (game of strategies)"} for f in GAMES.values()
     ]
@@ -47,12 +48,13 @@ def figure(name: str) -> str:
     """Say what a figure of a report, such as F1, is about; empty if there is none."""
     if not re.fullmatch(r"[FfMm][0-9]{1,3}b?", name):
         return ""  # without importing what draws them
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES
+    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
 
     id = name[0].upper() + name[1:]
     homes: tuple[tuple[Mapping[str, Figure[Any]], str, str], ...] = (
         (FIGURES, "a run folder", "result"), (COMPARISONS, "a comparison", "comparison"),
         (EQUILIBRIA, "an equilibrium", "equilibrium"), (GAMES, "", "game"),
+        (SWEEPS, "", "sweep"),
     )  # fmt: skip
     told = []
     for figures, folder, given in homes:

@@ -1,8 +1,8 @@
 """The figures: each answers one question of a run and yields a drawing, its data, its command.
 
 To add one, write a module with `build`, `data` and `caption` (functions of a result, or of a
-comparison of mechanisms, or of an equilibrium, or of a game of strategies) and list it in
-`FIGURES`, `COMPARISONS`, `EQUILIBRIA` or `GAMES`.
+comparison of mechanisms, or of an equilibrium, or of a game of strategies, or of a sweep) and list
+it in `FIGURES`, `COMPARISONS`, `EQUILIBRIA`, `GAMES` or `SWEEPS`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 
 from ...scenarios.compare import Comparison
 from ...scenarios.result import Result
+from ...scenarios.sweep.swept import Sweep
 from ..equilibrium.solved import Equilibrium
 from ..games.game import Game
 from . import (
@@ -23,15 +24,19 @@ from . import (
     best_responses,
     compared,
     deadlines,
+    enough_seeds,
     exploitability,
     fluid_map,
     frontier,
+    indices,
     mechanisms,
     misallocation,
     phase_transition,
     price_paths,
     reactions,
+    responses,
     run_exploitability,
+    run_seeds,
     selection_map,
     simplex,
     structure,
@@ -44,7 +49,7 @@ from .template import CONFIG, escape
 
 _CAPTION = "font: 14px/1.4 sans-serif; max-width: 62em; margin: 8px"
 
-T = TypeVar("T", Result, Comparison, Equilibrium, Game)
+T = TypeVar("T", Result, Comparison, Equilibrium, Game, Sweep)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result, a comparison, an equilibrium or a game; the title says what
-            that answers.
+        builder: draws it from a result, a comparison, an equilibrium, a game or a sweep; the title
+            says what that answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.
@@ -108,6 +113,10 @@ _ALL = (
     ),
     Figure(
         "F11", "How is the market shared?", structure.build, structure.data, structure.caption,
+    ),
+    Figure(
+        "F14", "Are there enough replications?",
+        run_seeds.build, run_seeds.data, run_seeds.caption,
     ),
 )  # fmt: skip
 FIGURES: dict[str, Figure[Result]] = {figure.id: figure for figure in _ALL}
@@ -180,5 +189,20 @@ GAMES: dict[str, Figure[Game]] = {
     ),
 }  # fmt: skip
 """The figures of a game of strategies by their id."""
+_SWEPT = (
+    Figure(
+        "F6", "How does the market respond to a lever?",
+        responses.build, responses.data, responses.caption,
+    ),
+    Figure(
+        "F9", "What does the outcome hang on?", indices.build, indices.data, indices.caption,
+    ),
+    Figure(
+        "F14", "Are there enough replications?",
+        enough_seeds.build, enough_seeds.data, enough_seeds.caption,
+    ),
+)  # fmt: skip
+SWEEPS: dict[str, Figure[Sweep]] = {figure.id: figure for figure in _SWEPT}
+"""The figures of a sweep by their id; each takes a measure: metric, task, offer."""
 
-__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "Figure"]
+__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure"]

@@ -158,12 +158,22 @@ def paper(figure: go.Figure, width: float, height: float, points: float = 8.0) -
     copy.layout.margin.t = max((copy.layout.margin.t or HEAD) - HEAD, 16)
     if (copy.layout.legend.x or 0.0) >= 1.0 and copy.layout.showlegend is not False:
         copy.layout.margin.r = 24
+        over = _titles_over(copy) * 1.5 * points * 96 / 72
         copy.layout.legend = {
-            "orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.0, "yanchor": "bottom",
+            # Legend and margins leave the drawing about half of the page's height.
+            "orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.0 + over / (48 * height),
+            "yanchor": "bottom",
         }  # fmt: skip
     scaled = go.Figure(_scaled(copy.to_dict(), points * 96 / 72 / _TEXT))
     scaled.update_layout(width=round(width * 96), height=round(height * 96))
     return _wrapped(scaled, points * 96 / 72)
+
+
+def _titles_over(figure: go.Figure) -> int:
+    """Return how many lines of titles stand right above the topmost panels."""
+    tops = [a for a in figure.layout.annotations
+            if a.yref == "paper" and a.yanchor == "bottom" and (a.y or 0.0) >= 0.99]  # fmt: skip
+    return max((a.text.count("<br>") + 1 for a in tops if a.text), default=0)
 
 
 def _wrapped(figure: go.Figure, text: float) -> go.Figure:

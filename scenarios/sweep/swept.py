@@ -73,18 +73,21 @@ class Sweep:
         return found[[*columns, *(c for c in rows.columns if c != "run")]]
 
     def measure(self, metric: str, task: str = "all", offer: str = "all") -> pd.DataFrame:
-        """Return one measure of all runs: run, point, rep, the paths and value.
+        """Return one measure of all runs: run, point, rep, the paths and value, with its unit.
 
         Raises:
             KeyError: no run has such a measure.
         """
         where = [("task", "==", task), ("offer", "==", offer), ("metric", "==", metric)]
         table = pq.read_table(
-            self.folder / "results.parquet", filters=where, columns=["run", "value"]
+            self.folder / "results.parquet", filters=where, columns=["run", "value", "unit"]
         )
         if not len(table):
             raise KeyError(f'no run has "{metric}" of task "{task}" and offer "{offer}"')
-        return self.design.drop(columns="seed").merge(table.to_pandas(), on="run")
+        rows = table.select(["run", "value"]).to_pandas()
+        found = self.design.drop(columns="seed").merge(rows, on="run")
+        found.attrs["units"] = {"value": str(table["unit"][0])}
+        return found
 
     @cached_property
     def failures(self) -> pd.DataFrame:
