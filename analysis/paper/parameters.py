@@ -25,7 +25,7 @@ def parameters(market: Market) -> dict[str, list[Row]]:
     Example:
         >>> from ...scenarios.load import load
         >>> dict((row[0], row[1:4]) for row in parameters(load("mm1"))["run"])["until"]
-        ('500000', 'seconds', '3600')
+        ('1052632', 'seconds', '3600')
     """
     data = market.model_dump()
     values: dict[tuple[str, str], dict[str, Any]] = {}

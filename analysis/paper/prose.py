@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -47,7 +48,8 @@ class Work:
             'de-palma-1992'
         """
         first = re.split(r",| & | and | et al", self.authors)[0]
-        return f"{re.sub(r'[^a-zà-ž]+', '-', first.lower()).strip('-')}-{self.year}"
+        bare = unicodedata.normalize("NFKD", first.lower()).encode("ascii", "ignore").decode()
+        return f"{re.sub('[^a-z]+', '-', bare).strip('-')}-{self.year}"
 
     @property
     def cited(self) -> str:
