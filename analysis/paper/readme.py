@@ -129,7 +129,7 @@ def _size(name: str, content: bytes) -> str:
 
 
 def _requirements(folder: Folder) -> str:
-    told = folder.manifest
+    told = {**(folder.runs[0].manifest if folder.runs else {}), **folder.manifest}
     versions = ", ".join(f"{name} {v}" for name, v in told.get("versions", {}).items())
     seeds = f"seed {told.get('seed', 0)}"
     if folder.kind == "sweep":
@@ -174,8 +174,8 @@ def _time(seconds: float) -> str:
 def _programs() -> str:
     return (
         "## Description of programs\n\nAll results are made by the command line of walras, which "
-        "`requirements.txt` names with its version; there is no other code. The scenario is data: "
-        "`data/` holds it.\n\n### License for code\n\nMIT; see `LICENSE.txt`."
+        "`requirements.txt` names with its version; there is no other code. If no package index "
+        "has that version, install its source archive first. The scenario is data: `data/` holds it.\n\n### License for code\n\nMIT; see `LICENSE.txt`."
     )
 
 
@@ -186,9 +186,10 @@ def _instructions(folder: Folder, files: Mapping[str, bytes]) -> str:
     ]  # fmt: skip
     again = _again(folder, files)
     lines += [again] if again else []
+    lines += ["walras verify data --runs all"] if folder.kind == "sweep" else []
     told = (
-        "`walras verify` simulates anew and compares every number; it says `same`, and ends with "
-        "exit code 0, if all come out again."
+        "`walras verify` compares the digests of files, simulates anew (of a sweep a few runs, or "
+        "all) and compares the numbers; it ends with exit code 0 if all come out again."
     )
     made = bare_command(folder.command)
     first = f"\n\nThe results were made by `{made}`." if made else ""
@@ -202,7 +203,7 @@ def _again(folder: Folder, files: Mapping[str, bytes]) -> str:
     if len(words) < 3 or words[0] != "walras":
         return ""
     if folder.kind == "sweep":
-        return ""  # `verify --runs all` does it, whatever its file calls the scenario
+        return ""  # `verify --runs all` makes all runs anew
     within = "data/" if folder.kind != "comparison" else f"data/{folder.runs[0].path.name}/"
     given = [n for n in (within + Path(words[2]).name, f"{within}scenario.toml",
                          f"{within}resolved.toml") if n in files]  # fmt: skip
