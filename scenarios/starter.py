@@ -34,8 +34,8 @@ def starter(source: str | os.PathLike[str], name: str, folder: Path) -> str:
         BadInputError: there is no such scenario, or its text is not TOML.
 
     Example:
-        >>> print(starter("mm1", "mine", Path(".")).splitlines()[4])
-        name = "mine"
+        >>> 'name = "mine"' in starter("mm1", "mine", Path()).splitlines()
+        True
     """
     data, _, path = data_of_file(source)
     if isinstance(data.get("tasks"), list):
@@ -54,7 +54,9 @@ def _relocate(tasks: list[Any], source: Path, folder: Path) -> None:
     """Let traces that stand beside the source be found from another folder."""
     for task in tasks:
         arrivals = task.get("arrivals") if isinstance(task, dict) else None
-        file = arrivals.get("file") if isinstance(arrivals, dict) else None
+        if not isinstance(arrivals, dict):
+            continue
+        file = arrivals.get("file")
         if isinstance(file, str) and not Path(file).is_absolute() and (source / file).is_file():
             arrivals["file"] = os.path.relpath(source / file, folder)
 
@@ -95,8 +97,8 @@ class _Writer:
         for name in _LISTS:
             items = data.get(name, [])
             entry = entry_at((name, 0))
-            for item in items if entry is not None and isinstance(items, list) else ():
-                if not isinstance(item, dict):
+            for item in items if isinstance(items, list) else ():
+                if entry is None or not isinstance(item, dict):
                     continue
                 model = entry.kinds.get(str(item.get("kind")), entry.models[0])
                 yield from ("", f"[[{name}]]")
@@ -124,7 +126,8 @@ class _Writer:
             self._told.add((part, name))
             yield from _wrapped(_said(name, entry))
         kind = str(value.get("kind", "")) if isinstance(value, dict) else ""
-        model = entry.kinds.get(kind)
+        alone = entry.models[0] if len(entry.models) == 1 and not entry.kinds else None
+        model, kind = (alone, name) if alone is not None else (entry.kinds.get(kind), kind)
         if model is not None and (f"{part}.{name}", kind) not in self._told:
             self._told.add((f"{part}.{name}", kind))
             for key, field in fields_of(model, entry.unit, entry.lasts).items():
@@ -151,6 +154,9 @@ def _wrapped(text: str) -> list[str]:
 def _default(entry: Entry) -> str:
     """Return a field's default as TOML, or an example; "" where there is none to show."""
     value = entry.default
+    if value == {} and len(entry.models) == 1:
+        shown = {key: _default(field) for key, field in fields_of(entry.models[0]).items()}
+        return f"{{ {', '.join(f'{key} = {text}' for key, text in shown.items() if text)} }}"
     if entry.required or value is None or value in ("", (), {}):
         return entry.example
     if isinstance(value, float) and math.isinf(value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,9 +19,9 @@ from . import terminal
 _NEEDED = ("jinja2", "mesa", "numba", "numpy", "pandas", "plotly", "pyarrow", "pydantic", "rich",
            "SALib", "scipy", "simpy", "tomli-w", "typer")  # fmt: skip
 _EXTRAS = {
-    "kaleido": ("export", "figures as PDF, SVG or PNG; pages (.html) work"),
-    "dash": ("dash", "the dashboard"),
-    "distributed": ("cluster", "sweeps on a Dask cluster; processes and SLURM work"),
+    "kaleido": ("export", "figures as PDF, SVG or PNG, pages (.html) only"),
+    "dash": ("dash", "dashboards"),
+    "distributed": ("cluster", "sweeps on a Dask cluster, local and SLURM ones only"),
 }  # fmt: skip
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -62,8 +61,7 @@ def findings() -> Iterator[Finding]:
     from . import __version__
 
     yield Finding("walras", __version__)
-    yield Finding("Python", f"{platform.python_version()}, {platform.platform()}",
-                  "" if sys.version_info >= (3, 11) else "walras needs Python 3.11 or later")  # fmt: skip
+    yield Finding("Python", f"{platform.python_version()}, {platform.platform()}")
     for name in _NEEDED:
         yield _package(name, f"{name} is not installed: `pip install walras` brings it; walras "
                        "does not work without")  # fmt: skip
@@ -92,7 +90,7 @@ def _browser() -> Finding:
         from choreographer.browsers.chromium import Chromium
 
         try:
-            path = str(Chromium.find_browser() or "")
+            path = str(Chromium.find_browser(skip_local=False) or "")
         except Exception:  # noqa: BLE001 - whatever it is, there is no browser that can be used
             path = ""
     lacks = "without Chromium no figures as PDF, SVG or PNG; `plotly_get_chrome` brings one"
@@ -125,8 +123,9 @@ def _cache() -> Finding:
         return Finding("cache", "not used", "NUMBA_DISABLE_JIT is set: runs are some hundred times "
                        "slower, with the same numbers")  # fmt: skip
     if folder is None:
-        return Finding("cache", "cannot be written", "compiled code cannot be kept: every process "
-                       "compiles for about a minute; XDG_CACHE_HOME names another folder")  # fmt: skip
+        lacks = ("compiled code cannot be kept: every process compiles for about a minute; "
+                 "XDG_CACHE_HOME names another folder")  # fmt: skip
+        return Finding("cache", "cannot be written", lacks)
     size = sum(p.stat().st_size for p in Path(folder).rglob("*") if p.is_file()) / 1e6
     return Finding("cache", f"{folder}, {size:,.0f} MB")
 

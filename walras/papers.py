@@ -24,8 +24,10 @@ Dir = Annotated[Path, typer.Argument(
 )]  # fmt: skip
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE",
-                                                help="Change a field; may be repeated.")]  # fmt: skip
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a field; may be repeated."),
+]
 
 
 def table_command(
@@ -41,7 +43,7 @@ def table_command(
     ] = None,
 ) -> None:
     """Write the main table of a folder in LaTeX, errors and what they rest on with it."""
-    with _saying_why(folder):
+    with saying_why(folder):
         from .analysis.paper.folder import opened
         from .analysis.paper.tables import table_of
 
@@ -65,7 +67,7 @@ def odd_command(
     changes = [word for change in sets or [] for word in ("--set", change)]
     words = ["walras", "odd", target, *changes]
     text = odd(_stated(target, sets), command=shlex.join(words), version=__version__)
-    with _saying_why(out or Path(target)):
+    with saying_why(out or Path(target)):
         _write(text.removesuffix("\n"), out)
 
 
@@ -78,7 +80,7 @@ def bundle_command(
     quiet: Quiet = False,
 ) -> None:
     """Pack a folder for replication: data, scenario, README, versions, checksums, citations."""
-    with _saying_why(folder):
+    with saying_why(folder):
         from . import __version__
         from .analysis.paper.bundle import bundle
         from .analysis.paper.folder import opened
@@ -112,7 +114,7 @@ def verify_command(
     from . import running
 
     checks: list[Check] = []
-    with _saying_why(folder):
+    with saying_why(folder):
         from .analysis.paper.folder import opened
         from .analysis.paper.verify import verify, versions_differ
 
@@ -173,7 +175,7 @@ def _write(text: str, out: Path | None) -> None:
 
 
 @contextmanager
-def _saying_why(folder: Path) -> Iterator[None]:
+def saying_why(folder: Path) -> Iterator[None]:
     """Say in a line what is wrong with a folder or a file."""
     from pyarrow import ArrowException
 

@@ -12,7 +12,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 
 from ...market.schema.market import Market
 from ...scenarios.load import check

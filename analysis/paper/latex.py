@@ -1,14 +1,12 @@
-r"""A DataFrame as a table for LaTeX: booktabs for rules, siunitx (3 or later) for columns of numbers.
+r"""A DataFrame as a table for LaTeX: rules by booktabs, columns of numbers by siunitx 3.
 
-Its preamble is `\usepackage{booktabs,siunitx}`. Names are escaped, whatever they hold: what
-pdfLaTeX knows no letter for stands as its code point, U+4E2D.
+Its preamble is `\usepackage{booktabs,siunitx}`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ...scenarios.estimates import Estimate
+from .escape import escaped
 
 Errors = Literal["below", "beside", "interval", "none"]
 _MEASURES = ("value", "difference")
@@ -25,19 +24,6 @@ _SMALLEST, _LARGEST = 1e-4, 1e7
 """Numbers beyond these are told with a power of ten."""
 _DUST = 1e-9
 """Share of a number below which its error is rounding."""
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-    "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}",
-    "`": r"\textasciigrave{}",
-    "−": "$-$", "×": r"$\times$", "·": r"$\cdot$", "±": r"$\pm$", "≤": r"$\leq$",
-    "≥": r"$\geq$", "→": r"$\to$", "∞": r"$\infty$", "…": r"\ldots{}", "–": r"\textendash{}", "’": "{'}",
-    "“": "``", "”": "{''}", "₁": "$_1$", "°": r"$^\circ$", "µ": r"$\mu$",
-}  # fmt: skip
-_GREEK = {f"GREEK SMALL LETTER {name.upper()}": rf"$\{name}$" for name in (
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu",
-    "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega")}  # fmt: skip
-_GREEK["GREEK SMALL LETTER LAMDA"] = r"$\lambda$"
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.+/-]*")
 
 
@@ -101,27 +87,6 @@ def latex(
         box = r"\begin{minipage}{\linewidth}\footnotesize"
         lines += [r"\par\smallskip", rf"{box} \emph{{Note.}} {escaped(note)}\end{{minipage}}"]
     return "\n".join([*lines, r"\end{table}"])
-
-
-def escaped(text: object) -> str:
-    r"""Return a text that LaTeX prints and does nothing else with.
-
-    Example:
-        >>> escaped(r"\write18{50%}"), escaped("κ − 中")
-        ('\\textbackslash{}write18\\{50\\%\\}', '$\\kappa$ $-$ U+4E2D')
-    """
-    told = "".join(map(_letter, unicodedata.normalize("NFC", str(text))))
-    return told.replace("--", "-{}-").replace("''", "'{}'")
-
-
-def _letter(letter: str) -> str:
-    if letter in _SPECIAL:
-        return _SPECIAL[letter]
-    if " " <= letter <= "~" or ("À" <= letter <= "ž" and letter.isalpha()):
-        return letter
-    if letter.isspace() or unicodedata.category(letter) == "Cc":
-        return " "
-    return _GREEK.get(unicodedata.name(letter, ""), f"U+{ord(letter):04X}")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -87,7 +87,7 @@ def _entities(market: Market) -> str:
         ("platform", 1, ["platform"], Platform, "ranking of offers, ratings, money"),
     ]  # fmt: skip
     table = _table(("entity", "number", "names", "what it is", "what changes"), [
-        (what, str(n), _cell(", ".join(names), 2000), markdown(of).split("\n\n")[0].replace("\n", " "), state)
+        (what, str(n), _cell(", ".join(names), 2000), _opening(of), state)
         for what, n, names, of, state in rows
     ])  # fmt: skip
     run = market.run
@@ -259,7 +259,12 @@ def _texts(parts: Iterable[Part], group: str) -> Iterator[str]:
 
 
 def _first(part: Part) -> str:
-    return markdown(part.of[0]).split("\n\n")[0].replace("\n", " ")
+    return _opening(part.of[0])
+
+
+def _opening(of: object) -> str:
+    """Return the first paragraph of what is documented, on one line."""
+    return markdown(of).split("\n\n")[0].replace("\n", " ")
 
 
 def _doc(*path: str) -> str:

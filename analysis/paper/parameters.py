@@ -30,11 +30,11 @@ def parameters(market: Market) -> dict[str, list[Row]]:
     data = market.model_dump()
     values: dict[tuple[str, str], dict[str, Any]] = {}
     entries: dict[tuple[str, str], Any] = {}
-    for path, value in leaves(data):
-        entry = entry_at(path, data)
+    for leaf, value in leaves(data):
+        path, entry = leaf, entry_at(leaf, data)
         if path[-1] == "kind" and len(path) > 1:  # of one of several tables: what may stand there
             path, entry = path[:-1], entry_at(path[:-1]) or entry
-        if entry is None or path[-1] == "name":
+        if entry is None or (path[-1] == "name" and len(path) in (1, 3)):  # of whom, not what
             continue
         part, place, who = _place(path, data)
         values.setdefault((part, place), {})[who] = value

@@ -142,8 +142,8 @@ def _agents(market: Market) -> Iterator[Part]:
             yield Part("pricing", name, (getmodule(of), of))
     for spec in dict.fromkeys(s.pricing for s in market.sellers if callable(s.pricing)):
         known = type(spec) in STRATEGIES.values()
-        of = (getmodule(type(spec)), type(spec)) if known else (spec,)
-        yield Part("pricing", getattr(spec, "strategy", "") or name_of(spec), of)
+        both = (getmodule(type(spec)), type(spec)) if known else (spec,)
+        yield Part("pricing", getattr(spec, "strategy", "") or name_of(spec), both)
 
 
 def _sources(market: Market) -> Iterator[str]:

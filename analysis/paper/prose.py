@@ -91,7 +91,7 @@ def works(texts: Iterable[object]) -> list[Work]:
     full: dict[str, Work] = {}
     named: dict[str, Work] = {}
     for of in texts:
-        lines = [of] if isinstance(of, str) else _lines(of)
+        lines = _lines(of)
         for work in _listed(lines):
             full[work.key] = work
         for found in _MENTION.finditer(" ".join(" ".join(lines).split())):
@@ -104,7 +104,7 @@ def works(texts: Iterable[object]) -> list[Work]:
 
 def _lines(of: object) -> list[str]:
     if isinstance(of, str):
-        return of.splitlines()
+        return inspect.cleandoc(of).splitlines()
     own = of.__doc__ if inspect.ismodule(of) or inspect.isroutine(of) else vars(of).get("__doc__")
     return inspect.cleandoc(own or "").splitlines()
 

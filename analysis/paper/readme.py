@@ -175,7 +175,8 @@ def _programs() -> str:
     return (
         "## Description of programs\n\nAll results are made by the command line of walras, which "
         "`requirements.txt` names with its version; there is no other code. If no package index "
-        "has that version, install its source archive first. The scenario is data: `data/` holds it.\n\n### License for code\n\nMIT; see `LICENSE.txt`."
+        "has that version, install its source archive first. The scenario is data: `data/` holds "
+        "it.\n\n### License for code\n\nMIT; see `LICENSE.txt`."
     )
 
 

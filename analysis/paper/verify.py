@@ -1,12 +1,9 @@
-"""Whether a folder still says what comes out: its files' digests, and its numbers simulated anew."""
+"""Whether a folder still says what comes out: digests of files, and numbers simulated anew."""
 
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,36 +16,20 @@ from ...scenarios.result import Result, file_digest, read_table
 from ...scenarios.run import made_with, run
 from ...scenarios.sweep.code import code_digest
 from ...scenarios.toml import from_toml
+from .checks import Check, said
 from .folder import Folder
+from .verify_sweep import verify_sweep
 
 SAME = 1e-6
 """Relative difference up to which solved prices are the same."""
 _SERIES = ("epochs", "sellers", "prices", "latencies", "trades", "accounts", "contracts")
 
 
-@dataclass(frozen=True)
-class Check:
-    """One part of a folder that was looked at.
-
-    Attributes:
-        part: which.
-        same: whether it is what was written, or comes out again.
-        told: how it differs, or why it could not be looked at; of what is the same how it is known.
-    """
-
-    part: str
-    same: bool
-    told: str = ""
-
-    def __str__(self) -> str:
-        said = f" ({self.told})" if self.same and self.told else ""
-        return f"{self.part}: same{said}" if self.same else f"{self.part}: differs: {self.told}"
-
-
 def versions_differ(folder: Folder) -> list[str]:
     """Return which software has another version now than when a folder was written.
 
     Example:
+        >>> from pathlib import Path
         >>> now = made_with()
         >>> before = {**now["versions"], "numpy": "1.0"}
         >>> folder = Folder(Path("x"), "run", {"versions": before, "python": now["python"]})
@@ -82,8 +63,6 @@ def verify(
     files = list(_files(folder))
     yield from files
     if folder.kind == "sweep":
-        from .verify_sweep import verify_sweep
-
         yield from verify_sweep(folder, runs)
         return
     for each in folder.runs:
@@ -123,13 +102,15 @@ def _attempt(part: str, look: Callable[[], Check]) -> Check:
         return look()
     except BadInputError as error:
         return Check(part, False, f"it could not be made anew: {said(error)}")
-    except (ArithmeticError, LookupError, OSError, RuntimeError, ValueError, pa.ArrowException) as e:
+    except (
+        ArithmeticError,
+        LookupError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        pa.ArrowException,
+    ) as e:
         return Check(part, False, f"it could not be made anew: {type(e).__name__}: {e}")
-
-
-def said(error: BadInputError) -> str:
-    """Return errors on one line."""
-    return "; ".join(f"{p.message}{f', {p.hint}' if p.hint else ''}" for p in error.problems)
 
 
 def _run(
@@ -216,8 +197,3 @@ def _gap(then: Sequence[Any] | pd.Series, now: Sequence[Any] | pd.Series) -> flo
     if not np.isfinite(size).all():
         return math.inf
     return float(np.divide(np.abs(a - b), size, out=np.zeros_like(size), where=size > 0).max())
-
-
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder for files that are compared and then gone."""
-    return tempfile.TemporaryDirectory(prefix="walras-")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...market.rng import hashed
@@ -17,10 +19,10 @@ from ...market.schema.errors import BadInputError
 from ...scenarios.load import data_of_file
 from ...scenarios.sweep import store
 from ...scenarios.sweep.file import read_design
-from ...scenarios.sweep.job import SCHEMA, Base, Job, work
+from ...scenarios.sweep.job import Base, Job, work
 from ...scenarios.sweep.sweep import plan
+from .checks import Check, said
 from .folder import Folder
-from .verify import Check, said, scratch
 
 _BY_CHANCE = ("time-out", "out of memory", "died")
 """Failures that depend on the machine."""
@@ -31,7 +33,7 @@ def verify_sweep(folder: Folder, runs: int | None) -> Iterator[Check]:
     """Yield what became of the parts of a sweep; see `verify`."""
     try:
         pieces, broken = pieces_of(folder.path)
-        design = pd.read_parquet(folder.path / "design.parquet")
+        design = _table(folder.path / "design.parquet").to_pandas()
     except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         yield Check("files", False, f"a file cannot be read: {error}")
         return
@@ -92,13 +94,13 @@ def _merged(folder: Path, pieces: list[store.Held]) -> Check:
     kept = folder / "results.parquet"
     if not kept.is_file():
         return Check("results", False, "results.parquet is missing; the same sweep again makes it")
-    with scratch() as place:
+    with tempfile.TemporaryDirectory(prefix="walras-") as place:
         store.merge(Path(place), pieces)
         anew = Path(place) / "results.parquet"
         if anew.read_bytes() == kept.read_bytes():
             return Check("results", True, "the bytes that the pieces make")
         try:
-            same = _same_rows(pq.read_table(anew), pq.read_table(kept))
+            same = _same_rows(_table(anew), _table(kept))
         except pa.ArrowException:
             return Check("results", False, "results.parquet cannot be read")
     return Check("results", same, "the rows of the pieces" if same else "pieces hold other rows")
@@ -143,8 +145,9 @@ def _compared(run: int, held: store.Held, job: Job) -> Check:
         told = [f"it fails: {': '.join(f[0])}" if f else "it does not fail" for f in (now, then)]
         return Check(f"run {run}", now == then, told[0] if now == then else
                      f"{told[0]} now; then {told[1]}")  # fmt: skip
-    rows = pq.read_table(held.path, schema=SCHEMA, filters=[("run", "==", run)])
-    anew = pq.read_table(pa.BufferReader(piece.content), schema=SCHEMA)
+    rows = _table(held.path)
+    rows = rows.filter(pc.equal(rows["run"], run))
+    anew = _table(pa.BufferReader(piece.content))
     more = rows.slice(len(anew))  # what else was measured, by a Python function
     if more["unit"].to_pylist() != [""] * len(more):
         return Check(f"run {run}", False, f"{len(rows)} measures then, {len(anew)} now")
@@ -153,6 +156,11 @@ def _compared(run: int, held: store.Held, job: Job) -> Check:
         by_function = f", {len(more)} by a Python function not made anew" if len(more) else ""
         return Check(f"run {run}", True, f"{len(anew)} measures, bit for bit{by_function}")
     return Check(f"run {run}", False, _which(known, anew))
+
+
+def _table(source: Any) -> pa.Table:
+    """Return the rows of a file, read by this thread alone: at the end none is left behind."""
+    return pq.ParquetFile(source).read(use_threads=False)
 
 
 def _which(then: pa.Table, now: pa.Table) -> str:
@@ -172,8 +180,8 @@ def _same_rows(one: pa.Table, other: pa.Table) -> bool:
     for name in one.column_names:
         a, b = (table[name].combine_chunks() for table in (one, other))
         if pa.types.is_floating(a.type):
-            bits = [np.asarray(x.to_numpy(zero_copy_only=False)).view(np.int64) for x in (a, b)]
-            if not np.array_equal(*bits):
+            x, y = (np.asarray(z.to_numpy(zero_copy_only=False)) for z in (a, b))
+            if not np.array_equal(x.view(np.int64), y.view(np.int64)):
                 return False
         elif a.to_pylist() != b.to_pylist():
             return False
