@@ -13,8 +13,8 @@ import typer
 from . import terminal
 
 if TYPE_CHECKING:
+    from .analysis.paper.checks import Check
     from .analysis.paper.folder import Folder
-    from .analysis.paper.verify import Check
     from .market.schema.market import Market
 
 BAD_INPUT, DIFFERS, INTERRUPTED = 2, 3, 130
