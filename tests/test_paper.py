@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 
 import walras as w
+from walras.agents.strategies import STRATEGIES
 from walras.analysis.paper.bundle import bundle
 from walras.analysis.paper.cite import TITLE, YEAR, bibtex
 from walras.analysis.paper.escape import escaped
@@ -36,7 +38,9 @@ from walras.scenarios.load import check
 from walras.scenarios.result import file_digest, read_table, write_table
 from walras.scenarios.schema import every_entry
 from walras.scenarios.starter import starter
+from walras.scenarios.sweep.sweep import sweep as w_sweep
 from walras.scenarios.sweep.swept import Sweep
+from walras.scenarios.variants import kinds, variants
 
 from .paper_folders import KINDS, SCENARIO, make, two
 
@@ -179,6 +183,20 @@ def test_every_part_is_documented_and_parameters_are_whole() -> None:
     for line in text.splitlines():
         if line.startswith("| ") and "meaning" not in line:
             assert len(re.split(r"(?<!\\)\|", line)) in (7, 9), line
+
+
+def test_whatever_a_market_may_name_is_documented() -> None:
+    """Every mechanism and strategy, in the library or not."""
+    for kind in kinds():
+        market = two(sellers_two_pricing='"fixed"')
+        (under,) = variants(w.load("mm1", "tasks.jobs.outside_option=true"), [kind]).values()
+        first = next(part for part in parts_of(under) if part.group == "mechanism")
+        assert all(len(markdown(of)) > 40 for of in first.of), kind
+    for name in STRATEGIES:
+        market = two(sellers_two_pricing=f'"{name}"')
+        (part,) = (part for part in parts_of(market) if part.group == "pricing")
+        assert part.title == name
+        assert all(len(markdown(of)) > 20 for of in part.of), name
 
 
 def test_parameters_tell_who_has_what() -> None:
@@ -399,6 +417,51 @@ def test_results_that_the_pieces_do_not_hold_differ(copy: Path) -> None:
     values[0] = np.nextafter(values[0], 9e9)
     frame.assign(value=values).to_parquet(path, index=False)
     assert differing(copy / "sweep") == ["results: differs: pieces hold other rows"]
+
+
+def test_a_design_that_is_not_its_file_s_differs(copy: Path) -> None:
+    path = copy / "sweep" / "design.parquet"
+    frame = pd.read_parquet(path)
+    frame.assign(seed=frame["seed"] + 1).to_parquet(path, index=False)
+    assert "design: differs: run 0 is not that of sweep.toml" in differing(copy / "sweep", None)
+
+
+def test_summaries_and_replications_are_made_anew(tmp_path: Path) -> None:
+    w.run(two(), seed=1, reps=2, record="summary").save(tmp_path / "a")
+    w.run(two(), seed=1, record="trades").save(tmp_path / "b")
+    for name in "ab":
+        assert differing(tmp_path / name) == []
+        assert "welfare" in table_of(opened(tmp_path / name))
+        assert bundle(opened(tmp_path / name), "1")
+
+
+def test_a_sweep_of_python_alone(tmp_path: Path) -> None:
+    """Uncertainties, a measure and functions: what can be made anew is, the rest is said."""
+    with ThreadPoolExecutor(1) as threads:
+        how: dict[str, Any] = {"executor": threads, "seeds": 2}
+        plain = w_sweep(
+            two(), uncertain={"tasks.chat.value": (1.5, 2.5)}, sample={"size": 3},
+            measure=lambda result: {"mine": float(result.reps)}, out=tmp_path / "plain", **how,
+        )  # fmt: skip
+        held = opened(plain.folder)
+        assert [c for c in verify(held, runs=None) if not c.same] == []
+        assert "1 by a Python function not made anew" in str(list(verify(held, runs=1))[-1])
+        text = table_of(held)
+        assert "over 6 runs of each setting" in text
+        assert bundle(held, "1")
+
+        seller = w.Seller("one", accuracy=1.0, price=w.per_task(1.0), pricing=lambda *_: 1.0)
+        market = two().model_copy(update={"sellers": [seller]})
+        rules = [lambda task, asks: None, "vickrey"]
+        by_rule = w_sweep(two(), {"mechanism": rules}, out=tmp_path / "rules", **how)
+        levers = [str(check) for check in verify(opened(by_rule.folder), runs=None)]
+        made = opened(w_sweep(market, out=tmp_path / "functions", **how).folder)
+    told = [str(check) for check in verify(made)]
+    assert told[-1].startswith("runs: differs: not made anew: the scenario has Python functions")
+    assert any("run 0: differs: it has a Python function" in line for line in levers)
+    assert any("run 2: same" in line for line in levers)
+    with pytest.raises(BadInputError, match="made of Python functions"):
+        bundle(made, "1")
 
 
 def test_other_versions_are_told(copy: Path) -> None:

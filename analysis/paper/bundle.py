@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 
+from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
 from ...scenarios.load import check
 from ...scenarios.sweep.store import digest_of
@@ -104,7 +105,13 @@ def _names(folder: Folder) -> Iterator[str]:
 def _market(folder: Folder) -> Market:
     """Return the market of a folder; of traces it takes no notice."""
     file = folder.market_file
-    return check(file.read_text("utf-8"), file=str(file), name=_stem(folder)).require()
+    text = file.read_text("utf-8")
+    if not text.strip():
+        raise BadInputError([Problem(
+            "W104", f"{file} is empty: the sweep was made of Python functions, which no file holds",
+            hint="pack its folder together with the script that made it",
+        )])  # fmt: skip
+    return check(text, file=str(file), name=_stem(folder)).require()
 
 
 def _stem(folder: Folder) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...market.schema.errors import BadInputError, Problem, plain
+from ...scenarios.sweep.store import FORMAT
 
 MANIFEST = "manifest.json"
 _NEEDED: dict[str, dict[str, type | tuple[type, ...]]] = {
@@ -90,6 +91,9 @@ def opened(path: Path) -> Folder:
         raise _wrong(f"{path / MANIFEST} is damaged: `versions` is wrong")
     if not all(_inside(name) for name in _named(kind, manifest)):
         raise _wrong(f"{path / MANIFEST} is damaged: it names a file that is not in the folder")
+    if kind == "sweep" and manifest["format"] != FORMAT:
+        raise _wrong(f"{path} was written in format {manifest['format']}, this version of walras "
+                     f"reads format {FORMAT}")  # fmt: skip
     return Folder(path, kind, manifest)
 
 

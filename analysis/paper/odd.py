@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...agents import catalogue
 from ...market.schema.arrivals import Replay
 from ...market.schema.demand import TaskClass
-from ...market.schema.errors import plain
 from ...market.schema.market import Market, Platform
 from ...market.schema.supply import Seller
 from ...scenarios.compare import METRICS
 from ...scenarios.schema import entry_at
 from .parameters import HEAD, parameters
 from .parts import Part, literature, parts_of
-from .prose import Work, markdown
+from .prose import Work, inline, markdown
 
 PROTOCOL = Work(
     "Grimm, V., Railsback, S. F., Vincenot, C. E. et al.", "2020",
@@ -58,17 +57,17 @@ def odd(market: Market, *, command: str = "", version: str = "") -> str:
 
 
 def _head(market: Market, command: str, version: str) -> str:
-    made = f" by `{_cell(command)}`" if command else ""
+    made = f" by `{inline(command)}`" if command else ""
     of = f" of walras {version}" if version else ""
     return (
-        f"# {_cell(market.name)}: description by the ODD protocol\n\n"
+        f"# {inline(market.name)}: description by the ODD protocol\n\n"
         f"In the form of Grimm et al. (2020), written{made}{of} from the scenario and the "
         "documentation of the code that simulates it."
     )
 
 
 def _purpose(market: Market) -> str:
-    asked = _cell(market.question) if market.question else "The scenario states no question."
+    asked = inline(market.question) if market.question else "The scenario states no question."
     measured = ", ".join(m.replace("_", " ") for m in METRICS)
     return (
         f"## 1 Purpose and patterns\n\n{asked}\n\n"
@@ -87,7 +86,7 @@ def _entities(market: Market) -> str:
         ("platform", 1, ["platform"], Platform, "ranking of offers, ratings, money"),
     ]  # fmt: skip
     table = _table(("entity", "number", "names", "what it is", "what changes"), [
-        (what, str(n), _cell(", ".join(names), 2000), _opening(of), state)
+        (what, str(n), inline(", ".join(names), 2000), _opening(of), state)
         for what, n, names, of, state in rows
     ])  # fmt: skip
     run = market.run
@@ -104,7 +103,7 @@ def _process(market: Market, parts: Sequence[Part]) -> str:
     repricing = [f"{s.name} each {s.reprice_every:g} s" for s in market.sellers
                  if s.pricing is not None]  # fmt: skip
     told = [
-        f"Prices are decided anew: {_cell(', '.join(repricing))}." if repricing
+        f"Prices are decided anew: {inline(', '.join(repricing))}." if repricing
         else "No seller changes its price by a strategy.",
         f"{len(market.events)} events happen at set times." if market.events
         else "Nothing happens at set times.",
@@ -144,7 +143,7 @@ def _adaptation(market: Market, parts: Sequence[Part]) -> str:
 def _objectives(market: Market) -> str:
     rules = sorted({getattr(t.choice, "kind", "a Python function") for t in market.tasks})
     without = [t.name for t in market.tasks if t.outside_option]
-    outside = f" Doing without is possible in {_cell(', '.join(without))}." if without else ""
+    outside = f" Doing without is possible in {inline(', '.join(without))}." if without else ""
     return (
         "A buyer's objective is expected utility: the worth of a right answer in time, less the "
         f"loss from a wrong one, the cost of delay and the price; rule of choice: "
@@ -171,7 +170,7 @@ def _sensing(market: Market) -> str:
              for name, value in (("price", market.quotes.price), ("latency", market.quotes.latency),
                                  ("accuracy", market.quotes.accuracy))]  # fmt: skip
     few = [f"{t.name} {t.consideration}" for t in market.tasks if t.consideration is not None]
-    seen = f"Some consider only so many offers: {_cell(', '.join(few))}." if few else (
+    seen = f"Some consider only so many offers: {inline(', '.join(few))}." if few else (
         "Every buyer sees all offers of its skill.")  # fmt: skip
     return _join(["What buyers know of an offer:\n\n" + "\n".join(lines), seen])
 
@@ -198,7 +197,7 @@ def _collectives(market: Market) -> str:
     for seller in market.sellers:
         owners.setdefault(seller.owned_by, []).append(seller.name)
     several = [f"{o} ({', '.join(names)})" for o, names in owners.items() if len(names) > 1]
-    return f"Owners of several sellers: {_cell('; '.join(several))}." if several else "None."
+    return f"Owners of several sellers: {inline('; '.join(several))}." if several else "None."
 
 
 def _observation(market: Market) -> str:
@@ -213,7 +212,7 @@ def _observation(market: Market) -> str:
 
 def _initialization(market: Market) -> str:
     late = [f"{s.name} at {s.enters:g} s" for s in market.sellers if s.enters > 0]
-    told = f" Later come: {_cell(', '.join(late))}." if late else ""
+    told = f" Later come: {inline(', '.join(late))}." if late else ""
     return (
         "## 5 Initialization\n\nAt time 0 nobody is in the market, sellers are open and post the "
         f"prices of the scenario.{told} It is the same in every replication; streams differ."
@@ -226,7 +225,7 @@ def _input(market: Market) -> str:
         if isinstance(task.arrivals, Replay):
             what = task.arrivals.file or "times in the scenario"
             origin = f", from {task.arrivals.get_from}" if task.arrivals.get_from else ""
-            lines.append(f"- Arrivals of {_cell(task.name)}: {_cell(what + origin)}.")
+            lines.append(f"- Arrivals of {inline(task.name)}: {inline(what + origin)}.")
     if market.catalogue in catalogue.catalogues():
         lines.append(f"- Sellers: catalogue {market.catalogue}, each figure with its source "
                      "(`walras explain MODEL.FIGURE`).")  # fmt: skip
@@ -236,13 +235,13 @@ def _input(market: Market) -> str:
 def _submodels(market: Market, parts: Sequence[Part]) -> str:
     told = ["## 7 Submodels", "### Parameters"]
     for name, rows in parameters(market).items():
-        cells = [(place, _cell(value, 2000), *said) for place, value, *said in rows]
+        cells = [(place, inline(value, 2000), *said) for place, value, *said in rows]
         told += [f"#### {name}", _table(HEAD, cells)]
     for group, title in _GROUPS.items():
         held = [part for part in parts if part.group == group]
         if held:
             told.append(f"### {title}")
-            told += [_join([f"#### {_cell(part.title)}", *_texts([part], group)]) for part in held]
+            told += [_join([f"#### {inline(part.title)}", *_texts([part], group)]) for part in held]
     return _join(told)
 
 
@@ -276,14 +275,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table whose cells are Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str, longest: int = 1000) -> str:
-    """Return a text of a scenario that Markdown prints as it is, on one line."""
-    told = plain(" ".join(text.split()), longest)
-    for sign in ("\\", "|", "<", "`", "*", "_", "["):
-        told = told.replace(sign, f"\\{sign}")
-    return told
 
 
 def _join(parts: Iterable[str]) -> str:

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ...market.schema.errors import plain
+
 _SECTION = re.compile(r"(Example|Examples|Args|Attributes|Returns|Raises|Yields|Sources?):\s*")
 _SURNAME = r"(?:(?:de|van|von) )?[A-ZÀ-Ž][\w’-]+"
 _MENTION = re.compile(
@@ -56,6 +58,19 @@ class Work:
         """As it stands in a list of references."""
         parts = [f"{self.authors} ({self.year})", self.title, self.rest.removesuffix(".")]
         return ". ".join(part for part in parts if part) + "."
+
+
+def inline(text: str, longest: int = 1000) -> str:
+    r"""Return a text of a scenario that Markdown prints as it is, on one line.
+
+    Example:
+        >>> print(inline("a|b <i>"))
+        a\|b \<i>
+    """
+    told = plain(" ".join(text.split()), longest)
+    for sign in ("\\", "|", "<", "`", "*", "_", "["):
+        told = told.replace(sign, f"\\{sign}")
+    return told
 
 
 def markdown(of: object) -> str:

@@ -18,7 +18,7 @@ from ..report_tables import sources
 from .folder import Folder
 from .odd import PROTOCOL
 from .parts import literature
-from .prose import Work
+from .prose import Work, inline
 from .scrub import bare_command
 from .verify_sweep import pieces_of
 
@@ -54,8 +54,8 @@ def readme(folder: Folder, market: Market, files: Mapping[str, bytes]) -> str:
         market: its scenario.
         files: what the package holds, by name.
     """
-    title = f"# Replication package: {folder.name}"
-    asked = folder.manifest.get("question") or market.question
+    title = f"# Replication package: {inline(folder.name)}"
+    asked = inline(str(folder.manifest.get("question") or market.question))
     overview = (
         f"## Overview\n\n{asked or 'A simulated market.'}\n\nThis package holds a {folder.kind} of "
         "a market that was simulated with walras, how it was made, and how to make it again. The "
@@ -74,11 +74,11 @@ def _availability(market: Market) -> str:
     told = []
     for task in market.tasks:
         if isinstance(task.arrivals, Replay) and task.arrivals.file:
-            origin = task.arrivals.get_from or "[where to get it]"
+            file, origin = Path(task.arrivals.file).name, task.arrivals.get_from
             told.append(
-                f"- `{Path(task.arrivals.file).name}`: recorded arrivals of {task.name}, from "
-                f"{origin}. It is not in this package; put it into the folder that the environment "
-                "variable `WALRAS_DATA` names."
+                f"- {inline(file)}: recorded arrivals of {task.name}, from "
+                f"{inline(origin) or '[where to get it]'}. It is not in this package; put it into "
+                "the folder that the environment variable `WALRAS_DATA` names."
             )
     listed = [f"- {key}: {text}" for table in sources(market)[:1] for key, text in table.rows]
     if listed:

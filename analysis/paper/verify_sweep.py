@@ -39,14 +39,15 @@ def verify_sweep(folder: Folder, runs: int | None) -> Iterator[Check]:
         return
     told = f"{len(pieces)}, by their digests"
     yield Check("pieces", not broken, ", ".join(broken[:_MOST_TOLD]) if broken else told)
-    yield _design(folder, design)
+    done = sorted({run for piece in pieces for run in piece.runs})
+    sample = _sample(folder, done, runs)
+    yield _design(folder, design, sample)
     left = store.left(folder.manifest["total"], pieces)
     if len(left):
         yield Check("results", False, f"{len(left):,} runs are not done, or their pieces damaged")
     else:
         yield _merged(folder.path, pieces)
-    done = sorted({run for piece in pieces for run in piece.runs})
-    yield from _again(folder, design, pieces, _sample(folder, done, runs))
+    yield from _again(folder, design, pieces, sample)
 
 
 def pieces_of(folder: Path) -> tuple[list[store.Held], list[str]]:
@@ -65,8 +66,8 @@ def pieces_of(folder: Path) -> tuple[list[store.Held], list[str]]:
     return whole, broken
 
 
-def _design(folder: Folder, design: pd.DataFrame) -> Check:
-    """Compare the table of a design with the sweep's own file."""
+def _design(folder: Folder, design: pd.DataFrame, sample: list[int]) -> Check:
+    """Compare the table of a design, at the runs of a sample, with the sweep's own file."""
     if len(design) != folder.manifest["total"]:
         return Check("design", False, f"{len(design):,} runs of {folder.manifest['total']:,}")
     if not (folder.path / "sweep.toml").is_file():
@@ -81,7 +82,7 @@ def _design(folder: Folder, design: pd.DataFrame) -> Check:
     ]  # fmt: skip
     if parts or planned.total != len(design):
         return Check("design", False, f"another {' and '.join(parts) or 'number of runs'}")
-    for row in range(len(design)):
+    for row in sample:
         now = {**folder.manifest["constants"], **_values(folder, design, row)}
         told = {path: _plain(value) for path, value in planned.changes(row).items()}
         if now != told or planned.seed(row) != int(design["seed"].iloc[row]):
@@ -119,16 +120,19 @@ def _again(
 ) -> Iterator[Check]:
     """Simulate runs anew and compare their rows bit for bit."""
     try:
-        data, _, _ = data_of_file(folder.path / "scenario.toml")
-    except BadInputError:
-        yield Check("runs", False, "not made anew: the sweep has Python functions, which no file "
-                    "holds")  # fmt: skip
+        data, text, _ = data_of_file(folder.path / "scenario.toml")
+    except BadInputError as error:
+        yield Check("runs", False, f"not made anew: {said(error)}")
+        return
+    if not text.strip():
+        why = "not made anew: the scenario has Python functions, which no file holds"
+        yield Check("runs", False, why)
         return
     base = Base(data, "scenario.toml", str(folder.path), str(folder.manifest.get("scenario", "")))
     for run in sample:
         values = _values(folder, design, run)
         changes = {**folder.manifest["constants"], **values}
-        if any(isinstance(v, str) and v.startswith("function ") for v in changes.values()):
+        if '"function ' in json.dumps(changes):
             yield Check(f"run {run}", False, "it has a Python function, which no file holds")
             continue
         held = next(piece for piece in pieces if run in piece.runs)
