@@ -24,7 +24,7 @@ from walras.analysis.paper.bundle import bundle
 from walras.analysis.paper.cite import TITLE, YEAR, bibtex
 from walras.analysis.paper.escape import escaped
 from walras.analysis.paper.folder import opened
-from walras.analysis.paper.latex import latex
+from walras.analysis.paper.latex import Errors, latex
 from walras.analysis.paper.odd import CONCEPTS, odd
 from walras.analysis.paper.parameters import parameters
 from walras.analysis.paper.parts import literature, parts_of
@@ -34,6 +34,7 @@ from walras.analysis.paper.tables import table_of
 from walras.analysis.paper.verify import alike, verify, versions_differ
 from walras.market.schema.errors import BadInputError
 from walras.scenarios import library
+from walras.scenarios.estimates import Estimate
 from walras.scenarios.load import check
 from walras.scenarios.result import file_digest, read_table, write_table
 from walras.scenarios.schema import every_entry
@@ -131,17 +132,29 @@ def test_the_table_of_a_sweep_has_its_means(folders: Path) -> None:
     error = of.std(ddof=1) / math.sqrt(3)
     place = 1 - math.floor(math.log10(error))
     assert f"({round(error, place):.0f})" in text
+    low, high = Estimate(of.mean(), error, 3, 2).interval()
+    place = 1 - math.floor(math.log10((high - low) / 2))
+    between = table_of(opened(folders / "sweep"), metrics=["welfare"], errors="interval")
+    assert f"[{round(low, place):.0f}, {round(high, place):.0f}]" in between
     with pytest.raises(BadInputError, match="did you mean `welfare`"):
         table_of(opened(folders / "sweep"), metrics=["welfar"])
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
-def test_tables_compile(tmp_path: Path) -> None:
-    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,siunitx}"
-    page = f"{head}\\begin{{document}}{latex(frame(), note='κ')}\\end{{document}}"
-    (tmp_path / "t.tex").write_text(page, "utf-8")
-    line = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    assert subprocess.run(line, cwd=tmp_path, check=False, capture_output=True).returncode == 0
+@pytest.mark.parametrize("errors", ["below", "beside", "interval", "none"])
+def test_tables_compile(errors: Errors, tmp_path: Path) -> None:
+    """Without a complaint, too wide ones included; names of each kind in all places."""
+    names = " ".join(HOSTILE)
+    table = latex(frame(), errors=errors, caption=names, label="tab:x", note=names)
+    head = r"\documentclass{article}\usepackage{booktabs,siunitx}\begin{document}"
+    (tmp_path / "t.tex").write_text(f"{head}\n{table}\n\\end{{document}}\n", "utf-8")
+    line = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(line, cwd=tmp_path, check=False, capture_output=True)
+    log = done.stdout.decode("utf-8", "replace")
+    if "siunitx.sty' not found" in log:
+        pytest.skip("no siunitx")
+    assert done.returncode == 0, log
+    assert "Overfull" not in log
 
 
 # --- ODD -----------------------------------------------------------------------------------------

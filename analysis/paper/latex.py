@@ -74,6 +74,7 @@ def latex(
     lines = [r"\begin{table}[htbp]", r"\centering"]
     lines += [rf"\caption{{{escaped(caption)}}}"] if caption else []
     lines += [rf"\label{{{label}}}"] if label else []
+    lines += [r"\smallskip"] if caption else []
     lines += [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", _row([c.head for c in columns])]
     if any(c.unit for c in columns):
         lines.append(_row([c.unit_told for c in columns]))
@@ -130,6 +131,9 @@ def _format(cells: Sequence[str]) -> str:
     found = [m for m in map(_CELL.fullmatch, cells) if m]
     most = [max((len(m[g] or "") for m in found), default=0) for g in range(1, 7)]
     sign, whole, places, error, down, power = most
+    # An error is told in digits of the last place: one of 12 beside 0.00040 needs room for both.
+    above = max((len(m[4] or "") - len(m[3] or "") for m in found if m[4]), default=0)
+    error = above + places if above > 0 else error
     told = f"{'-' if sign else ''}{max(whole, 1)}.{places}" + (f"({error})" if error else "")
     told += f"e{'-' if down else ''}{power}" if power else ""
     return f"table-format={told}" + (",uncertainty-mode=separate" if error else "")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...market.schema.errors import BadInputError, Problem, did_you_mean
 from ...scenarios.compare import METRICS, Comparison
+from ...scenarios.estimates import Estimate
 from ...scenarios.result import Result, read_table
 from ...scenarios.summary import ALL, unit_of
 from ...scenarios.sweep.swept import Sweep
@@ -101,14 +102,16 @@ def _sweep(folder: Folder, metrics: Sequence[str]) -> tuple[pd.DataFrame, str, s
             if metrics:
                 raise _unknown(metric, METRICS) from None
             continue
-        columns |= {metric: column["mean"], f"{metric}_se": column["se"]}
+        columns |= {metric: column["mean"], f"{metric}_se": column["se"],
+                    f"{metric}_low": column["low"], f"{metric}_high": column["high"]}  # fmt: skip
         runs = column["count"]
     if not columns:
         raise _wrong("no run of the sweep has a usual measure; name one with --metric")
     frame = pd.DataFrame(columns).reset_index(drop=not levers)
     for lever in levers:
         frame[lever] = [_plain(value) for value in frame[lever]]
-    frame.attrs["units"] = {name: unit_of(name) for name in columns if not name.endswith("_se")}
+    shown = [name for name in columns if f"{name}_se" in columns]
+    frame.attrs["units"] = {name: unit_of(name) for name in shown}
     over = f"{runs.min():,}" if runs.min() == runs.max() else f"{runs.min():,} to {runs.max():,}"
     return frame, "", f", over {over} runs of each setting. Sweep {folder.name}."
 
@@ -120,10 +123,13 @@ def _plain(value: Any) -> Any:
 
 
 def _settings(rows: pd.DataFrame, levers: list[str]) -> pd.DataFrame:
-    """Return mean, standard error and count of a measure at each setting of levers."""
+    """Return mean, standard error, 95% interval and count of a measure at each setting."""
     by: Any = levers or (lambda _: 0)
     groups = rows.groupby(by, sort=False)["value"]
     found = groups.agg(["mean", "sem", "count"]).rename(columns={"sem": "se"})
+    rows_of = zip(found["mean"], found["se"], found["count"], strict=True)
+    ends = [Estimate(mean, se, int(n), int(n) - 1).interval() for mean, se, n in rows_of]
+    found["low"], found["high"] = zip(*ends, strict=True)
     return found.rename_axis(index=levers or None)
 
 
@@ -145,7 +151,8 @@ def _chosen(rows: pd.DataFrame, metrics: Sequence[str], *, strict: bool) -> pd.D
             raise _unknown(metric, known)
     order = {m: i for i, m in enumerate(metrics)}
     kept = rows[rows["metric"].isin(order)]
-    return kept.sort_values("metric", key=lambda m: m.map(order), kind="stable")
+    kept = kept.sort_values("metric", key=lambda m: m.map(order), kind="stable")
+    return kept.assign(metric=kept["metric"].str.replace("_", " "))
 
 
 def _unknown(metric: str, known: Sequence[str]) -> BadInputError:
