@@ -146,7 +146,7 @@ def test_tables_compile(errors: Errors, tmp_path: Path) -> None:
     """Without a complaint, too wide ones included; names of each kind in all places."""
     names = " ".join(HOSTILE)
     table = latex(frame(), errors=errors, caption=names, label="tab:x", note=names)
-    head = r"\documentclass{article}\usepackage{booktabs,siunitx}\begin{document}"
+    head = r"\documentclass{article}\textwidth=20cm\usepackage{booktabs,siunitx}\begin{document}"
     (tmp_path / "t.tex").write_text(f"{head}\n{table}\n\\end{{document}}\n", "utf-8")
     line = ["pdflatex", "-draftmode", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(line, cwd=tmp_path, check=False, capture_output=True)
