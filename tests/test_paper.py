@@ -29,7 +29,7 @@ from walras.analysis.paper.odd import CONCEPTS, odd
 from walras.analysis.paper.parameters import parameters
 from walras.analysis.paper.parts import literature, parts_of
 from walras.analysis.paper.prose import Work, markdown, works
-from walras.analysis.paper.scrub import bare_command
+from walras.analysis.paper.scrub import Scrubber, bare_command
 from walras.analysis.paper.tables import table_of
 from walras.analysis.paper.verify import alike, verify, versions_differ
 from walras.market.schema.errors import BadInputError
@@ -346,6 +346,21 @@ def test_the_versions_of_a_package_are_those_of_its_results(copy: Path) -> None:
     assert "numpy==1.2.3" in lines
     assert sum(line.startswith("numpy==") for line in lines) == 1
     assert "numpy 1.2.3" in files["README.md"].decode()
+
+
+def test_paths_are_shortened_where_they_are_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/app"))
+    monkeypatch.setattr(Path, "home", lambda: Path("/home/me"))
+    scrubber = Scrubber(tmp_path / "x", ["walras run /data/my.toml --out /home/me/runs"])
+    for text, told in (
+        ('"/home/me/x" and /home/me, /home/mean', '"x" and ., /home/mean'),
+        ("a/app/b <script>/app.x/</script>", "a/app/b <script>/app.x/</script>"),
+        ("file:///app/runs of /data/my.toml", "file://runs of my.toml"),
+        (f"{tmp_path}/x/epochs.parquet", "x/epochs.parquet"),
+    ):
+        assert scrubber.text(text) == told
 
 
 def test_commands_are_stripped_of_places() -> None:

@@ -36,6 +36,10 @@ _GROUPS = {
 }  # fmt: skip
 
 
+_WHOLE = 1_000_000
+"""Letters of a cell: all, however many sellers there are."""
+
+
 def odd(market: Market, *, command: str = "", version: str = "") -> str:
     """Return the description of a market in the seven elements of the protocol.
 
@@ -86,7 +90,7 @@ def _entities(market: Market) -> str:
         ("platform", 1, ["platform"], Platform, "ranking of offers, ratings, money"),
     ]  # fmt: skip
     table = _table(("entity", "number", "names", "what it is", "what changes"), [
-        (what, str(n), inline(", ".join(names), 2000), _opening(of), state)
+        (what, str(n), inline(", ".join(names), _WHOLE), _opening(of), state)
         for what, n, names, of, state in rows
     ])  # fmt: skip
     run = market.run
@@ -235,7 +239,7 @@ def _input(market: Market) -> str:
 def _submodels(market: Market, parts: Sequence[Part]) -> str:
     told = ["## 7 Submodels", "### Parameters"]
     for name, rows in parameters(market).items():
-        cells = [(place, inline(value, 2000), *said) for place, value, *said in rows]
+        cells = [(place, inline(value, _WHOLE), *said) for place, value, *said in rows]
         told += [f"#### {name}", _table(HEAD, cells)]
     for group, title in _GROUPS.items():
         held = [part for part in parts if part.group == group]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from collections.abc import Iterable
@@ -40,12 +41,13 @@ class Scrubber:
             if len(root.parts) > 1:
                 swaps.setdefault(f"{root}/", "")
                 swaps.setdefault(str(root), ".")
-        self._swaps = sorted(swaps.items(), key=lambda swap: -len(swap[0]))
+        longest = sorted(swaps.items(), key=lambda swap: -len(swap[0]))
+        self._swaps = [(_place(path), name) for path, name in longest]
 
     def text(self, text: str) -> str:
         """Return a text without paths of this machine."""
         for path, name in self._swaps:
-            text = text.replace(path, name)
+            text = path.sub(lambda _, name=name: name, text)  # type: ignore[misc]
         return text
 
     def file(self, name: str, content: bytes) -> bytes:
@@ -67,6 +69,12 @@ class Scrubber:
         out = pa.BufferOutputStream()
         pq.write_table(table, out, compression="zstd")
         return bytes(out.getvalue())
+
+
+def _place(path: str) -> re.Pattern[str]:
+    """Return what finds a path where it is one, and no part of another or of a program."""
+    after = "" if path.endswith("/") else r"(?![\w.-])"
+    return re.compile(rf"(?:(?<=file://)|(?<![\w.~/-])){re.escape(path)}{after}")
 
 
 def _words(command: str) -> list[str]:
