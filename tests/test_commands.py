@@ -52,6 +52,7 @@ ON_FOLDERS = (["bundle"], ["verify"], ["table"], ["compare", "run"])
     ("list", "manifest.json is damaged: it holds no table"),
     ("other", "its manifest.json is of something else"),
     ("half", "manifest.json is damaged: `seed` is missing or wrong"),
+    ("nobody", "manifest.json is damaged: `mechanisms` is missing or wrong"),
     ("outside", "manifest.json is damaged: it names a file that is not in the folder"),
 ])  # fmt: skip
 def test_what_is_no_folder_of_ours_is_refused_in_a_line(
@@ -61,6 +62,7 @@ def test_what_is_no_folder_of_ours_is_refused_in_a_line(
     contents = {
         "damaged": "{", "list": "[]", "other": '{"name": "a package"}',
         "half": json.dumps({k: v for k, v in told.items() if k != "seed"}),
+        "nobody": json.dumps({**told, "mechanisms": []}),
         "outside": json.dumps({**told, "files": {"../two.toml": "0"}}),
     }  # fmt: skip
     (here / "empty").mkdir()

@@ -336,6 +336,23 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
         assert word.rstrip("/") in files or any(n.startswith(word) for n in files), word
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda f: (f / "sweep" / "results.parquet").unlink(), "results.parquet is missing"),
+    (lambda f: (f / "run" / "summary.parquet").write_bytes(b"x"), "another digest"),
+    (lambda f: (f / "comparison" / "vickrey" / "trades.parquet").unlink(), "it is missing"),
+    (lambda f: next((f / "sweep" / "pieces").iterdir()).write_bytes(b"x"), "another digest"),
+])  # fmt: skip
+def test_what_is_not_whole_is_not_packed(copy: Path, change: Any, said: str) -> None:
+    change(copy)
+    found = ""
+    for kind in KINDS:
+        try:
+            bundle(opened(copy / kind), "1")
+        except BadInputError as error:
+            found += error.problems[0].message
+    assert said in found
+
+
 def test_the_versions_of_a_package_are_those_of_its_results(copy: Path) -> None:
     path = copy / "run" / "manifest.json"
     told = json.loads(path.read_text())

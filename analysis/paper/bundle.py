@@ -22,11 +22,15 @@ from .folder import MANIFEST, Folder
 from .odd import odd
 from .readme import readme
 from .scrub import Scrubber
+from .verify import files_of
+from .verify_sweep import pieces_of
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _WRITTEN = ("scenario.toml", "resolved.toml", "sweep.toml", "report.html", "design.parquet",
             "results.parquet", "failures.parquet")  # fmt: skip
 """What a folder holds besides what its manifest lists."""
+_SWEEP = ("scenario.toml", "design.parquet", "results.parquet", "failures.parquet")
+"""What the folder of a sweep that is done holds."""
 _FIGURE = re.compile(r"[FM][0-9]{1,3}b?\.(html|pdf|svg|png|csv|txt)")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -58,6 +62,8 @@ def bundle(folder: Folder, version: str) -> bytes:
 def contents(folder: Folder, version: str) -> dict[str, bytes]:
     """Return the files of a package by name, checksums apart; see `bundle`."""
     manifests = [folder, *(run for run in folder.runs if run is not folder)]
+    for each in manifests:
+        _refuse(each)
     scrubber = Scrubber(folder.path, [each.command for each in manifests])
     files: dict[str, bytes] = {}
     for each in manifests:
@@ -70,6 +76,19 @@ def contents(folder: Folder, version: str) -> dict[str, bytes]:
     files["LICENSE.txt"] = _licence().encode()
     files["README.md"] = scrubber.text(readme(folder, market, files)).encode()
     return files
+
+
+def _refuse(folder: Folder) -> None:
+    """Refuse to pack what is not whole."""
+    wrong = [f"{folder.path / check.part}: {check.told}" for check in files_of(folder)
+             if not check.same]  # fmt: skip
+    if folder.kind == "sweep":
+        lost = [name for name in _SWEEP if not (folder.path / name).is_file()]
+        wrong += [f"{folder.path / name} is missing" for name in lost]
+        wrong += [f"{folder.path}: {told}" for told in pieces_of(folder.path)[1]]
+    if wrong:
+        hint = "`walras verify` says all; a sweep is made whole by its command once more"
+        raise BadInputError([Problem("W100", wrong[0], hint=hint)])
 
 
 def _data(folder: Folder, scrubber: Scrubber) -> dict[str, bytes]:

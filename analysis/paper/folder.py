@@ -85,7 +85,7 @@ def opened(path: Path) -> Folder:
     kind = _kind(path, manifest)
     for name, type_ in _NEEDED[kind].items():
         value = manifest.get(name)
-        if not isinstance(value, type_) or isinstance(value, bool):
+        if not isinstance(value, type_) or isinstance(value, bool) or value == []:
             raise _wrong(f"{path / MANIFEST} is damaged: `{name}` is missing or wrong")
     if not all(isinstance(v, str) for v in manifest.get("versions", {}).values()):
         raise _wrong(f"{path / MANIFEST} is damaged: `versions` is wrong")

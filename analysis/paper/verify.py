@@ -60,14 +60,14 @@ def verify(
         runs: of a sweep, how many runs are made anew, a sample keyed by the sweep; None: all.
         progress: as `run` has it.
     """
-    files = list(_files(folder))
+    files = list(files_of(folder))
     yield from files
     if folder.kind == "sweep":
         yield from verify_sweep(folder, runs)
         return
     for each in folder.runs:
         if each is not folder:
-            files += (more := list(_files(each, f"{each.path.name}/")))
+            files += (more := list(files_of(each, f"{each.path.name}/")))
             yield from more
     broken = [check for check in files if not check.same]
     if broken:
@@ -82,7 +82,8 @@ def verify(
             yield _attempt("differences", lambda: _differences(folder))
 
 
-def _files(folder: Folder, before: str = "") -> Iterator[Check]:
+def files_of(folder: Folder, before: str = "") -> Iterator[Check]:
+    """Yield whether the files that a manifest lists have their digests."""
     for name, digest in folder.manifest.get("files", {}).items():
         path = folder.path / name
         if not path.is_file():
