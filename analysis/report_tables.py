@@ -203,7 +203,7 @@ def parameters(market: Market) -> list[Table]:
     """Return every field of the market with value, unit and meaning, one table per part."""
     data = market.model_dump()
     groups: dict[str, list[list[str]]] = {"market": []}
-    for path, value in _leaves(data, ()):
+    for path, value in leaves(data, ()):
         entry = entry_at(path, data)
         title, skip = "market", 0
         if len(path) > 1:
@@ -211,25 +211,29 @@ def parameters(market: Market) -> list[Table]:
         if title in _LISTS:
             item = data[title][path[1]]
             title, skip = f"{_LISTS[title]} {item.get('name', f'{path[1]}')}", 2
-        row = [".".join(map(str, path[skip:])), _shown(value)]
+        row = [".".join(map(str, path[skip:])), as_text(value)]
         row += [entry.unit, entry.doc] if entry is not None else ["", ""]
         groups.setdefault(title, []).append(row)
     head = ["field", "value", "unit", "meaning"]
     return [Table(head, rows, title) for title, rows in groups.items() if rows]
 
 
-def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def leaves(
+    value: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield the values in plain data, each with the steps that lead to it."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, (*path, key))
+            yield from leaves(inner, (*path, key))
     elif isinstance(value, tuple) and value and isinstance(value[0], dict):
         for i, inner in enumerate(value):
-            yield from _leaves(inner, (*path, i))
+            yield from leaves(inner, (*path, i))
     else:
         yield path, value
 
 
-def _shown(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return a value of a field as a reader wants it."""
     if value is None or value in ("", {}, ()):
         return "none"
     if isinstance(value, bool):
@@ -238,7 +242,7 @@ def _shown(value: Any) -> str:
         return f"{value:.12g}"
     if isinstance(value, tuple):
         some = value if len(value) <= 6 else [f"{len(value):,} entries", value[0], "…", value[-1]]
-        return ", ".join(map(_shown, some))
+        return ", ".join(map(as_text, some))
     if callable(value):
         return f"Python function {getattr(value, '__name__', type(value).__name__)}"
     return str(value)
@@ -264,7 +268,7 @@ def sources(market: Market) -> list[Table]:
     used = {key for r in rows for key in str(r["source"]).split(", ") if key}
     figures = Table(
         ["model", "figure", "value", "unit", "kind", "source"],
-        [[r["model"], r["field"], _shown(r["value"]), r["unit"], r["kind"], r["source"]]
+        [[r["model"], r["field"], as_text(r["value"]), r["unit"], r["kind"], r["source"]]
          for r in rows], "figures of the catalogue",
     )  # fmt: skip
     listed = [[key, str(text)] for key, text in book.sources.items() if key in used]

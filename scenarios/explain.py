@@ -68,11 +68,12 @@ def explain_field(name: str) -> list[Explanation]:
         ]  # fmt: skip
     seen: dict[tuple[str, str], Explanation] = {}
     for kinded, _, entry in hits:  # one law stands behind many fields: explain it once
-        seen.setdefault((str(entry.path[-1]), entry.doc), _explain(kinded[1:], entry))
+        seen.setdefault((str(entry.path[-1]), entry.doc), explained(kinded[1:], entry))
     return list(seen.values())
 
 
-def _explain(path: str, entry: Entry) -> Explanation:
+def explained(path: str, entry: Entry) -> Explanation:
+    """Explain the field that the schema has at a path."""
     default = ""
     if entry.required:
         default = "none: it must be given"
@@ -137,7 +138,7 @@ def _kind(kind: str, model: type[BaseModel], users: list[str]) -> list[Explanati
     law = len(users) > 1  # one law stands behind many fields
     parts = [
         replace(
-            _explain(f"{kind}.{name}", entry), of=f"`{kind}`",
+            explained(f"{kind}.{name}", entry), of=f"`{kind}`",
             unit=entry.unit_in_words
             or ("that of the field" if law and name in _OF_QUANTITY else ""),
         )

@@ -92,6 +92,17 @@ def test_the_examples_of_the_games_page_run(tmp_path: Path) -> None:
     assert names["noisy"].converged
 
 
+def test_the_example_of_the_page_for_papers_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "example.py"
+    script.write_text("\n".join(blocks("docs/paper.md", "python")), "utf-8")
+    names = runpy.run_path(str(script))
+    assert capsys.readouterr().out == f"{names['table']}\n"
+    assert "metric & unit & {posted price} & {vickrey}" in names["table"]
+    assert "welfare & USD/h & " in names["table"]
+
+
 def test_the_examples_of_the_sweeps_page_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,12 +123,15 @@ def test_the_examples_of_the_sweeps_page_run(
     assert names["fitted"].r2 > 0.9
 
 
-def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/paper.md", "docs/sweeps.md"])
+def test_the_commands_of_a_page_exist(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each command line parses; those that take no time run."""
     from walras.cli import app
 
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / page).read_text("utf-8")
     lines = re.findall(r"^walras .*$", text, re.MULTILINE)
     assert len(lines) >= 5
     for line in lines:
@@ -136,6 +150,7 @@ def test_the_commands_of_the_readme_exist(tmp_path: Path, monkeypatch: pytest.Mo
         "CONTRIBUTING.md",
         "docs/games.md",
         "docs/model.md",
+        "docs/paper.md",
         "docs/python.md",
         "docs/scenarios.md",
         "docs/sweeps.md",

@@ -14,6 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 from . import terminal
+from .comparing import compare_command
+from .doctor import doctor_command
+from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
+from .starting import new_command
 from .sweeping import status_command, sweep_command
 
 if TYPE_CHECKING:
@@ -347,6 +351,14 @@ def figure_command(
 
 app.command("sweep")(sweep_command)
 app.command("status")(status_command)
+app.command("compare")(compare_command)
+app.command("table")(table_command)
+app.command("odd")(odd_command)
+app.command("bundle")(bundle_command)
+app.command("verify")(verify_command)
+app.command("cite")(cite_command)
+app.command("new")(new_command)
+app.command("doctor")(doctor_command)
 
 
 # --- shared ------------------------------------------------------------------------------------

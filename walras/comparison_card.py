@@ -26,7 +26,9 @@ _LABELS = {
 }  # fmt: skip
 
 
-def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> RenderableType:
+def card(
+    comparison: Comparison, folder: str, command: str, width: int = 80, what: str = "mechanisms"
+) -> RenderableType:
     """Return the card of a comparison: means, then differences to the first mechanism.
 
     Args:
@@ -34,9 +36,10 @@ def card(comparison: Comparison, folder: str, command: str, width: int = 80) -> 
         folder: the folder written, empty if none was.
         command: the command that repeats it, empty if there is none.
         width: letters in a line of the terminal.
+        what: is compared.
     """
     market, names = comparison.first.market, comparison.names
-    title = f"{plain(market.name)}  seed {comparison.first.seed}  {len(names)} mechanisms"
+    title = f"{plain(market.name)}  seed {comparison.first.seed}  {len(names)} {what}"
     parts: list[RenderableType] = [Text(f"{title}, the same demand for all", style="bold")]
     if market.question:
         parts.append(Text(plain(market.question, 400)))
