@@ -24,8 +24,9 @@ import walras as w
 from walras.scenarios.sweep import store
 from walras.scenarios.sweep.execute import one_thread_each
 from walras.scenarios.sweep.job import Job, work
+from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.spec import Design
-from walras.scenarios.sweep.sweep import plan, sweep
+from walras.scenarios.sweep.sweep import sweep
 
 WORKERS, RUNS, ROUNDS = 2, 500, 3
 PRICES = [1.0 + 0.05 * i for i in range(10)]

@@ -12,11 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 import walras as w
-from walras.scenarios.sweep import store
-from walras.scenarios.sweep import sweep as sweeping
+from walras.scenarios.sweep import outcome, store
 from walras.scenarios.sweep.job import SCHEMA, Failure, Piece, piece_of
+from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.spec import Design
-from walras.scenarios.sweep.sweep import plan
 from walras.scenarios.sweep.swept import Sweep
 
 Measured = Callable[[dict[str, Any], int], float | None]
@@ -38,8 +37,11 @@ def path(name: str) -> str:
 def made(folder: Path, measured: Measured, **design: Any) -> Sweep:
     """Return a sweep of `plain` whose runs gave what a function says, USD/h."""
     planned = plan(plain(), Design(**design))
-    manifest = sweeping._manifest(planned, "walras sweep made.toml")
-    files = {"design.parquet": sweeping._table(planned), "scenario.toml": planned.text.encode()}
+    manifest = outcome.manifest_for(planned, "walras sweep made.toml")
+    files = {
+        "design.parquet": outcome.design_table(planned),
+        "scenario.toml": planned.text.encode(),
+    }
     store.create(folder, files, manifest)
     runs, values, failures = [], [], []
     for run in range(planned.total):
@@ -54,5 +56,5 @@ def made(folder: Path, measured: Measured, **design: Any) -> Sweep:
     table = pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)
     seconds = [0.0] * planned.total
     store.add(folder, Piece(piece_of([table], whole, failures, seconds), whole, failures))
-    sweeping.finish(folder, planned)
+    outcome.finish(folder, planned)
     return Sweep.load(folder)

@@ -13,7 +13,8 @@ from walras.analysis.equilibrium.solved import equilibrium
 from walras.analysis.equilibrium_folder import save_tables
 from walras.market.schema.market import Market
 from walras.scenarios.sweep.file import read_design
-from walras.scenarios.sweep.sweep import carry_out, plan
+from walras.scenarios.sweep.planned import plan
+from walras.scenarios.sweep.sweep import carry_out
 
 SCENARIO = """
 name = "two"

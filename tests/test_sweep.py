@@ -25,11 +25,13 @@ import walras as w
 from walras import cli
 from walras.market.schema.errors import BadInputError
 from walras.scenarios.sweep import cluster, code, execute, store
+from walras.scenarios.sweep import planned as planned_module
 from walras.scenarios.sweep import sweep as sweeping
 from walras.scenarios.sweep.job import Job, Piece
+from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
 from walras.scenarios.sweep.spec import Design, Sample, Span
-from walras.scenarios.sweep.sweep import carry_out, plan, sweep
+from walras.scenarios.sweep.sweep import carry_out, sweep
 from walras.scenarios.sweep.swept import Sweep
 
 SCENARIO = """
@@ -467,7 +469,7 @@ def test_another_sweep_never_mixes_in(folder: Path, thread: Executor,
     dear = market(platform=w.Platform(commission=0.1))
     with pytest.raises(store.SweepFolderError, match="another scenario"):
         sweep(dear, {"sellers.one.slots": [1]}, **how)
-    monkeypatch.setattr(sweeping, "code_digest", lambda: "0" * 16)
+    monkeypatch.setattr(planned_module, "code_digest", lambda: "0" * 16)
     with pytest.raises(store.SweepFolderError, match="another version of the code"):
         sweep(market(), {"sellers.one.slots": [1]}, **how)
 

@@ -17,7 +17,7 @@ import typer
 from . import terminal
 
 if TYPE_CHECKING:
-    from .scenarios.sweep.sweep import Planned
+    from .scenarios.sweep.planned import Planned
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
@@ -44,7 +44,7 @@ def sweep_command(
 ) -> None:
     """Do a design of runs; the same command again goes on where it stopped."""
     from .scenarios.sweep.file import read_design
-    from .scenarios.sweep.sweep import folder_of, plan
+    from .scenarios.sweep.planned import folder_of, plan
 
     design, text, scenario = read_design(file)
     planned = plan(scenario, design, given=text)

@@ -20,7 +20,7 @@ from ...scenarios.load import data_of_file
 from ...scenarios.sweep import store
 from ...scenarios.sweep.file import read_design
 from ...scenarios.sweep.job import Base, Job, work
-from ...scenarios.sweep.sweep import plan
+from ...scenarios.sweep.planned import plan
 from .checks import Check, said
 from .folder import Folder
 

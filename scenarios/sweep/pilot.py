@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .job import Job, work
-from .sweep import Planned
+from .planned import Planned
 
 _FIRST = 1 << 12  # bytes that a piece takes besides its rows
 

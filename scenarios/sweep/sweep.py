@@ -2,85 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from ...market.schema.errors import BadInputError, Problem, errors_in
+from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.fields import whole
 from ...market.schema.market import Market
-from ..load import changed, data_of_file
-from ..overrides import Override
-from ..run import made_with
-from ..toml import data_of, to_toml
 from . import store
-from .code import code_digest, told
 from .execute import Pool, execute, processes
-from .job import Base, Job, Measure, Piece
-from .points import Point, points_of, seed_for
-from .spec import MOST_RUNS, Design
+from .job import Job, Measure, Piece
+from .outcome import design_table, finish, manifest_for
+from .planned import Planned, folder_of, plan
+from .spec import Design
 from .swept import Sweep
 
 Progress = Callable[[int, int, int], None]
-_TRIED = 100
-"""Single values that are checked before the first run."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A sweep before it runs.
-
-    Attributes:
-        design: what varies.
-        base: the scenario.
-        text: the scenario's file.
-        points: of the design.
-        measure: what else is measured.
-        key: tells sweeps apart; `parts` are what it is made of.
-        given: the sweep's own file, if it has one.
-        problems: with single values, whose runs will fail.
-    """
-
-    design: Design
-    base: Base
-    text: str
-    points: list[Point]
-    measure: Measure | None
-    key: str
-    parts: dict[str, str]
-    given: str = ""
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        """Number of runs."""
-        return len(self.points) * self.design.seeds
-
-    @property
-    def name(self) -> str:
-        """Of the sweep."""
-        return self.design.name or self.base.name or "sweep"
-
-    def changes(self, run: int) -> dict[str, Any]:
-        """Return the changes to the scenario in a run, constants too."""
-        return {**self.design.constants, **self.points[run // self.design.seeds]}
-
-    def seed(self, run: int) -> int:
-        """Return the seed of a run."""
-        return seed_for(self.design, *divmod(run, self.design.seeds))
 
 
 def sweep(
@@ -180,85 +121,6 @@ def _spans(uncertain: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plan(
-    market: Market | str | os.PathLike[str], design: Design, measure: Measure | None = None,
-    given: str = "",
-) -> Planned:  # fmt: skip
-    """Check a sweep: its scenario at the first point, its paths, its size.
-
-    Raises:
-        BadInputError: all that is wrong at once.
-    """
-    if isinstance(market, Market):
-        data, base = data_of(market), Base({}, name=market.name)
-        try:
-            text = to_toml(market, resolved=False)
-        except BadInputError:  # functions: Python alone can run it again
-            text = ""
-        base = Base(data, name=market.name)
-    else:
-        data, text, path = data_of_file(market)
-        base = Base(data, str(market), str(path.parent.resolve()), path.stem)
-    points = points_of(design)
-    if len(points) * design.seeds > MOST_RUNS:
-        runs = len(points) * design.seeds
-        raise BadInputError([Problem(
-            "W114", f"{runs:,} runs; a sweep has {MOST_RUNS:,} at most", field="seeds"
-        )])  # fmt: skip
-    problems = _check(base, design, points)
-    parts = {
-        "scenario": _digest(told(dict(base.data))),
-        "design": _digest([told(_design_data(design)), told(measure)]),
-        "code": code_digest(),
-    }
-    key = _digest(parts)
-    return Planned(design, base, text, points, measure, key, parts, given, problems)
-
-
-def _design_data(design: Design) -> dict[str, Any]:
-    """Return what of a design tells results apart: not how long a run may take."""
-    apart = {"timeout", "memory", "question", "scenario", "name"}
-    data = {n: getattr(design, n) for n in type(design).model_fields if n not in apart}
-    data["sample"] = design.sample.model_dump() if design.uncertainties else None
-    data["uncertainties"] = {p: s.model_dump() for p, s in design.uncertainties.items()}
-    return data
-
-
-def _digest(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def _check(base: Base, design: Design, points: list[Point]) -> list[Problem]:
-    """Refuse paths that fit nothing, and a scenario that no point can run.
-
-    Returns what is wrong with single values: the runs that have them will fail.
-    """
-    first, problems = points[0], []
-    alone = [{path: value} for path, values in design.levers.items() for value in values]
-    alone += [{path: end} for path, span in design.uncertainties.items()
-              for end in (span.low, span.high)]  # fmt: skip
-    runs, tried = 0, [first, *alone[:_TRIED]]
-    for values in tried:
-        changes = {**design.constants, **first, **values}
-        listed = [Override(path, path, value) for path, value in changes.items()]
-        found = changed(base.data, listed, file=base.file, base=Path(base.folder), name=base.name)
-        wrong = errors_in(found.problems)
-        unfit = [p for p in wrong if p.code == "W113"]
-        if unfit:
-            raise BadInputError(unfit)
-        runs += not wrong
-        problems += wrong
-    if not runs:
-        raise BadInputError(list(dict.fromkeys(problems)))
-    return list(dict.fromkeys(problems))
-
-
-def folder_of(planned: Planned, under: Path = Path("sweeps")) -> Path:
-    """Return `sweeps/<name>-<hash8>`: the same sweep has the same folder everywhere."""
-    return under / f"{planned.name}-{planned.key[:8]}"
-
-
 def carry_out(
     planned: Planned, folder: Path, pool: Pool, width: int, *, shard: tuple[int, int] = (1, 1),
     progress: Progress | None = None, stop: Callable[[], bool] = lambda: False, command: str = "",
@@ -276,10 +138,10 @@ def carry_out(
     folder.mkdir(parents=True, exist_ok=True)
     with store.locked(folder, f"-{part}-of-{of}" if of > 1 else ""):
         files = {
-            "scenario.toml": planned.text.encode(), "design.parquet": _table(planned),
+            "scenario.toml": planned.text.encode(), "design.parquet": design_table(planned),
             **({"sweep.toml": planned.given.encode()} if planned.given else {}),
         }  # fmt: skip
-        manifest = store.create(folder, files, _manifest(planned, command))
+        manifest = store.create(folder, files, manifest_for(planned, command))
         if of == 1:
             store.clean(folder)
         pieces = list(store.held(folder))
@@ -324,90 +186,3 @@ class _Counts:
 def _job(planned: Planned, runs: Any) -> Job:
     listed = [(int(run), planned.changes(int(run)), planned.seed(int(run))) for run in runs]
     return Job(planned.base, listed, planned.design.timeout, planned.measure)
-
-
-def _table(planned: Planned) -> bytes:
-    """Return the design as a Parquet file: a row per run."""
-    seeds, points = planned.design.seeds, planned.points
-    runs = np.arange(planned.total)
-    columns: dict[str, Any] = {
-        "run": runs, "point": runs // seeds, "rep": runs % seeds,
-        "seed": np.array([planned.seed(int(run)) for run in runs], dtype=np.int64),
-    }  # fmt: skip
-    for path in points[0] if points else ():
-        values = [point[path] for point in points]
-        columns[path] = np.repeat(np.array(_plain(values)), seeds)
-    out = pa.BufferOutputStream()
-    table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
-    pq.write_table(table, out, compression="zstd")
-    return bytes(out.getvalue())
-
-
-def _plain(values: list[Any]) -> list[Any]:
-    """Return numbers as they are, all else as JSON."""
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    return values if numbers else [json.dumps(told(v), sort_keys=True) for v in values]
-
-
-def _manifest(planned: Planned, command: str) -> dict[str, Any]:
-    design = planned.design
-    roles = dict.fromkeys(design.levers, "lever") | dict.fromkeys(
-        design.uncertainties, "uncertainty"
-    )
-    spans = {p: s.model_dump() for p, s in design.uncertainties.items()}
-    return {
-        "key": planned.key, "parts": planned.parts, "name": planned.name,
-        "question": design.question, "scenario": planned.base.name, "total": planned.total,
-        "points": len(planned.points), "seeds": design.seeds, "seed": design.seed,
-        "paired": design.paired, "paths": roles, "spans": spans,
-        "sample": design.sample.model_dump() if spans else None,
-        "constants": told(dict(design.constants)), "command": command, **made_with(),
-    }  # fmt: skip
-
-
-def finish(folder: Path, planned: Planned) -> bool:
-    """Merge pieces into results.parquet and failures.parquet if no run is left; return whether."""
-    pieces = list(store.held(folder))
-    if len(store.left(planned.total, pieces)):
-        return False
-    store.merge(folder, pieces)
-    rows = sorted({run: (run, kind, why) for p in pieces for run, kind, why in p.failures}.values())
-    failures = pd.DataFrame({
-        "run": [run for run, *_ in rows],
-        "point": [run // planned.design.seeds for run, *_ in rows],
-        "rep": [run % planned.design.seeds for run, *_ in rows],
-        "seed": [planned.seed(run) for run, *_ in rows],
-        "kind": [kind for _, kind, _ in rows], "reason": [why for *_, why in rows],
-        "command": [command_of(planned, folder, run) for run, *_ in rows],
-    })  # fmt: skip
-    out = pa.BufferOutputStream()
-    schema = pa.schema([
-        *((n, pa.int64()) for n in ("run", "point", "rep", "seed")),
-        *((n, pa.string()) for n in ("kind", "reason", "command")),
-    ])  # fmt: skip
-    table = pa.Table.from_pandas(failures, schema=schema, preserve_index=False)
-    pq.write_table(table, out, compression="zstd")
-    store.write_whole(folder / "failures.parquet", bytes(out.getvalue()))
-    return True
-
-
-def command_of(planned: Planned, folder: Path, run: int) -> str:
-    """Return the command that repeats one run by itself; empty where a file cannot hold it."""
-    changes = planned.changes(run)
-    if not planned.text or any(callable(v) for v in changes.values()):
-        return ""
-    words = ["walras", "run", str(folder / "scenario.toml"), "--seed", str(planned.seed(run))]
-    for path, value in changes.items():
-        words += ["--set", f"{path}={_toml(value)}"]
-    return shlex.join(words)
-
-
-def _toml(value: Any) -> str:
-    """Return a value as TOML in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value)

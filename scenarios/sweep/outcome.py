@@ -1,0 +1,106 @@
+"""What a sweep's folder tells besides its pieces: design, manifest, failures, merged results."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..run import made_with
+from . import store
+from .code import told
+from .planned import Planned
+
+
+def design_table(planned: Planned) -> bytes:
+    """Return the design as a Parquet file: a row per run."""
+    seeds, points = planned.design.seeds, planned.points
+    runs = np.arange(planned.total)
+    columns: dict[str, Any] = {
+        "run": runs, "point": runs // seeds, "rep": runs % seeds,
+        "seed": np.array([planned.seed(int(run)) for run in runs], dtype=np.int64),
+    }  # fmt: skip
+    for path in points[0] if points else ():
+        values = [point[path] for point in points]
+        columns[path] = np.repeat(np.array(_plain(values)), seeds)
+    out = pa.BufferOutputStream()
+    table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+    pq.write_table(table, out, compression="zstd")
+    return bytes(out.getvalue())
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """Return numbers as they are, all else as JSON."""
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    return values if numbers else [json.dumps(told(v), sort_keys=True) for v in values]
+
+
+def manifest_for(planned: Planned, command: str) -> dict[str, Any]:
+    """Return what the manifest says of a sweep and of how it was made."""
+    design = planned.design
+    roles = dict.fromkeys(design.levers, "lever") | dict.fromkeys(
+        design.uncertainties, "uncertainty"
+    )
+    spans = {p: s.model_dump() for p, s in design.uncertainties.items()}
+    return {
+        "key": planned.key, "parts": planned.parts, "name": planned.name,
+        "question": design.question, "scenario": planned.base.name, "total": planned.total,
+        "points": len(planned.points), "seeds": design.seeds, "seed": design.seed,
+        "paired": design.paired, "paths": roles, "spans": spans,
+        "sample": design.sample.model_dump() if spans else None,
+        "constants": told(dict(design.constants)), "command": command, **made_with(),
+    }  # fmt: skip
+
+
+def finish(folder: Path, planned: Planned) -> bool:
+    """Merge pieces into results.parquet and failures.parquet if no run is left; return whether."""
+    pieces = list(store.held(folder))
+    if len(store.left(planned.total, pieces)):
+        return False
+    store.merge(folder, pieces)
+    rows = sorted({run: (run, kind, why) for p in pieces for run, kind, why in p.failures}.values())
+    failures = pd.DataFrame({
+        "run": [run for run, *_ in rows],
+        "point": [run // planned.design.seeds for run, *_ in rows],
+        "rep": [run % planned.design.seeds for run, *_ in rows],
+        "seed": [planned.seed(run) for run, *_ in rows],
+        "kind": [kind for _, kind, _ in rows], "reason": [why for *_, why in rows],
+        "command": [command_of(planned, folder, run) for run, *_ in rows],
+    })  # fmt: skip
+    out = pa.BufferOutputStream()
+    schema = pa.schema([
+        *((n, pa.int64()) for n in ("run", "point", "rep", "seed")),
+        *((n, pa.string()) for n in ("kind", "reason", "command")),
+    ])  # fmt: skip
+    table = pa.Table.from_pandas(failures, schema=schema, preserve_index=False)
+    pq.write_table(table, out, compression="zstd")
+    store.write_whole(folder / "failures.parquet", bytes(out.getvalue()))
+    return True
+
+
+def command_of(planned: Planned, folder: Path, run: int) -> str:
+    """Return the command that repeats one run by itself; empty where a file cannot hold it."""
+    changes = planned.changes(run)
+    if not planned.text or any(callable(v) for v in changes.values()):
+        return ""
+    words = ["walras", "run", str(folder / "scenario.toml"), "--seed", str(planned.seed(run))]
+    for path, value in changes.items():
+        words += ["--set", f"{path}={_toml(value)}"]
+    return shlex.join(words)
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value)
