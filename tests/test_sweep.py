@@ -639,6 +639,24 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_line(
     assert err.count("\n") <= 3
 
 
+def test_the_exit_code_tells_that_runs_have_failed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A price below 0 is told of before the first run, and its runs are rows; 3, also again."""
+    monkeypatch.chdir(folder)
+    (folder / "price.toml").write_text(
+        'scenario = "two.toml"\n[levers]\n"sellers.one.price.task" = [1.0, -1.0]\n'
+    )
+    for _ in range(2):
+        assert cli.main(["sweep", "price.toml", "--out", "out", "--jobs", "1"]) == 3
+        out, err = capsys.readouterr()
+        assert "2 of 2 runs done, 1 failed, 0 left" in out
+        assert "W103" in err
+        assert "runs with such values will fail" in err
+    assert cli.main(["status", "out"]) == 0
+    assert "1 × bad input: W103" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("words", "told"), [
     (["sweep", "nowhere.toml"], "is no file"),
     (["sweep", "two.toml"], "this is a scenario and no sweep"),
