@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from .jit import spliced
+from .rules import HALFLIFE
 from .state import OBSERVED, State
 
 LIKELIER = 50.0
@@ -77,9 +78,12 @@ def sway(st: State, k: int, i: int, number: int) -> None:
       LS(V) − LS(U) + Σ q·(R − V) − Σ p·(R − U).
 
     R is U with the true accuracy in place of what the buyer believes. `st.swayed` then has for each
-    way q/p of every offer and of doing without, the gain, USD, and Σ max(q − `LIKELIER`·p, 0) over
-    the offers that may surprise; and in its last row R, and what the buyer gets as it is,
-    LS(U) + Σ p·(R − U).
+    way q/p of every offer and of doing without, the gain, USD, and what may be overlooked; and in
+    its last row R, and what the buyer gets as it is, LS(U) + Σ p·(R − U).
+
+    What may be overlooked, USD, is Σ max(q − `LIKELIER`·p, 0)·(c·E[T] + V·(1 − E[δ])) over the
+    offers that may surprise: at best, they answer at once. It is known of those, too, that nobody
+    takes as it is, and of which nothing is seen to come.
     """
     task, kind, offers = st.tasks[i], st.classes[k], len(st.offers)
     own, changed, ways = st.chances[3], st.chances[4], kind["ways"]
@@ -105,30 +109,35 @@ def sway(st: State, k: int, i: int, number: int) -> None:
             o, chance = st.shown[j], st.chances[0, j]
             if chance > 0.0:
                 other += chance * (st.swayed[ways, o] - changed[j])
-            if may_surprise(st.sellers[st.seller_of[o]]):
-                beyond += max(chance - LIKELIER * own[j], 0.0)
+            if may_surprise(kind, st.sellers[st.seller_of[o]], st.cells[k, o]):
+                cell = st.cells[k, o]
+                best = task["delay_cost"] * cell["time"] + task["value"] * (1.0 - cell["delta"])
+                beyond += max(chance - LIKELIER * own[j], 0.0) * best
             st.swayed[way, o] = chance / own[j] if own[j] > 0.0 else 0.0
         st.swayed[way, offers] = none / without if without > 0.0 else 0.0
         st.swayed[way, offers + 1], st.swayed[way, offers + 2] = other - gets, beyond
 
 
 @spliced
-def may_surprise(seller: Any) -> bool:
-    """Return whether something else may come of its offers than buyers see.
+def may_surprise(kind: Any, seller: Any, cell: Any) -> bool:
+    """Return whether something else may come of an offer to a class than buyers see.
 
     Not where nobody waits for anybody and buyers see that: what they expect is the mean of what
-    comes.
+    comes. But half-lives are averaged over points (`work.left_of_value`), and R does not say what
+    is paid back for a wrong answer where buyers believe in another accuracy than the true one.
     """
     alone = seller["slots"] == math.inf and seller["kappa"] == math.inf
-    return not (alone and seller["quote"] == OBSERVED)
+    known = seller["refund_wrong"] == 0.0 or cell["accuracy"] == cell["truth"]
+    exact = known and kind["late_rule"] != HALFLIFE
+    return not (alone and exact and seller["quote"] == OBSERVED)
 
 
 @spliced
 def note_choice(st: State, k: int, i: int, o: int) -> None:
     """Note of task i, which chose offer o (−1: none), what it saw.
 
-    Its class and the time, s; R of the choice and what its buyer gets, USD; q/p, gain and what is
-    beyond `LIKELIER` of each way.
+    Its class and the time, s; R of the choice and what its buyer gets, USD; q/p, gain and what may
+    be overlooked of each way.
     """
     clock, ways, offers = st.clock[0], st.classes[k]["ways"], len(st.offers)
     row, place = st.notes[clock["noted"]], o if o >= 0 else offers

@@ -122,32 +122,34 @@ def sway(
     There is none to be expected of doing without, nor where `surprises` says so.
 
     Returns:
-        USD/h: a number; one of each way, [W]; and about what the end of weights may leave out, [W]:
-        the chances beyond it times the mean of surprises, signs left out.
+        USD/h: a number; one of each way, [W]; and what the end of weights may leave out at most of
+        a gain, [W].
     """
     ids, notes = run.notes
     rows = _rows(run, task, begin, end)
-    rows = rows[(rows["offer"] >= 0) & surprises(run.state)[rows["offer"]]]
+    k = [t.name for t in run.market.tasks].index(task)
+    rows = rows[(rows["offer"] >= 0) & surprises(run.state)[k, rows["offer"]]]
     met = notes[np.searchsorted(ids, rows["id"])]
     surprise = expected_surplus(run, rows) - rows["taste"] - met[:, 2]
-    k = [t.name for t in run.market.tasks].index(task)
     chose = notes[(notes[:, 0] == k) & (begin <= notes[:, 1]) & (notes[:, 1] < end)]
     each = _tasks(run, task, begin, end) / max(len(chose), 1)
     at = 4 + 3 * np.asarray(ways, dtype=np.int64)
     weights = np.minimum(met[:, at], LIKELIER) - 1.0
     gains = chose[:, at + 1].sum(axis=0) + surprise @ weights
-    typical = float(np.abs(surprise).mean()) if len(surprise) else 0.0
-    beyond = chose[:, at + 2].sum(axis=0) * typical
+    beyond = chose[:, at + 2].sum(axis=0)
     return float(chose[:, 3].sum() + surprise.sum()) * each, gains * each, beyond * each
 
 
 def surprises(state: State) -> NDArray[np.bool_]:
-    """Return of which offers something else may come than buyers see, shape [O].
+    """Return of which offers something else may come than buyers of a class see, shape [K, O].
 
     Slow answers need not be waited for where there is none (`market.odds.may_surprise`).
     """
-    found = np.array([plain(may_surprise)(seller) for seller in state.sellers])
-    return np.asarray(found[state.seller_of], dtype=np.bool_)
+    may, sellers = plain(may_surprise), state.sellers[state.seller_of]
+    return np.array([
+        [may(kind, seller, cell) for seller, cell in zip(sellers, cells, strict=True)]
+        for kind, cells in zip(state.classes, state.cells, strict=True)
+    ], dtype=np.bool_)  # fmt: skip
 
 
 def _rows(run: Trace, task: str, begin: float, end: float) -> NDArray[Any]:

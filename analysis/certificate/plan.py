@@ -28,7 +28,7 @@ not be certified against a share of that."""
 _LEAST = 1e-9  # USD/h: a scale where nobody pays anything
 _TASKS, _OF_A_CLASS, _MOST, _SEEN = 8_000, 2_000, 20_000, 25
 _OF_EACH, _TRIAL = 200, 100_000  # tasks of each class, and of all at most, to see what can be read
-_SLIGHT = 1e-3  # of a class's surplus
+_SLIGHT = 1e-6  # of a class's surplus
 _WARMUPS = 2.0  # measured time per warm-up of the candidate point
 
 
@@ -195,8 +195,9 @@ def ways_of(
 
     That needs logit buyers, whose chances can be noted, and quotes that follow what happens. One
     more run tells where the end of weights cannot matter: what it may leave out is a tenth at most
-    of what the way loses, or of `_SLIGHT` of what the class gets. All others have runs of their
-    own, in which the cohort does as it is told. Also returns the tasks of that run.
+    of what the way loses, or nothing to speak of. (That is a bound of good surprises alone, so that
+    a way must lose: of one that seems to gain, bad ones count.) All others have runs of their own,
+    in which the cohort does as it is told. Also returns the tasks of that run.
     """
     quoted = market.quotes.latency != "promised" and not market.platform.search_cost
     logit = {t.name for t in market.tasks if quoted and isinstance(t.choice, Logit)}
@@ -214,7 +215,7 @@ def ways_of(
     run = simulate(market, seed, marks, ways=ways, like=like)
     for player, mine in tried.items():
         own, gains, beyond = payoffs.sway(run, player, range(len(mine)), *marks)
-        fine = beyond <= 0.1 * np.maximum(-gains, _SLIGHT * max(own, 0.0))
+        fine = beyond <= np.maximum(-0.1 * gains, _SLIGHT * max(own, 0.0))
         for d, yes in zip(mine, fine, strict=True):
             if yes:
                 way[d] = sum(way[other] >= 0 for other in mine)
@@ -224,7 +225,7 @@ def ways_of(
 def slowest(market: Market, deviation: Deviation, seen: Pilot, waited: NDArray[np.bool_]) -> float:
     """Return how long the slowest answers take that the player's payoff is read from, s.
 
-    A class's surplus, of the offers that are taken or may be, if they are `waited` for [O]; a
+    A class's surplus, of the offers that are taken or may be, if they are `waited` for [K, O]; a
     profit only where there are refunds or penalties.
     """
     if deviation.side == "buyer":
@@ -234,7 +235,7 @@ def slowest(market: Market, deviation: Deviation, seen: Pilot, waited: NDArray[n
             serves = [s.serves(market.tasks[k].skill) for s in market.sellers for _ in s.effort]
             left = [offer not in deviation.shuns for offer in market.offers]
             looked_at |= np.array(serves) & np.array(left)
-        return float(seen.sojourns[k, looked_at & waited].max(initial=0.0))
+        return float(seen.sojourns[k, looked_at & waited[k]].max(initial=0.0))
     back = [
         s.owned_by == deviation.player and bool(s.refund_late or s.refund_wrong or s.penalty)
         for s in market.sellers for _ in s.effort
