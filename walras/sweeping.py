@@ -44,7 +44,7 @@ def sweep_command(
 ) -> None:
     """Do a design of runs; the same command again goes on where it stopped."""
     from .scenarios.sweep.file import read_design
-    from .scenarios.sweep.planned import folder_of, plan
+    from .scenarios.sweep.planned import folder_of, plan, slug
 
     design, text, scenario = read_design(file)
     planned = plan(scenario, design, given=text)
@@ -61,7 +61,7 @@ def sweep_command(
         from .scenarios.sweep.cluster import slurm as script
 
         words = ["walras", "sweep", file, "--out", str(folder)]
-        typer.echo(script(shlex.join(words), slurm, planned.name), nl=False)
+        typer.echo(script(shlex.join(words), slurm, slug(planned.name)), nl=False)
         return
     with _saying_why(folder, command):
         if dry_run:

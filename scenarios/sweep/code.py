@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
+
+import numpy as np
+
+from ...market.schema.fields import Spec
 
 _LAYERS = ("market", "agents", "scenarios")
 
@@ -32,17 +38,45 @@ def code_digest() -> str:
 def told(value: Any) -> Any:
     """Return what stands for a value in a key: plain data as they are, a function by its text.
 
+    With a function goes what it holds: of what is around it, its defaults, its object.
+
     Example:
         >>> told({"a": [1, 2.0]}), told(len)
         ({'a': [1, 2.0]}, 'function builtins.len')
     """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Spec) and not callable(value):
+        return {name: told(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, dict):
         return {str(k): told(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [told(v) for v in value]
     if callable(value):
-        return f"function {name_of(value)}{_text(value)}"
+        text = f"function {name_of(value)}{_text(value)}"
+        held = _held(value)
+        return f"{text} {json.dumps(told(held), sort_keys=True, default=str)}" if held else text
     return value
+
+
+def _held(function: Any) -> list[Any]:
+    """Return what a function holds besides its text, if anything; its own kind by name."""
+    if isinstance(function, partial):
+        return [function.func, function.args, function.keywords]
+    if isinstance(function, MethodType):
+        return [name_of(function), vars(function.__self__)]
+    if not isinstance(function, FunctionType):
+        return [dict(vars(function))] if getattr(function, "__dict__", None) else []
+    cells = [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
+    held = [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return [name_of(of) if of is function else of for of in held]
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:  # a name that is not bound yet
+        return False
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -106,8 +106,9 @@ def work(job: Job) -> Piece:
             failures.append(
                 Failure(number, "out of memory", "more memory than the worker may have")
             )
-        except Exception as error:  # noqa: BLE001 - a run may fail in any way its functions do
-            failures.append(Failure(number, "error", f"{type(error).__name__}: {error}"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as its functions may fail
+            told = readable(f"{type(error).__name__}: {error}")
+            failures.append(Failure(number, "error", told))
         seconds.append(time.perf_counter() - begin)
     numbers = [number for number, *_ in job.runs]
     return Piece(piece_of(parts, numbers, failures, seconds), numbers, failures, sum(seconds))
@@ -149,16 +150,29 @@ def _rows(number: int, result: Result, measure: Measure | None) -> pa.Table:
     """Return what is kept of a run."""
     rows = measures(result)
     if measure is not None:
+        known = {name for task, offer, name, *_ in rows if task == offer == ALL}
         for name, value in measure(result).items():
+            if str(name) in known:
+                raise ValueError(f'measure gives "{name}", which every run has; use another name')
             rows.append((ALL, ALL, str(name), float(value), math.nan, ""))
     columns = dict(zip(SCHEMA.names[1:], zip(*rows, strict=True), strict=True))
     return pa.table({"run": [number] * len(rows), **columns}, schema=SCHEMA)
 
 
+def readable(text: str) -> str:
+    r"""Return a text that any file and terminal takes: without half a pair of surrogates.
+
+    Example:
+        >>> readable("no \udcff")
+        'no \\udcff'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _said(problems: Any) -> str:
-    return "; ".join(
+    return readable("; ".join(
         f"{p.code}{f' {p.field}' if p.field else ''}: {p.message}" for p in problems
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def prepare(memory: int | None, parent: int) -> None:

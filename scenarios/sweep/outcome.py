@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..run import made_with
-from . import store
+from . import store, traces
 from .code import told
+from .job import readable
 from .planned import Planned
 
 
@@ -37,8 +38,10 @@ def design_table(planned: Planned) -> bytes:
 
 def _plain(values: list[Any]) -> list[Any]:
     """Return numbers as they are, all else as JSON."""
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    return values if numbers else [json.dumps(told(v), sort_keys=True) for v in values]
+    values = [told(v) for v in values]
+    if all(isinstance(v, float) or (type(v) is int and abs(v) < 2**63) for v in values):
+        return values
+    return [json.dumps(v, sort_keys=True, default=str) for v in values]
 
 
 def manifest_for(planned: Planned, command: str) -> dict[str, Any]:
@@ -90,17 +93,20 @@ def command_of(planned: Planned, folder: Path, run: int) -> str:
     if not planned.text or any(callable(v) for v in changes.values()):
         return ""
     words = ["walras", "run", str(folder / "scenario.toml"), "--seed", str(planned.seed(run))]
-    for path, value in changes.items():
+    for path, value in {**traces.places(planned.base), **changes}.items():
         words += ["--set", f"{path}={_toml(value)}"]
     return shlex.join(words)
 
 
 def _toml(value: Any) -> str:
     """Return a value as TOML in one line."""
+    value = told(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value)
+    if isinstance(value, str):  # of what JSON escapes, TOML knows no pairs of surrogates
+        return readable(json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f"))
+    return json.dumps(value, default=str)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from ...market.schema.market import Market
 from ..load import changed, data_of_file
 from ..overrides import Override
 from ..toml import data_of, to_toml
+from . import traces
 from .code import code_digest, told
 from .job import Base, Measure
-from .points import Point, points_of, seed_for
+from .points import Point, count_of, points_of, seed_for
 from .spec import MOST_RUNS, Design
 
 _TRIED = 100
@@ -86,15 +88,15 @@ def plan(
     else:
         data, text, path = data_of_file(market)
         base = Base(data, str(market), str(path.parent.resolve()), path.stem)
-    points = points_of(design)
-    if len(points) * design.seeds > MOST_RUNS:
-        runs = len(points) * design.seeds
+    runs = count_of(design) * design.seeds
+    if runs > MOST_RUNS:
         raise BadInputError([Problem(
             "W114", f"{runs:,} runs; a sweep has {MOST_RUNS:,} at most", field="seeds"
         )])  # fmt: skip
+    points = points_of(design)
     problems = _check(base, design, points)
     parts = {
-        "scenario": _digest(told(dict(base.data))),
+        "scenario": _digest([told(dict(base.data)), traces.contents(base, design)]),
         "design": _digest([told(_design_data(design)), told(measure)]),
         "code": code_digest(),
     }
@@ -108,6 +110,8 @@ def _design_data(design: Design) -> dict[str, Any]:
     data = {n: getattr(design, n) for n in type(design).model_fields if n not in apart}
     data["sample"] = design.sample.model_dump() if design.uncertainties else None
     data["uncertainties"] = {p: s.model_dump() for p, s in design.uncertainties.items()}
+    for part in ("constants", "levers", "uncertainties"):  # whose order numbers the runs
+        data[part] = [[path, what] for path, what in data[part].items()]
     return data
 
 
@@ -121,6 +125,11 @@ def _check(base: Base, design: Design, points: list[Point]) -> list[Problem]:
 
     Returns what is wrong with single values: the runs that have them will fail.
     """
+    if "run" in {*design.levers, *design.uncertainties}:  # its column holds the runs' numbers
+        raise BadInputError([Problem(
+            "W113", "`run` as a whole cannot vary", field="run",
+            hint="name what varies within it, such as run.until",
+        )])  # fmt: skip
     first, problems = points[0], []
     alone = [{path: value} for path, values in design.levers.items() for value in values]
     alone += [{path: end} for path, span in design.uncertainties.items()
@@ -143,4 +152,14 @@ def _check(base: Base, design: Design, points: list[Point]) -> list[Problem]:
 
 def folder_of(planned: Planned, under: Path = Path("sweeps")) -> Path:
     """Return `sweeps/<name>-<hash8>`: the same sweep has the same folder everywhere."""
-    return under / f"{planned.name}-{planned.key[:8]}"
+    return under / f"{slug(planned.name)}-{planned.key[:8]}"
+
+
+def slug(name: str) -> str:
+    """Return a name that a folder or a job may have.
+
+    Example:
+        >>> slug("a/../b c"), slug("Preise für Züge")
+        ('a-..-b-c', 'Preise-für-Züge')
+    """
+    return re.sub(r"[^\w.-]+", "-", name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,20 @@ def points_of(design: Design) -> list[Point]:
             for row in shares
         ]
     return [{**setting, **values} for setting in _settings(design) for values in drawn]
+
+
+def count_of(design: Design) -> int:
+    """Return how many points there are, without making them.
+
+    Example:
+        >>> count_of(Design(levers={f"tasks.{i}.value": [1.0] * 1000 for i in range(9)}))
+        1000000000000000000000000000
+    """
+    lengths = [len(values) for values in design.levers.values()]
+    settings = lengths[0] if design.together and lengths else math.prod(lengths)
+    sample, d = design.sample, len(design.uncertainties)
+    columns = {"saltelli": 2 * d + 2 if sample.second_order else d + 2, "morris": d + 1}
+    return settings * (sample.size * columns.get(sample.kind, 1) if d else 1)
 
 
 def _settings(design: Design) -> Iterator[Point]:

@@ -99,18 +99,20 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         SweepFolderError: it is no sweep's, or one of another format.
     """
     try:
-        found: dict[str, Any] = json.loads((folder / "manifest.json").read_text("utf-8"))
+        found: Any = json.loads((folder / "manifest.json").read_text("utf-8"))
     except FileNotFoundError:
         raise SweepFolderError(f"{folder} holds no sweep") from None
     except ValueError:
         raise SweepFolderError(f"{folder / 'manifest.json'} is damaged") from None
-    if "format" not in found or "key" not in found:
+    if not isinstance(found, dict) or not {"format", "key", "versions"} <= set(found):
         raise SweepFolderError(f"{folder} holds no sweep")
     if found["format"] != FORMAT:
         raise SweepFolderError(
             f"{folder} was written in format {found['format']}, this version of walras writes "
             f"format {FORMAT}; read it with walras {found['versions']['walras']}"
         )
+    if not {"parts", "name", "total", "paths"} <= set(found):
+        raise SweepFolderError(f"{folder / 'manifest.json'} is damaged")
     return found
 
 
@@ -197,8 +199,8 @@ def left(total: int, pieces: list[Held]) -> NDArray[np.int64]:
 
 
 @contextmanager
-def locked(folder: Path, shard: str = "") -> Iterator[None]:
-    """Have a folder to oneself: all of it, or one's shard.
+def locked(folder: Path, shard: str = "", wait: bool = False) -> Iterator[None]:
+    """Have a folder to oneself: all of it, or one's shard; wait for who has that shard, or don't.
 
     Raises:
         SweepFolderError: another process works on it.
@@ -207,7 +209,7 @@ def locked(folder: Path, shard: str = "") -> Iterator[None]:
         try:
             fcntl.flock(whole, (fcntl.LOCK_SH if shard else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             if shard:
-                fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(part, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError:
             raise SweepFolderError(
                 f"another process works on {folder}; wait for it, or let each do a part with "

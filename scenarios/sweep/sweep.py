@@ -154,7 +154,8 @@ def carry_out(
             counts.add(piece)
 
         execute(mine, lambda some: _job(planned, some), pool, width, take, stop)
-    with suppress(store.SweepFolderError), store.locked(folder):  # others may still be at work
+    # Other shards may still be at work, or begin: who merges keeps none of them away.
+    with suppress(store.SweepFolderError), store.locked(folder, "-merge", wait=True):
         finish(folder, planned)
     return Sweep(folder, manifest)
 
