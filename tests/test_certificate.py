@@ -476,6 +476,48 @@ def test_half_lives_are_not_what_buyers_see() -> None:
     assert payoffs.surprises(state).all()
 
 
+def test_only_a_class_s_own_choices_of_the_window_count() -> None:
+    """Beside another class's ways, or with nonsense noted before the window: the same gains."""
+    market, marks = crowded(), (60.0, 360.0)
+    shares = np.full((3, 6), 0.2)
+    ways = {
+        name: [d for d in deviations.choice_deviations(market, shares) if d.player == name]
+        for name in ("chat", "code")
+    }
+    both = runs.simulate(market, 0, marks, ways=ways)
+    one = runs.simulate(market, 0, marks, ways={"chat": ways["chat"]})
+    number = range(len(ways["chat"]))
+    gains = payoffs.sway(both, "chat", number, *marks)[1]
+    assert gains == pytest.approx(payoffs.sway(one, "chat", number, *marks)[1], rel=1e-12)
+    ids, notes = one.notes
+    began = {int(i) for i in payoffs._rows(one, "chat", *marks)["id"]}
+    early = (notes[:, 1] < marks[0]) & np.array([int(i) not in began for i in ids])
+    assert early.sum() > 50
+    notes[early, 3:] = 1e9
+    assert gains == pytest.approx(payoffs.sway(one, "chat", number, *marks)[1], rel=1e-12)
+
+
+def test_no_task_weighs_more_than_the_end_of_weights() -> None:
+    market, alone = dearer(0.05), Deviation("buyer", "k", "choice", "", shuns=("cheap/default",))
+    run = runs.simulate(market, 0, (100.0, 5100.0), ways={"k": [alone]})
+    before = payoffs.sway(run, "k", [0], 100.0, 5100.0)[1]
+    heavy = run.notes[1][:, 4] > 50.0
+    assert heavy.any()
+    run.notes[1][heavy, 4] = 1e6
+    assert payoffs.sway(run, "k", [0], 100.0, 5100.0)[1] == pytest.approx(before, rel=1e-12)
+
+
+def test_ways_are_numbered_among_those_that_are_read_off() -> None:
+    """Runs of the candidate point note these alone: the first here has runs of its own."""
+    market = dearer(0.05)
+    tests = [
+        Deviation("buyer", "k", "choice", "", shuns=("cheap/default",)),
+        Deviation("buyer", "k", "choice", "", shuns=("dear/default",)),
+        Deviation("buyer", "k", "choice", "", shuns=tuple(market.offers)),
+    ]
+    assert plan.ways_of(market, tests, settling.pilot(market, 0), 0, None)[0] == [-1, 0, 1]
+
+
 # --- engines used again ---
 
 
