@@ -683,3 +683,17 @@ def test_what_a_sweep_will_take_is_told_before_it_runs(
     assert not (folder / "out").exists()
     assert cli.main(["sweep", "price.toml", "--slurm", "4"]) == 0
     assert "#SBATCH --array=1-4" in capsys.readouterr().out
+
+
+def test_parts_add_up_whatever_epochs_there_are(tmp_path: Path, thread: Executor) -> None:
+    """27 epochs after warm-up, the last one shorter, are no whole batches; profits and shares."""
+    changes = {"run.until": 605.0, "run.warmup": 65.0, "run.epoch": 20.0}
+    found = sweep(market(), {"sellers.one.slots": [1]}, constants=changes, executor=thread,
+                  out=tmp_path / "out")  # fmt: skip
+    rows = found.results.set_index(["task", "offer", "metric"])["value"]
+    profits = [rows["all", name, "profit"] for name in ("one", "two")]
+    assert sum(profits) == pytest.approx(rows["all", "all", "profit"], rel=1e-12)
+    shares = found.results.query("metric == 'share'")["value"]
+    assert shares.sum() == pytest.approx(1.0, rel=1e-12)
+    outside = rows["chat", "outside", "share"]
+    assert outside == pytest.approx(rows["chat", "all", "without_share"], rel=1e-12)

@@ -21,6 +21,9 @@ _MONEY = ("revenue", "profit")
 def measures(result: Result) -> list[Row]:
     """Return means of classes with their errors; shares and prices of offers, loads of sellers.
 
+    All are over every epoch after warm-up, so that parts add up. (A summary leaves out the first
+    few where epochs don't make whole batches; here only errors are those of batches.)
+
     Example:
         >>> from walras.market.schema.arrivals import Poisson
         >>> from walras.market.schema.demand import TaskClass
@@ -36,8 +39,10 @@ def measures(result: Result) -> list[Row]:
     rows: list[Row] = []
     ratios = class_ratios(market, result.epochs, result.sellers, result.reps)
     for task, metric in cells_of(ratios):
-        found = level(ratios[task, metric])
-        rows.append((task, ALL, metric, found.mean, found.se, unit_of(metric)))
+        sums, counts = ratios[task, metric]
+        whole = float(counts.sum())
+        mean = float(sums.sum()) / whole if whole else math.nan
+        rows.append((task, ALL, metric, mean, level((sums, counts)).se, unit_of(metric)))
     warm = market.run.warmup - 1e-9 * market.epoch
     epochs, sellers, prices = (
         frame[frame["start"] >= warm] for frame in (result.epochs, result.sellers, result.prices)
