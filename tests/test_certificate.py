@@ -391,9 +391,13 @@ def test_whose_gain_is_read_off_other_runs() -> None:
     assert all(way < 0 for label, way in ways.items() if label.startswith("plain"))
     promising = tuple(s.model_copy(update={"promise": 9.0}) for s in market.sellers)
     changed = {"quotes": w.Quotes(latency="promised"), "sellers": promising}
-    found, tasks = plan.ways_of(market.model_copy(update=changed), mine, seen, 0, None)
-    assert set(found) == {-1}
-    assert tasks == 0
+    apart = [t.model_copy(update={"choice": w.Logit(0.2), "consideration": None})
+             for t in market.tasks[:2]]  # fmt: skip
+    looking = {"platform": w.Platform(search_cost=0.01), "tasks": (*apart, market.tasks[2])}
+    for change in (changed, looking):
+        found, tasks = plan.ways_of(market.model_copy(update=change), mine, seen, 0, None)
+        assert set(found) == {-1}
+        assert tasks == 0
 
 
 def dearer(by: float) -> w.Market:
