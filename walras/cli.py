@@ -19,13 +19,11 @@ from .doctor import doctor_command
 from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
 from .starting import new_command
 from .sweeping import status_command, sweep_command
+from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from .market.schema.errors import Problem
     from .scenarios.load import Loaded
-
-BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
-"""Exit codes besides 0: bad input, some runs failed, interrupted."""
 
 
 class _State:

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from . import terminal
+from .terminal import BAD_INPUT
 
-BAD_INPUT = 2
 _NOT_THERE = "W110"
 """A trace is missing: not the new file's fault."""
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
+from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from .scenarios.sweep.planned import Planned
 
-BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
 _EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 
@@ -267,10 +267,12 @@ def _tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
 
     found = Sweep.load(folder)
     pieces = list(store.held(folder))
-    done, failed = found.counts
+    total = found.manifest["total"]
+    done = total - len(store.left(total, pieces))
+    failed = len({run for piece in pieces for run, *_ in piece.failures})
     seconds = [s for piece in pieces for s in piece.seconds]
     mean = sum(seconds) / len(seconds) if seconds else 0.0
-    total, broken = found.manifest["total"], store.damaged(folder)
+    broken = store.damaged(folder)
     reasons: dict[str, int] = {}
     for piece in pieces:
         for _, kind, why in piece.failures:

@@ -15,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from .market.schema.errors import Problem
 
+BAD_INPUT, FAILED, INTERRUPTED = 2, 3, 130
+"""Exit codes besides 0: bad input, some runs failed, interrupted."""
 _MOST_WARNINGS = 2
 
 

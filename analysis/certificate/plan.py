@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,28 +109,38 @@ class Plan:
         wanted = active.tolist() if d < 0 else [d]
         marks = sorted({mark for i in wanted for mark in self._marks(i)})
         buyers = [self.deviations[i] for i in wanted if self.deviations[i].side == "buyer"]
-        ways: dict[str, list[Deviation]] = {}
-        for i in range(len(self.way)) if d < 0 else ():
-            if self.way[i] >= 0:
-                ways.setdefault(self.deviations[i].player, []).append(self.deviations[i])
+        asked = {self.deviations[i].player for i in wanted if self.way[i] >= 0}
+        ways = {
+            player: [of for of, way in zip(self.deviations, self.way, strict=True)
+                     if way >= 0 and of.player == player]
+            for player in asked
+        }  # fmt: skip
         own, seed = None if d < 0 else self.deviations[d], seed_of(self.seed, rep)
         market = at_time(self.market if d < 0 else self.markets[d], share_of(seed))
         like = self.like if d < 0 or self.reprices[d] else None
         run = simulate(market, seed, marks, sampled={b.player for b in buyers}, deviation=own,
                        ways=ways, like=like)  # fmt: skip
-        return np.array([self._payoff(run, i) for i in wanted]), run.tasks
+
+        @cache
+        def swayed(player: str, begin: float, end: float) -> tuple[float, Floats]:
+            """Return what a class gets in a part of the run, and what each of its ways gains."""
+            return payoffs.sway(run, player, range(len(ways[player])), begin, end)[:2]
+
+        return np.array([self._payoff(run, i, swayed) for i in wanted]), run.tasks
 
     def _marks(self, d: int) -> tuple[float, float, float]:
         begin = self.warmups[d]
         return begin, begin + 0.5 * self.window, begin + self.window
 
-    def _payoff(self, run: Trace, d: int) -> list[float]:
+    def _payoff(
+        self, run: Trace, d: int, swayed: Callable[[str, float, float], tuple[float, Floats]]
+    ) -> list[float]:
         deviation, way, (begin, half, end) = self.deviations[d], self.way[d], self._marks(d)
         player, parts = deviation.player, ((begin, end), (begin, half), (half, end))
         gain = [math.nan] * len(parts)
         if way >= 0:
-            found = [payoffs.sway(run, player, [way], *part) for part in parts]
-            own, gain = [of for of, *_ in found], [float(more[0]) for _, more, _ in found]
+            found = [swayed(player, *part) for part in parts]
+            own, gain = [of for of, _ in found], [float(gains[way]) for _, gains in found]
         else:
             of = payoffs.profit if deviation.side == "seller" else payoffs.surplus
             own = [of(run, player, *part) for part in parts]

@@ -126,22 +126,28 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
+    with _whole(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Yield another name to write a file under, which then takes its place, or is removed."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with unfinished.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
+        yield unfinished
+        _sync(unfinished)
         unfinished.rename(path)
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Wait until a file, or what a folder lists, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -223,35 +229,27 @@ def merge(folder: Path, pieces: list[Held]) -> None:
 
     No more is in memory than a piece of each shard.
     """
-    unfinished = folder / f".results.parquet.{os.getpid()}.tmp"
     schema = pa.schema([
         f.with_type(pa.dictionary(pa.int32(), pa.string())) if f.type == pa.string() else f
         for f in SCHEMA
     ])  # fmt: skip
-    try:
-        with pq.ParquetWriter(unfinished, schema, compression="zstd") as out:
-            waiting: list[pa.Table] = []
-            rows = 0
-            for table in in_order(pieces):
-                waiting.append(table)
-                rows += len(table)
-                if rows >= _ROWS:
-                    rest = pa.concat_tables(waiting)
-                    while len(rest) >= _ROWS:
-                        out.write_table(rest.slice(0, _ROWS).cast(schema))
-                        rest = rest.slice(_ROWS)
-                    waiting, rows = [rest], len(rest)
-            if rows:
-                out.write_table(pa.concat_tables(waiting).cast(schema))
-        handle = os.open(unfinished, os.O_RDONLY)
-        os.fsync(handle)
-        os.close(handle)
-        unfinished.rename(folder / "results.parquet")
-    except BaseException:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
-    _sync_folder(folder)
+    waiting: list[pa.Table] = []
+    rows = 0
+    with (
+        _whole(folder / "results.parquet") as unfinished,
+        pq.ParquetWriter(unfinished, schema, compression="zstd") as out,
+    ):
+        for table in in_order(pieces):
+            waiting.append(table)
+            rows += len(table)
+            if rows >= _ROWS:
+                rest = pa.concat_tables(waiting)
+                while len(rest) >= _ROWS:
+                    out.write_table(rest.slice(0, _ROWS).cast(schema))
+                    rest = rest.slice(_ROWS)
+                waiting, rows = [rest], len(rest)
+        if rows:
+            out.write_table(pa.concat_tables(waiting).cast(schema))
 
 
 def in_order(pieces: list[Held]) -> Iterator[pa.Table]:
