@@ -115,7 +115,7 @@ def _wrong(field: str, message: str, hint: str = "") -> BadInputError:
 
 @lru_cache(maxsize=16)
 def loaded(target: str, changes: tuple[str, ...]) -> Loaded:
-    """Return a scenario's file with changes, as `read` does; kept, since one lever moves at a time."""
+    """Return a scenario's file with changes, as `read` does; the last ones are kept."""
     return read(target, changes)
 
 

@@ -71,8 +71,8 @@ class Fluid:
         answer = {
             "problems": [said(p) for p in file.problems], "tasks": [t.name for t in market.tasks],
             "task": market.tasks[_class_of(asked, market)].name, "question": market.question,
-            "reasoners": len(reasoners(market)), "command": self._command(asked, market),
-            "key": key, **self._drawn(asked, market),
+            "reasoning": asked.reasoning, "reasoners": len(reasoners(market)),
+            "command": self._command(asked, market), "key": key, **self._drawn(asked, market),
         }  # fmt: skip
         if message.get("seen") != key:
             answer["controls"] = controls(file.require())
@@ -111,8 +111,9 @@ class Fluid:
                     "order": [s.name for s in market.sellers]}  # fmt: skip
         k, sellers = _class_of(asked, market), self._sellers(asked, sel)
         values = of_selection(sel)
-        note = "" if sel.converged or sel.residual <= _TOLERANCE else (
-            "no selection was found at which shares and delays agree; shown is the nearest")  # fmt: skip
+        note = ""
+        if not sel.converged and sel.residual > _TOLERANCE:
+            note = "no selection was found at which shares and delays agree; shown is the nearest"
         approximate = "; ".join(sel.setting.approximate)
         return {
             "figures": {

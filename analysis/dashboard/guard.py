@@ -39,11 +39,14 @@ class Guard:
     Args:
         app: what is guarded.
         port: where it listens.
-        hosts: names by which it may be called.
+        hosts: names by which it may be called; any where there are none, for which a token is
+            needed: a page under another name does not have the cookie of this one.
         token: what a page must show once, in its address; None if being here is enough.
     """
 
     def __init__(self, app: App, port: int, hosts: tuple[str, ...], token: str | None) -> None:
+        if not hosts and token is None:
+            raise ValueError("without a token, only hosts that are named may call")
         self._app, self._token = app, token
         self._hosts = {f"{host}:{port}" for host in hosts}
         self._cookie = f"walras-{port}"
@@ -55,7 +58,7 @@ class Guard:
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         host, origin = headers.get("host", ""), headers.get("origin")
-        if host not in self._hosts:
+        if self._hosts and host not in self._hosts:
             await _refuse(scope, send, 421, "this is not the address that was printed")
         elif not _own(scope, host, origin):
             await _refuse(scope, send, 403, "a page from elsewhere may not talk to this one")
@@ -86,7 +89,7 @@ class Guard:
         return f"{path}?{rest}" if rest else path
 
     def _same(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), (self._token or "").encode())
+        return bool(hmac.compare_digest(given.encode(), (self._token or "").encode()))
 
 
 def _own(scope: Scope, host: str, origin: str | None) -> bool:

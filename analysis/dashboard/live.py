@@ -96,7 +96,7 @@ class LiveMarket:
         self.spells: list[Spell] = []
         self.total: Spell | None = None
         none = self.economy.engine.state.trades[:0].copy()
-        self._rows = [none] * len(market.tasks)
+        self._rows: list[NDArray[Any]] = [none] * len(market.tasks)
         self._thinks = thinks(market)
         owners = list(dict.fromkeys(s.owned_by for s in market.sellers))
         of = [owners.index(s.owned_by) for s in market.sellers for _ in s.effort]
@@ -142,8 +142,8 @@ class LiveMarket:
         stats, each = state.stats, state.stats[:, :-1]
         count = {name: each[name].astype(np.float64)
                  for name in ("served", "right", "late", "reneged", "failed")}  # fmt: skip
-        money = {name: each[name] * NANO
-                 for name in ("paid", "refund", "penalty", "fee", "commission", "cost")}  # fmt: skip
+        posted = ("paid", "refund", "penalty", "fee", "commission", "cost")
+        money = {name: each[name] * NANO for name in posted}
         net = money["paid"] - money["refund"] - money["penalty"] + money["fee"]
         received = np.zeros(self._owners)
         np.add.at(received, self._owner_of, (net - money["commission"]).sum(axis=0))

@@ -9,6 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from .solver import POSTED, SOLVED
+
 _ASSETS = Path(__file__).parent / "assets"
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -100,8 +102,8 @@ def _layout(config: Mapping[str, Any]) -> Any:
                     html.Div(className="grid", children=[_card(*c) for c in CARDS.items()]),
                     html.Div(id="numbers", **{"aria-label": "Key figures"}),
                 ]),
-                _view("equilibrium", [html.Div(id="solved"), _figures("equilibrium")]),
-                _view("welfare", [html.Div(id="gap"), _figures("welfare")]),
+                _view("equilibrium", [html.Div(id="solved"), *map(_figure, SOLVED)]),
+                _view("welfare", [html.Div(id="gap"), *map(_figure, POSTED)]),
                 _view("sweep", [
                     html.P(id="sweep-note", className="caption"),
                     dcc.Graph(id="sweep", config=_graph(), responsive=True,
@@ -167,10 +169,15 @@ def _card(id: str, told: tuple[str, str, str]) -> Any:
     ])  # fmt: skip
 
 
-def _figures(name: str) -> Any:
-    from dash import html
+def _figure(id: str) -> Any:
+    """Return a card for a figure that is solved behind the page; hidden until it is there."""
+    from dash import dcc, html
 
-    return html.Div(id=f"figures-{name}", className="stack")
+    return html.Article(id=f"card-{id}", className="card paper", hidden=True, children=[
+        html.H2(id=f"question-{id}"),
+        dcc.Graph(id=f"figure-{id}", config=_graph(), responsive=True),
+        html.P(id=f"caption-{id}", className="caption"),
+    ])  # fmt: skip
 
 
 def _graph() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import time
 from collections.abc import Mapping
@@ -153,4 +154,9 @@ def serve(
         server_header=False,
     ))  # fmt: skip
     app.state.server = server
-    server.run(sockets=[listening])
+    # What a refused socket leaves behind is no mistake of ours; uvicorn takes it for one.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing handshake" not in record.getMessage()
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # raised anew once all has ended
+        server.run(sockets=[listening])

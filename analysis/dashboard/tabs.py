@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .workers import ANSWERS, DEAD, Worker, serve_fluid, serve_simulation
+from .solver import serve_solver
+from .workers import ANSWERS, DEAD, Serve, Worker, serve_fluid, serve_simulation
 
+_LOG = logging.getLogger("walras.dashboard")
 _TRIES = 3
 """How often a worker that dies is started anew before it is left alone until asked for again."""
 _FOR_SIMULATOR = ("run", "pace", "chosen")
@@ -51,7 +54,9 @@ class Tab:
             raise ValueError("a message says one thing")
         ((kind, told),) = message.items()
         if kind in ANSWERS and isinstance(told, dict):
-            self._tabs.ask(self, kind, told)
+            self._tabs.fluid.ask(self, kind, told)
+        elif kind == "solve" and isinstance(told, dict):
+            self._tabs.solver.ask(self, kind, told)
         elif kind in _FOR_SIMULATOR:
             self.simulate({kind: told})
         else:
@@ -73,10 +78,13 @@ class Tab:
                 self._simulator.send(self._asked)
         self._simulator.send(message)
 
-    def _heard(self, kind: str, told: bytes) -> None:
+    def _heard(self, worker: Worker, kind: str, told: bytes) -> None:
+        if worker is not self._simulator:
+            return  # of one that was ended meanwhile
         if kind == DEAD:
             self._simulator = None
             why = f"the process that simulates has ended (code {told.decode()})"
+            _LOG.warning("%s; its page can start it again", why)
             self.post("halted", json.dumps(f"{why}; press play to start it again").encode())
         else:
             self.post(kind, told)
@@ -93,8 +101,92 @@ class Tab:
             await asyncio.to_thread(simulator.stop)
 
 
+class Shared:
+    """A worker that all pages share: it answers one after another, of each the newest question.
+
+    Args:
+        tabs: the pages.
+        serve: what it does.
+        after: called with page, question and answer.
+        impatient: whether a page's new question ends the work on the one before.
+    """
+
+    def __init__(
+        self, tabs: Tabs, serve: Serve, after: Callable[[Tab, Any, str, bytes], bool],
+        *, impatient: bool = False,
+    ) -> None:  # fmt: skip
+        self._tabs, self._serve, self._after, self._impatient = tabs, serve, after, impatient
+        self._worker: Worker | None = None
+        self._waiting: dict[tuple[int, str], Any] = {}
+        self._at: tuple[int, str, Any] | None = None
+        self._deaths = 0
+
+    def ask(self, tab: Tab, kind: str, message: Any) -> None:
+        """Ask something for a page; of each kind, the newest question counts."""
+        self._waiting[tab.number, kind] = message
+        if self._impatient and self._at is not None and self._at[0] == tab.number:
+            self.end()
+        self._next()
+
+    def forget(self, tab: Tab) -> None:
+        """Ask nothing more for a page."""
+        for key in [key for key in self._waiting if key[0] == tab.number]:
+            del self._waiting[key]
+        if self._impatient and self._at is not None and self._at[0] == tab.number:
+            self.end()
+            self._next()
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        worker, self._worker, self._at = self._worker, None, None
+        if worker is not None:
+            worker.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        """Number of its process, if there is one."""
+        return [self._worker.pid] if self._worker is not None else []
+
+    def _next(self) -> None:
+        if self._at is not None or not self._waiting:
+            return
+        key = next(iter(self._waiting))
+        message = self._waiting.pop(key)
+        if self._worker is None:
+            given = {"targets": self._tabs.targets}
+            self._worker = Worker(self._serve, given, self._tabs.on_loop(self._heard))
+        self._at = (*key, message)
+        self._worker.send({key[1]: message})
+
+    def _heard(self, worker: Worker, kind: str, told: bytes) -> None:
+        if worker is not self._worker or self._at is None:
+            return  # of one that was ended meanwhile
+        at = self._at
+        tab = self._tabs.open.get(at[0])
+        if kind == DEAD:
+            self._worker = self._at = None
+            self._deaths += 1
+            _LOG.warning("a process that solves markets has ended (code %s)", told.decode())
+            if tab is not None:
+                self._again(tab, at)
+        else:
+            self._deaths = 0
+            if tab is None or self._after(tab, at[2], kind, told):
+                self._at = None
+        self._next()
+
+    def _again(self, tab: Tab, at: tuple[int, str, Any]) -> None:
+        """Ask again; say so where what is asked kills who answers."""
+        if self._deaths < _TRIES:
+            self._waiting.setdefault((at[0], at[1]), at[2])
+            return
+        self._deaths = 0
+        told = "the process that solves this market ends each time; change it and go on"
+        tab.post("halted", json.dumps(told).encode())
+
+
 class Tabs:
-    """All open pages, and the process that answers them of the fluid market, one after another.
+    """All open pages, and the workers they share.
 
     Args:
         targets: file, or name in the library, of each scenario.
@@ -103,12 +195,10 @@ class Tabs:
     def __init__(self, targets: Mapping[str, str]) -> None:
         self.targets = dict(targets)
         self.open: dict[int, Tab] = {}
+        self.fluid = Shared(self, serve_fluid, _answered)
+        self.solver = Shared(self, serve_solver, _solved, impatient=True)
         self._numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._fluid: Worker | None = None
-        self._waiting: dict[tuple[int, str], Any] = {}
-        self._at: tuple[int, str, Any] | None = None
-        self._deaths = 0
 
     def add(self) -> Tab:
         """Return a new page."""
@@ -120,25 +210,24 @@ class Tabs:
     async def remove(self, tab: Tab) -> None:
         """Forget a page."""
         self.open.pop(tab.number, None)
-        for key in [key for key in self._waiting if key[0] == tab.number]:
-            del self._waiting[key]
+        self.fluid.forget(tab)
+        self.solver.forget(tab)
         await tab.close()
 
     async def close(self) -> None:
         """End all processes."""
         for tab in list(self.open.values()):
             await self.remove(tab)
-        fluid, self._fluid = self._fluid, None
-        if fluid is not None:
-            await asyncio.to_thread(fluid.stop)
+        self.fluid.end()
+        self.solver.end()
 
     @property
     def pids(self) -> list[int]:
         """Numbers of all processes."""
-        fluid = [self._fluid.pid] if self._fluid is not None else []
-        return [*fluid, *(pid for tab in self.open.values() for pid in tab.pids)]
+        each = [self.fluid.pids, self.solver.pids, *(tab.pids for tab in self.open.values())]
+        return [pid for pids in each for pid in pids]
 
-    def on_loop(self, function: Any) -> Any:
+    def on_loop(self, function: Callable[..., None]) -> Callable[..., None]:
         """Return a function that may be called in any thread and runs in the server's own."""
 
         def call(*given: Any) -> None:
@@ -148,41 +237,16 @@ class Tabs:
 
         return call
 
-    def ask(self, tab: Tab, kind: str, message: Any) -> None:
-        """Ask the fluid market for a page; the newest question of each kind counts."""
-        self._waiting[tab.number, kind] = message
-        self._next()
 
-    def _next(self) -> None:
-        if self._at is not None or not self._waiting:
-            return
-        key = next(iter(self._waiting))
-        message = self._waiting.pop(key)
-        if self._fluid is None:
-            self._fluid = Worker(serve_fluid, {"targets": self.targets}, self.on_loop(self._heard))
-        self._at = (*key, message)
-        self._fluid.send({key[1]: message})
+def _answered(tab: Tab, asked: Any, kind: str, told: bytes) -> bool:
+    """Pass an answer of the fluid market on; let the event market follow what it shows."""
+    if kind == "fluid":
+        tab.answered(asked, json.loads(told))
+    tab.post(kind, told)
+    return True
 
-    def _heard(self, kind: str, told: bytes) -> None:
-        at, self._at = self._at, None
-        tab = self.open.get(at[0]) if at is not None else None
-        if kind == DEAD:
-            self._fluid = None
-            self._deaths += 1
-            if at is not None and tab is not None:
-                self._after_death(tab, at)
-        elif tab is not None and at is not None:
-            self._deaths = 0
-            if kind == "fluid":
-                tab.answered(at[2], json.loads(told))
-            tab.post(kind, told)
-        self._next()
 
-    def _after_death(self, tab: Tab, at: tuple[int, str, Any]) -> None:
-        """Ask again; say so where what is asked kills who answers."""
-        if self._deaths < _TRIES:
-            self._waiting.setdefault((at[0], at[1]), at[2])
-            return
-        self._deaths = 0
-        told = "the process that solves the fluid market ends at this market; change it and go on"
-        tab.post("halted", json.dumps(told).encode())
+def _solved(tab: Tab, _: Any, kind: str, told: bytes) -> bool:
+    """Pass on what has been solved so far; return whether that is all."""
+    tab.post(kind, told)
+    return b'"done": true' in told

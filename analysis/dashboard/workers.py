@@ -20,8 +20,8 @@ from ...scenarios.sweep.job import prepare, readable
 
 Serve = Callable[[Connection, dict[str, Any]], None]
 """What a worker does with its end of the pipe and what it was given, until the pipe is closed."""
-Heard = Callable[[str, bytes], None]
-"""Takes a message of a worker: its kind, and itself; the kind "dead" tells that it ended."""
+Heard = Callable[["Worker", str, bytes], None]
+"""Takes a worker, the kind of its message, and that; the kind "dead" tells that it ended."""
 DEAD = "dead"
 ANSWERS = {"ask": "fluid", "toml": "toml", "pin": "pinned"}
 """What the fluid market may be asked, and the kind of its answer."""
@@ -77,11 +77,11 @@ class Worker:
             while not self._ended:
                 kind, _, told = self._pipe.recv_bytes().partition(b"\0")
                 if not self._ended:
-                    self._heard(kind.decode(), told)
+                    self._heard(self, kind.decode(), told)
         if not self._ended:
             self._ended = True
             self._process.join(1.0)
-            self._heard(DEAD, json.dumps(self._process.exitcode).encode())
+            self._heard(self, DEAD, json.dumps(self._process.exitcode).encode())
 
 
 def tell(pipe: Connection, kind: str, message: Any) -> None:
@@ -127,7 +127,7 @@ def serve_fluid(pipe: Connection, given: dict[str, Any]) -> None:
         try:
             found = answers[kind](asked)
         except Exception as error:  # noqa: BLE001 - the page says what it was; others go on
-            found = {"problems": [{"text": _unforeseen(error), "code": "", "field": "",
+            found = {"problems": [{"text": unforeseen(error), "code": "", "field": "",
                                    "hint": "", "warning": ""}]}  # fmt: skip
         tell(pipe, ANSWERS[kind], found)
 
@@ -156,12 +156,22 @@ def serve_simulation(pipe: Connection, given: dict[str, Any]) -> None:
             raise
         except Exception as error:  # noqa: BLE001 - the page says what it was
             simulator.playing, rest = False, None
-            send({"halted": _unforeseen(error)})
+            send({"halted": unforeseen(error)})
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
+    """Return an error nobody has foreseen in one line, with where it came from."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return readable(f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})")
 
 
-__all__ = ["ANSWERS", "DEAD", "Worker", "heard", "serve_fluid", "serve_simulation", "tell"]
+__all__ = [
+    "ANSWERS",
+    "DEAD",
+    "Worker",
+    "heard",
+    "serve_fluid",
+    "serve_simulation",
+    "tell",
+    "unforeseen",
+]

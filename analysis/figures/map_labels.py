@@ -50,9 +50,9 @@ def region_labels(
         length, height = text_width(text) + 6, 16.0
         for angle, width, tall in ((0, length, height), (-90, height, length)):
             cells_in = (math.ceil(width / across) | 1, math.ceil(tall / up) | 1)
-            room = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
-            if room.any():
-                i, j = np.unravel_index(int(np.where(room, depth, -1).argmax()), depth.shape)
+            fits = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
+            if fits.any():
+                i, j = np.unravel_index(int(np.where(fits, depth, -1).argmax()), depth.shape)
                 notes.append(_note(text, float(x[i - 1]), float(y[j - 1]), textangle=angle))
                 break
     return notes

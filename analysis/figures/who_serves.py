@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -63,21 +64,21 @@ def build(result: Result) -> go.Figure:
     figure = titled(figure, finding(result), height=HEIGHT + 80)
     top = figure.layout.margin.t + 20
     figure.update_layout(margin={"l": room_for(left.values()), "r": 130, "b": 24, "t": top})
-    return figure.update_layout(annotations=heads())
+    return figure.update_layout(annotations=heads("task class", "offer chosen", "outcome"))
 
 
-def heads() -> list[dict[str, object]]:
+def heads(*names: str) -> list[dict[str, object]]:
     """Return what stands above the three columns, as annotations."""
     return [
         {"text": f"<b>{text}</b>", "x": x, "y": 1, "xref": "paper", "yref": "paper",
          "yanchor": "bottom", "yshift": 8, "showarrow": False}
-        for x, text in ((0.0, "task class"), (0.5, "offer chosen"), (1.0, "outcome"))
+        for x, text in zip((0.0, 0.5, 1.0), names, strict=True)
     ]  # fmt: skip
 
 
 def ribbons(
     table: pd.DataFrame, market: Market, colours: dict[str, str], left: dict[str, str],
-    least: float = _LEAST,
+    least: float = _LEAST, name: Callable[[object], str] = label,
 ) -> go.Parcats:  # fmt: skip
     """Return the ribbons from task class to offer to outcome.
 
@@ -87,6 +88,7 @@ def ribbons(
         colours: of sellers by their names.
         left: label of each task class, ready for Plotly.
         least: share of the height that a label needs; thinner bands are merged.
+        name: makes an offer's name a label, ready for Plotly.
     """
     bands = _bands(table, least)
     tasks = [t.name for t in market.tasks if (bands["task"] == t.name).any()]
@@ -103,7 +105,7 @@ def ribbons(
         dimensions=[
             _dimension(bands["task"], tasks, [left[t] for t in tasks]),
             _dimension(bands["offer"], offers,
-                       [label(names.get(o, o)) if o in shown else "" for o in offers]),
+                       [name(names.get(o, o)) if o in shown else "" for o in offers]),
             _dimension(bands["outcome"], outcomes,
                        [_wrapped(f"{o} {percent(ends[o])}", ends[o] / least) if o in told else ""
                         for o in outcomes]),

@@ -7,6 +7,7 @@
   const DARK = window.matchMedia("(prefers-color-scheme: dark)");
   const SETTLE = 40;          // ms between two questions while a control moves
   const DOTS = 300;           // ms between two drawings of tasks on the map
+  const QUIET = 1500;         // ms without a change before what takes seconds is solved
   const RETRY = [500, 1000, 2000, 4000];
 
   /* What is shown: all of it stands in the page's address. */
@@ -106,7 +107,11 @@
       if (!told.tasks) return;
       seen.fluid = told;
       seen.live = null;
-      seen.solved = {};
+      if (told.key + told.reasoning !== seen.solved.of) {
+        seen.solved = {of: told.key + told.reasoning};
+        for (const card of document.querySelectorAll(".paper")) card.hidden = true;
+        solve();
+      }
       asked.task = told.task;
       choose($("task"), told.tasks, told.task);
       if (told.controls) { seen.controls = told.key; controls(told.controls); }
@@ -117,7 +122,8 @@
       draw("f4", told.figures.f4);
       numbers();
       rows();
-      $("f1-note").textContent = told.note;
+      $("f1-note").textContent = told.note.split(";")[0];
+      $("f1-note").title = told.note;
       document.body.dataset.fluid = String(Number(document.body.dataset.fluid || 0) + 1);
       document.body.dataset.ms = String(told.ms);
     },
@@ -195,10 +201,12 @@
       const simulated = of(live.values), expected = of(fluid.values);
       const [label, value, other, beside] = card.children;
       label.textContent = key.label;
-      value.textContent = simulated || expected || (solvedNow[key.id] ?? "–");
+      value.textContent = simulated || expected ||
+        (Number.isFinite(solvedNow[key.id]) ? percent(solvedNow[key.id]) : "–");
       other.textContent = simulated && expected ? `fluid ${expected}`
         : expected && !simulated ? "fluid" : "";
-      beside.textContent = seen.pinned ? `pinned ${of(seen.pinned.values) || "–"}` : "";
+      beside.textContent = seen.pinned ? `pinned ${of(seen.pinned.values) || "–"}`
+        : config.recorded ? `recorded ${of(config.recorded.values) || "–"}` : "";
       line(card.lastChild, (live.sparks || {})[key.id] || []);
     });
   }
@@ -430,7 +438,6 @@
       ask();
     },
     "save-csv"() { save(); },
-    solve() { send({solve: question()}); say("solving …"); },
   };
 
   const KEYS = {" ": "play", s: "step", r: "reset", p: "pin"};
@@ -493,9 +500,7 @@
     }
   }
 
-  function rows() {
-    const table = seen.fluid && seen.fluid.rows;
-    if (!table) return;
+  function tabulate(table) {
     const node = make("table", "data"), head = make("tr");
     head.append(...table.columns.map((c) => {
       const cell = make("th");
@@ -511,12 +516,20 @@
       }));
       return line_;
     }));
+    const scroll = make("div", "scroll");
+    scroll.append(node);
+    return scroll;
+  }
+
+  function rows() {
+    const table = seen.fluid && seen.fluid.rows;
+    if (!table) return;
     const button = make("button", "act", {type: "button", id: "save-csv"});
     button.textContent = "Save as CSV";
     const caption = make("p", "caption");
     caption.textContent = `The fluid market's offers to ${asked.task}. For all that a run records, ` +
       "copy the command: its folder holds the tables.";
-    $("rows").replaceChildren(caption, node, button);
+    $("rows").replaceChildren(caption, tabulate(table), button);
   }
 
   function save() {
@@ -529,7 +542,101 @@
     URL.revokeObjectURL(link.href);
   }
 
-  function solved() { /* filled in by the views of what is solved */ }
+  /* --- what takes seconds ------------------------------------------------------------------- */
+
+  let thinking = null;
+  function solve() {
+    clearTimeout(thinking);
+    thinking = setTimeout(() => send({solve: question()}), QUIET);
+  }
+
+  function solved() {
+    const now = seen.solved;
+    document.body.dataset.solved = now.done ? "yes" : "";
+    sweep();
+    for (const [id, told_] of Object.entries(now.figures || {})) {
+      if (seen.drawn[`figure-${id}`] === told_.figure) continue;
+      $(`card-${id}`).hidden = false;
+      $(`question-${id}`).textContent = `${id} ${told_.question}`;
+      $(`caption-${id}`).textContent = told_.caption;
+      draw(`figure-${id}`, told_.figure);
+    }
+    const said = now.step ? `solving: ${now.step} …` : now.why || "";
+    const line_ = seen.fluid.command.replace("walras run", "walras equilibrium");
+    banner("solved", now.text ? `${now.text}: ${line_} certifies or refutes it` : said,
+      now.levers);
+    const parts = Object.entries(now.gap || {});
+    banner("gap", said, parts.length && {
+      columns: ["what costs the market welfare", "USD/h"], rows: parts,
+    });
+  }
+
+  function banner(id, text_, table) {
+    const line_ = make("p", "banner");
+    line_.textContent = text_;
+    $(id).replaceChildren(...(text_ ? [line_] : []), ...(table ? [tabulate(table)] : []));
+  }
+
+  /* --- points of a sweep -------------------------------------------------------------------- */
+
+  function sweep() {
+    const given = config.sweep;
+    if (!given) {
+      const figure = seen.solved.sweep;
+      if (figure && seen.drawn.sweep !== figure) draw("sweep", figure);
+      note("What the price of reasoning does to this market, in the fluid model. Click a point: " +
+        "the slider goes there.", !figure);
+      return;
+    }
+    if (seen.drawn.sweep) return;
+    const words = given.runs.some((run) => typeof run.x === "string");
+    const ink = getComputedStyle(document.body).color;
+    draw("sweep", {
+      data: [{
+        type: "scatter", mode: "markers", x: given.runs.map((run) => run.x),
+        y: given.runs.map((run) => run.y), customdata: given.runs,
+        marker: {size: 8, color: "#0072B2", opacity: 0.6},
+        text: given.runs.map((run) => `run ${run.run}, seed ${run.seed}`),
+        hovertemplate: "%{text}: %{y:.4g}<extra></extra>",
+      }],
+      layout: {
+        font: {color: ink}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+        xaxis: {title: {text: plain(given.x)}, type: words ? "category" : "linear"},
+        yaxis: {title: {text: plain(`${given.y} ${given.unit ? `(${given.unit})` : ""}`)}},
+        margin: {l: 70, r: 16, t: 12, b: 60}, hovermode: "closest",
+      },
+    });
+    note("Each dot is a run of the sweep. Click one: the dashboard shows that run.", false);
+  }
+
+  function note(text_, waits) {
+    $("sweep-note").textContent = waits ? seen.solved.why || "solving …" : text_;
+  }
+
+  /* Plotly reads a subset of HTML in its labels. */
+  function plain(text_) {
+    return text_.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  }
+
+  function opened(point) {
+    if (point.reasoning !== undefined) {
+      asked.reasoning = point.reasoning;
+      $("reasoning").value = String(Math.log10(point.reasoning));
+    } else {
+      asked.set = {};
+      for (const one of point.set) {
+        const at = one.indexOf("=");
+        asked.set[one.slice(0, at)] = one.slice(at + 1);
+      }
+      asked.scenario = config.start.scenario;
+      $("scenario").value = asked.scenario;
+      asked.seed = point.seed;
+      $("seed").value = String(point.seed);
+      say(`run ${point.run} of the sweep: seed ${point.seed}`);
+    }
+    show("live");
+    ask();
+  }
 
   /* --- beginning ---------------------------------------------------------------------------- */
 
@@ -544,6 +651,7 @@
     $("pace").value = given.pace || "60";
     if (pin) { $("pin").textContent = "Unpin"; $("pin").setAttribute("aria-pressed", "true"); }
     show(asked.tab);
+    if (config.sweep) sweep();
     document.addEventListener("change", changed);
     document.addEventListener("input", slid);
     document.addEventListener("click", pressed);
@@ -568,7 +676,7 @@
     },
     clicked(chosen) {
       const point = chosen && chosen.points && chosen.points[0];
-      if (started && point && point.customdata && HEARD.opened) HEARD.opened(point.customdata);
+      if (started && point && point.customdata) opened(point.customdata);
       return none();
     },
   }});

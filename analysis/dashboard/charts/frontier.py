@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def _edge(at: Floats, right: Floats, look: Look) -> dict[str, Any]:
     """Return the frontier: mixtures of two offers are lines in price, curves on this axis."""
     kept = hull(at, right)
     x = np.concatenate([
-        np.linspace(at[a], at[b], 20) for a, b in zip(kept[:-1], kept[1:], strict=True)
+        np.linspace(at[a], at[b], 20) for a, b in pairwise(kept)
     ] or [at[kept]])  # fmt: skip
     return {"type": "scatter", "mode": "lines", "name": "frontier", "x": x.tolist(),
             "y": np.interp(x, at[kept], right[kept]).tolist(), "hoverinfo": "skip",

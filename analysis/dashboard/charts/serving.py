@@ -15,6 +15,8 @@ from .sellers import Sellers
 
 _LEAST = 0.05  # share of the card's height that a name needs
 
+_LETTERS = 16
+
 
 def serving(counts: NDArray[np.float64], market: Market, sellers: Sellers, look: Look) -> Drawn:
     """Return ribbons from each task class to who served it and what came of it.
@@ -36,17 +38,23 @@ def serving(counts: NDArray[np.float64], market: Market, sellers: Sellers, look:
         "outcome": [OUTCOMES[i] for i in end], "tasks": tasks,
         "share": tasks / counts.sum(axis=(1, 2))[k],
     })  # fmt: skip
-    left = {t.name: label(t.name) for t in market.tasks}
-    drawn = ribbons(table, market, sellers.of, left, _LEAST).to_plotly_json()
+    left = {t.name: _short(t.name) for t in market.tasks}
+    drawn = ribbons(table, market, sellers.of, left, _LEAST, _short).to_plotly_json()
     for dimension in drawn["dimensions"]:
         dimension["values"] = np.asarray(dimension["values"]).tolist()
     drawn["counts"] = np.asarray(drawn["counts"]).round(6).tolist()
     drawn["line"]["color"] = np.asarray(drawn["line"]["color"]).tolist()
-    drawn |= {"tickfont": {"size": 11, "color": look.ink}, "labelfont": {"color": look.ink}}
+    drawn |= {"tickfont": {"size": 10, "color": look.ink}, "labelfont": {"color": look.ink}}
     return figure(
-        look, [drawn], annotations=heads(),
-        margin={"l": min(room_for(left.values(), 11.0), 150), "r": 118, "t": 30, "b": 12},
+        look, [drawn], annotations=heads("task", "offer", "outcome"),
+        margin={"l": room_for(left.values(), 10.0), "r": 100, "t": 26, "b": 8},
     )  # fmt: skip
+
+
+def _short(name: object) -> str:
+    """Return a label that leaves room for the ribbons."""
+    text = str(name)
+    return label(text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…")
 
 
 def outcomes(
