@@ -96,7 +96,7 @@ def _own(scope: Scope, host: str, origin: str | None) -> bool:
     """Return whether a request comes from a page of ours; browsers always say so of sockets."""
     if origin is None:
         return scope["type"] == "http"
-    return urlsplit(origin).netloc == host
+    return str(urlsplit(origin).netloc) == host
 
 
 def _with_headers(send: Send) -> Send:

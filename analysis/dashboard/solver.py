@@ -45,7 +45,7 @@ class Solver:
         >>> told = list(Solver({"best_responses": "best_responses"}).steps(
         ...     {"scenario": "best_responses"}))  # fmt: skip
         >>> sorted(told[-1]["figures"]), round(told[-1]["nash"], 2)
-        (['F12', 'F1b', 'F3', 'F5', 'F8'], 1.63)
+        (['F12', 'F1b', 'F3', 'F5', 'F8'], 1.6)
     """
 
     def __init__(self, targets: Mapping[str, str]) -> None:
