@@ -11,7 +11,7 @@
   const RETRY = [500, 1000, 2000, 4000];
 
   /* What is shown: all of it stands in the page's address. */
-  const asked = {scenario: "", set: {}, reasoning: 1, seed: 0, task: "", tab: "live"};
+  const asked = {scenario: "", set: {}, reasoning: 1, seed: "0", task: "", tab: "live"};
   const seen = {fluid: null, live: null, pinned: null, controls: "", drawn: {}, solved: {}};
   let config = {}, socket = null, tries = 0, playing = false, wanted = false, started = false;
   let timer = null, boxes = {}, pin = "";
@@ -23,7 +23,7 @@
     q.set("scenario", asked.scenario);
     for (const [path, text] of Object.entries(asked.set)) q.append("set", `${path}=${text}`);
     if (asked.reasoning !== 1) q.set("reasoning", String(asked.reasoning));
-    if (asked.seed) q.set("seed", String(asked.seed));
+    if (asked.seed !== "0") q.set("seed", asked.seed);
     if (asked.task) q.set("task", asked.task);
     if (asked.tab !== "live") q.set("tab", asked.tab);
     if (pin) q.set("pin", pin);
@@ -42,11 +42,16 @@
     }
     const factor = Number(q.get("reasoning") || 1);
     asked.reasoning = factor >= 0.1 && factor <= 10 ? factor : 1;
-    const seed = Number(q.has("seed") ? q.get("seed") : q.has("scenario") ? 0 : start.seed || 0);
-    asked.seed = Number.isSafeInteger(seed) && seed >= 0 ? seed : 0;
+    asked.seed = seedOf(q.get("seed") ?? (q.has("scenario") ? "0" : start.seed || "0"));
     asked.task = q.get("task") || "";
     asked.tab = $(`tab-${q.get("tab")}`) ? q.get("tab") : start.tab || "live";
     pin = q.get("pin") || "";
+  }
+
+  /* A seed may have more digits than a number holds. */
+  function seedOf(text) {
+    const digits = String(text).trim().replace(/^0+(?=.)/, "");
+    return /^[0-9]{1,19}$/.test(digits) ? digits : "0";
   }
 
   function question() {
@@ -60,7 +65,7 @@
   function pinned() {
     const q = new URLSearchParams(pin);
     return {
-      scenario: q.get("scenario") || "", set: q.getAll("set"), seed: Number(q.get("seed") || 0),
+      scenario: q.get("scenario") || "", set: q.getAll("set"), seed: seedOf(q.get("seed") || "0"),
       reasoning: Number(q.get("reasoning") || 1),
     };
   }
@@ -394,8 +399,8 @@
       if (told) controls(told);
       ask();
     } else if (at.id === "seed") {
-      const seed = Math.round(Number(at.value));
-      asked.seed = Number.isSafeInteger(seed) && seed >= 0 ? seed : 0;
+      asked.seed = seedOf(at.value);
+      at.value = asked.seed;
       ask();
     } else if (at.id === "pace") send({pace: Number(at.value)});
   }
@@ -631,7 +636,7 @@
       asked.scenario = config.start.scenario;
       $("scenario").value = asked.scenario;
       asked.seed = point.seed;
-      $("seed").value = String(point.seed);
+      $("seed").value = point.seed;
       say(`run ${point.run} of the sweep: seed ${point.seed}`);
     }
     show("live");
@@ -646,7 +651,7 @@
     config = given;
     read(location.search);
     $("scenario").value = asked.scenario;
-    $("seed").value = String(asked.seed);
+    $("seed").value = asked.seed;
     $("reasoning").value = String(Math.log10(asked.reasoning));
     $("pace").value = given.pace || "60";
     if (pin) { $("pin").textContent = "Unpin"; $("pin").setAttribute("aria-pressed", "true"); }
