@@ -319,6 +319,9 @@ def figure_command(
     metric: Annotated[
         str, typer.Option(metavar="METRIC", help="Of a sweep: welfare, or sojourn:chat:fast/high.")
     ] = "",
+    level: Annotated[
+        float | None, typer.Option(metavar="X", help="Of F6b: a level, whose line is drawn.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Draw a figure of a folder as a page or for print, its data beside it."""
@@ -327,13 +330,14 @@ def figure_command(
     words = ["walras", "figure", id, str(folder)]
     words += [word for path in along or [] for word in ("--along", path)]
     given = {
-        "from": low, "to": high, "metric": metric or None, "size": size or None, "out": out,
+        "from": low, "to": high, "metric": metric or None, "level": level, "size": size or None,
+        "out": out,
     }  # fmt: skip
     words += [word for n, v in given.items() if v is not None for word in (f"--{n}", str(v))]
     try:
         written = drawing.draw(
             id, folder, size=size, out=out, along=along or [], ends=(low, high), metric=metric,
-            command=shlex.join(words),
+            level=level, command=shlex.join(words),
         )  # fmt: skip
     except drawing.NoExportError as error:
         if _State.debug:

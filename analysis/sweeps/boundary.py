@@ -44,6 +44,8 @@ class Boundary:
         across: the second path; empty if there is none.
         what: the response in words.
         error: chance that a bracket holds no crossing.
+        level: that is crossed, in the unit of `steps.attrs["units"]["mean"]`.
+        scale: of the path, "linear" or "log".
     """
 
     points: pd.DataFrame
@@ -52,6 +54,8 @@ class Boundary:
     across: str
     what: str
     error: float
+    level: float = 0.0
+    scale: str = "linear"
 
     def __repr__(self) -> str:
         known = int(self.points["decided"].sum())
@@ -289,4 +293,7 @@ def _told(
     tables[0].attrs["units"] = dict.fromkeys(("low", "high", "estimate", "est_low", "est_high"),
                                              "that of the path") | {"runs": "runs"}  # fmt: skip
     tables[1].attrs["units"] = dict.fromkeys(("mean", "se"), unit) | {"n": "replications"}
-    return Boundary(*tables, along=search.along, across=path, what=what, error=error)
+    return Boundary(
+        *tables, along=search.along, across=path, what=what, error=error, level=search.level,
+        scale="log" if span.log else "linear",
+    )  # fmt: skip
