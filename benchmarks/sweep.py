@@ -1,8 +1,10 @@
 """What a sweep costs beside its runs: time against joblib and a bare pool, memory of the parent.
 
 Run as `python -m benchmarks.sweep`. All three do the same 500 runs on two workers, one after
-another and three times over, and the same values come of each; compiling is apart, since workers
-share the compiled cache. Absolute times mean little: what is stated are ratios.
+another and several times over, and the same values come of each; compiling is apart, since workers
+share the compiled cache. Absolute times mean little: what is stated are ratios. A worker is a
+process of its own that imports the libraries first, which takes as long as fifty runs of two
+simulated hours: so both a sweep of days, as papers have them, and one of such short runs.
 """
 
 from __future__ import annotations
@@ -28,11 +30,13 @@ from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.spec import Design
 from walras.scenarios.sweep.sweep import sweep
 
-WORKERS, RUNS, ROUNDS = 2, 500, 3
+WORKERS, RUNS = 2, 500
+LENGTHS = {"a day": (86_400.0, 2), "two hours": (7_200.0, 3)}
+"""Simulated seconds of a run, and how many times all are done."""
 PRICES = [1.0 + 0.05 * i for i in range(10)]
 
 
-def market(until: float = 7200.0) -> w.Market:
+def market(until: float) -> w.Market:
     """Return two sellers with queues, and buyers with tastes; some thirty tasks a minute."""
     task = w.TaskClass("chat", w.Poisson(0.5), value=2.0, delay_cost=0.05, choice=w.Logit(0.25),
                        output_tokens=w.LogNormal(1.0, cv=1.0))  # fmt: skip
@@ -51,55 +55,55 @@ def one(job: Job) -> tuple[bytes, float]:
     return piece.content, piece.seconds
 
 
-def jobs() -> list[Job]:
+def jobs(until: float) -> list[Job]:
     """Return the runs, one a job."""
-    planned = plan(market(), design())
+    planned = plan(market(until), design())
     return [
         Job(planned.base, [(run, planned.changes(run), planned.seed(run))])
         for run in range(planned.total)
     ]
 
 
-def by_sweep() -> float:
+def by_sweep(until: float) -> float:
     """Return the seconds that all runs took, summed."""
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep(market(), design().levers, seeds=design().seeds, out=Path(folder) / "out",
+        found = sweep(market(until), design().levers, seeds=design().seeds, out=Path(folder) / "out",
                       jobs=WORKERS)  # fmt: skip
         if found.counts != (RUNS, 0):
             raise RuntimeError(f"{found!r}: all runs should have ended well")
         return sum(sum(piece.seconds) for piece in store.held(found.folder))
 
 
-def by_pool() -> float:
+def by_pool(until: float) -> float:
     """Return the same of a bare pool of spawned processes."""
     with one_thread_each(), ProcessPoolExecutor(
         WORKERS, mp_context=multiprocessing.get_context("spawn")
     ) as pool:  # fmt: skip
-        return sum(seconds for _, seconds in pool.map(one, jobs()))
+        return sum(seconds for _, seconds in pool.map(one, jobs(until)))
 
 
-def by_joblib() -> float:
+def by_joblib(until: float) -> float:
     """Return the same of joblib's own processes."""
     with one_thread_each():
-        found: Any = Parallel(n_jobs=WORKERS)(delayed(one)(job) for job in jobs())
+        found: Any = Parallel(n_jobs=WORKERS)(delayed(one)(job) for job in jobs(until))
     return float(sum(seconds for _, seconds in found))
 
 
-def overhead() -> None:
+def overhead(length: str, until: float, rounds: int) -> None:
     """Print wall time over (sum of run times / workers), of each way."""
-    ways: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[float], float]] = {
         "walras sweep": by_sweep, "bare process pool": by_pool, "joblib": by_joblib,
     }  # fmt: skip
-    work(jobs()[0])  # compiles
+    work(jobs(until)[0])  # compiles
     ratios: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, way in ways.items():
             begin = time.perf_counter()
-            seconds = way()
+            seconds = way(until)
             ratios[name].append((time.perf_counter() - begin) / (seconds / WORKERS))
+    say(f"{RUNS} runs of {length}: wall / (sum of run times / {WORKERS})")
     for name, found in ratios.items():
-        told = ", ".join(f"{ratio:.3f}" for ratio in sorted(found))
-        say(f"{name:18} wall / (sum of run times / {WORKERS}): {told}")
+        say(f"  {name:18} {', '.join(f'{ratio:.3f}' for ratio in sorted(found))}")
 
 
 def memory(runs: int) -> None:
@@ -118,7 +122,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Print the overhead of 500 runs, and the parent's memory at 100 and 10,000 runs."""
-    overhead()
+    for length, (until, rounds) in LENGTHS.items():
+        overhead(length, until, rounds)
     for runs in (100, 1_000, 10_000):
         line = [sys.executable, "-m", "benchmarks.sweep", str(runs)]
         peak = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()[-1]  # noqa: S603
