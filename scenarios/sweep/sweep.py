@@ -88,14 +88,18 @@ def sweep(
     }  # fmt: skip
     planned = plan(market, Design(**fields, **({} if sample is None else {"sample": sample})),
                    measure)  # fmt: skip
-    width = jobs if jobs is not None else os.cpu_count() or 1
-    whole("jobs", width, 1, 10_000, "10,000")
-    pool: Pool = processes(width, planned.design.memory)
-    if executor is not None:
-        pool = partial(_as_it_is, executor)
-        width = int(getattr(executor, "_max_workers", 0) or width)
+    pool, width = pool_of(executor, jobs, planned.design.memory)
     folder = folder_of(planned) if out is None else Path(out)
     return carry_out(planned, folder, pool, width, shard=shard, progress=progress)
+
+
+def pool_of(executor: Executor | None, jobs: int | None, memory: int | None) -> tuple[Pool, int]:
+    """Return what makes an executor, or gives out the one given, and how many workers it has."""
+    width = jobs if jobs is not None else os.cpu_count() or 1
+    whole("jobs", width, 1, 10_000, "10,000")
+    if executor is None:
+        return processes(width, memory), width
+    return partial(_as_it_is, executor), int(getattr(executor, "_max_workers", 0) or width)
 
 
 def _as_it_is(executor: Executor) -> AbstractContextManager[Executor]:
