@@ -43,7 +43,8 @@ from walras.scenarios.sweep.sweep import sweep as w_sweep
 from walras.scenarios.sweep.swept import Sweep
 from walras.scenarios.variants import kinds, variants
 
-from .paper_folders import KINDS, SCENARIO, make, two
+from .paper_folders import KINDS, make, two
+from .two_sellers import SCENARIO
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "table.tex"

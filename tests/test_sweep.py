@@ -34,25 +34,8 @@ from walras.scenarios.sweep.spec import Design, Sample, Span
 from walras.scenarios.sweep.sweep import carry_out, sweep
 from walras.scenarios.sweep.swept import Sweep
 
-SCENARIO = """
-name = "two"
-[run]
-until = 120.0
-epoch = 6.0
-[[tasks]]
-name = "chat"
-arrivals = { kind = "poisson", rate = 1.0 }
-value = 2.0
-choice = { kind = "logit", scale = 0.25 }
-[[sellers]]
-name = "one"
-accuracy = 1.0
-price = { task = 1.2 }
-[[sellers]]
-name = "two"
-accuracy = 1.0
-price = { task = 1.3 }
-"""
+from .two_sellers import SCENARIO
+
 SWEEP = """
 scenario = "two.toml"
 seeds = 6

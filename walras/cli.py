@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from . import terminal
+from . import progress, terminal
 from .comparing import compare_command
 from .doctor import doctor_command
 from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
@@ -289,7 +289,7 @@ def equilibrium_command(
             )
         how = {"fixed": names, "joint": joint, "prices": "posted" if posted else "solved",
                "tolerance": tolerance}  # fmt: skip
-        with running.patience("drawing the report", quiet):
+        with progress.patience("drawing the report", quiet):
             found = accompanied(found, command=command, seed=seed)
             found = replace(found, manifest={**found.manifest, "solved": how})
             wrong = running.save_equilibrium(found, loaded, folder)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
+from .progress import Words, shown
 from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from .scenarios.sweep.planned import Planned
-
-_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 
 def sweep_command(
@@ -158,71 +155,14 @@ Report = Callable[[int, int, int], None]
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Report | None]:
     """Yield a callback (runs ended, of how many, failed) that shows progress."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar() as report:
-            yield report
-    else:
-        yield _lines()
-
-
-@contextmanager
-def _bar() -> Iterator[Report]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[told]}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs", total=1, told="")
-        begin = _Rate()
-
-        def report(done: int, total: int, failed: int) -> None:
-            bar.update(task, completed=done, total=total, told=begin.told(done, failed))
-
-        yield report
-
-
-class _Rate:
-    """Runs per second since the first report."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def told(self, done: int, failed: int) -> str:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now, done
-        since, before = self._first
-        rate = (done - before) / (now - since) if now > since else 0.0
-        speed = f"{rate:.3g} runs/s" if done > before else ""
-        return "  ".join(filter(None, [speed, f"{failed:,} failed" if failed else ""]))
-
-    def left(self, done: int, total: int) -> str:
-        if self._first is None or done <= self._first[1]:
-            return ""
-        passed = time.monotonic() - self._first[0]
-        return f"  {passed * (total - done) / (done - self._first[1]):.0f} s left"
-
-
-def _lines() -> Report:
-    rate, last = _Rate(), time.monotonic()
-
-    def report(done: int, total: int, failed: int) -> None:
-        nonlocal last
-        told = rate.told(done, failed)
-        if time.monotonic() - last >= _EVERY:
-            last = time.monotonic()
-            terminal.tell(f"{done:,} of {total:,}  {told}{rate.left(done, total)}")
-
-    return report
+    words = Words("runs", lambda done, of: f"{done:,.0f} of {of:,.0f}",
+                  lambda speed: f"{speed:.3g} runs/s")  # fmt: skip
+    with shown(words, quiet) as report:
+        yield report and (
+            lambda done, total, failed: report(
+                done, total, done, f"{failed:,} failed" if failed else ""
+            )
+        )
 
 
 def _estimate(planned: Planned, folder: Path, jobs: int | None, json: bool) -> None:
