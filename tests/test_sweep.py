@@ -514,6 +514,33 @@ def test_a_changed_rule_is_another_code(tmp_path: Path, monkeypatch: pytest.Monk
     assert before != after
 
 
+def test_reading_and_merging_start_no_threads(folder: Path, thread: Executor) -> None:
+    """A thread of pyarrow's that is left at the end has aborted a command that was done."""
+    sweep(market(), {"sellers.one.slots": [1, 2]}, seeds=4, out=folder / "out", executor=thread)
+    program = """
+import os, sys
+from pathlib import Path
+from walras.analysis.figures.sweep_frames import chosen
+from walras.scenarios.sweep import store
+from walras.scenarios.sweep.swept import Sweep
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+folder, before = Path(sys.argv[1]), threads()
+found = Sweep.load(folder)
+store.merge(folder, list(store.held(folder)))
+assert len(found.measure("share", "chat", "one/default")) == 8
+assert len(found.results) and len(found.failures) == 0 and chosen(found)
+sys.exit(f"{threads() - before} threads were started" if threads() > before else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "out")], capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 # --- sensitivity, through the whole pipeline ---
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ...market.rng import hashed
 from ...market.schema.errors import BadInputError
 from ...scenarios.load import data_of_file
+from ...scenarios.result import rows_of
 from ...scenarios.sweep import store
 from ...scenarios.sweep.file import read_design
 from ...scenarios.sweep.job import Base, Job, work
@@ -33,7 +34,7 @@ def verify_sweep(folder: Folder, runs: int | None) -> Iterator[Check]:
     """Yield what became of the parts of a sweep; see `verify`."""
     try:
         pieces, broken = pieces_of(folder.path)
-        design = _table(folder.path / "design.parquet").to_pandas()
+        design = rows_of(folder.path / "design.parquet").to_pandas(use_threads=False)
     except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         yield Check("files", False, f"a file cannot be read: {error}")
         return
@@ -101,7 +102,7 @@ def _merged(folder: Path, pieces: list[store.Held]) -> Check:
         if anew.read_bytes() == kept.read_bytes():
             return Check("results", True, "the bytes that the pieces make")
         try:
-            same = _same_rows(_table(anew), _table(kept))
+            same = _same_rows(rows_of(anew), rows_of(kept))
         except pa.ArrowException:
             return Check("results", False, "results.parquet cannot be read")
     return Check("results", same, "the rows of the pieces" if same else "pieces hold other rows")
@@ -149,9 +150,9 @@ def _compared(run: int, held: store.Held, job: Job) -> Check:
         told = [f"it fails: {': '.join(f[0])}" if f else "it does not fail" for f in (now, then)]
         return Check(f"run {run}", now == then, told[0] if now == then else
                      f"{told[0]} now; then {told[1]}")  # fmt: skip
-    rows = _table(held.path)
+    rows = rows_of(held.path)
     rows = rows.filter(pc.equal(rows["run"], run))
-    anew = _table(pa.BufferReader(piece.content))
+    anew = rows_of(pa.BufferReader(piece.content))
     more = rows.slice(len(anew))  # what else was measured, by a Python function
     if more["unit"].to_pylist() != [""] * len(more):
         return Check(f"run {run}", False, f"{len(rows)} measures then, {len(anew)} now")
@@ -160,11 +161,6 @@ def _compared(run: int, held: store.Held, job: Job) -> Check:
         by_function = f", {len(more)} by a Python function not made anew" if len(more) else ""
         return Check(f"run {run}", True, f"{len(anew)} measures, bit for bit{by_function}")
     return Check(f"run {run}", False, _which(known, anew))
-
-
-def _table(source: Any) -> pa.Table:
-    """Return the rows of a file, read by this thread alone: at the end none is left behind."""
-    return pq.ParquetFile(source).read(use_threads=False)
 
 
 def _which(then: pa.Table, now: pa.Table) -> str:

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ..result import rows_of
 from .job import SCHEMA, Piece
 
 FORMAT = 1
@@ -277,7 +278,7 @@ def _push(open_: list[_Open], runs: Iterator[tuple[int, pa.Table]], order: int) 
 
 def _by_run(piece: Held) -> Iterator[tuple[int, pa.Table]]:
     """Yield the rows of a piece run by run; runs without rows are left out."""
-    table = pq.read_table(piece.path, schema=SCHEMA)
+    table = rows_of(piece.path)
     numbers = table["run"].to_numpy()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     ends = np.append(starts[1:], len(numbers)) if len(numbers) else starts
