@@ -333,6 +333,10 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
                  "Description of programs", "Instructions to replicators", "walras verify data",
                  "List of figures, tables", "References", "seed "):  # fmt: skip
         assert part in text
+    if kind == "sweep":
+        peaks = found.manifest["memory_mb"]
+        assert f"{peaks['worker']:,.0f} MB of memory for the largest worker" in text
+        assert f"{peaks['parent']:,.0f} MB for the one that hands out runs" in text
     for word in re.findall(r"`(data/[\w./-]+)`", text):
         assert word.rstrip("/") in files or any(n.startswith(word) for n in files), word
 

@@ -239,6 +239,38 @@ def test_processes_give_the_same_bytes(folder: Path) -> None:
     assert process.returncode == 0, err
     assert "36 of 36 runs done, 0 failed" in out
     assert content(folder / "out") == whole
+    noted = Sweep.load(folder / "out").manifest["memory_mb"]
+    of_workers = [piece.memory for piece in store.held(folder / "out")]
+    assert noted["worker"] == max(of_workers)
+    assert min(of_workers) > 10.0  # MB: Python and NumPy alone take more
+    assert noted["parent"] > 10.0
+
+
+def test_a_workers_peak_is_its_own() -> None:
+    """What the kernel's rusage tells of a new process begins at the peak of its parent."""
+    child = "import sys; from walras.scenarios.run import memory_mb; sys.exit(f'{memory_mb()}')"
+    program = f"""
+import subprocess, sys
+held = bytes(range(256)) * (2 << 20)
+sys.exit(subprocess.run([sys.executable, "-c", {child!r}], stderr=2).returncode)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )  # fmt: skip
+    assert 10.0 < float(done.stderr) < 2 << 8
+
+
+def test_a_repeated_command_notes_no_memory_of_its_own(
+    folder: Path, thread: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest of those that did something; a command that has nothing to do is not one."""
+    how: dict[str, Any] = {"seeds": 2, "out": folder / "out", "executor": thread}
+    for peak, shard in ((70.0, (1, 2)), (50.0, (2, 2)), (90.0, (1, 1))):
+        monkeypatch.setattr(sweeping, "memory_mb", lambda peak=peak: peak)
+        found = sweep(market(), {"sellers.one.slots": [1, 2]}, shard=shard, **how)
+        assert found.manifest == Sweep.load(folder / "out").manifest
+        assert found.manifest["memory_mb"]["parent"] == 70.0
 
 
 # --- faults --------------------------------------------------------------------------------------

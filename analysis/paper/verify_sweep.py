@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ...market.rng import hashed
 from ...market.schema.errors import BadInputError
@@ -61,9 +60,7 @@ def pieces_of(folder: Path) -> tuple[list[store.Held], list[str]]:
         if store.digest_of(content) != path.stem.rpartition("-")[2]:
             broken.append(f"{path.name} has another digest")
             continue
-        told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
-        failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
-        whole.append(store.Held(path, told["runs"], failures, told["seconds"]))
+        whole.append(store.told_by(path, content))
     return whole, broken
 
 

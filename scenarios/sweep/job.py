@@ -20,7 +20,7 @@ from ...market.schema.errors import BadInputError
 from ..load import changed
 from ..overrides import Override
 from ..result import Result
-from ..run import run
+from ..run import memory_mb, run
 from ..summary import ALL
 from .measures import measures
 
@@ -112,16 +112,21 @@ def work(job: Job) -> Piece:
             failures.append(Failure(number, "error", told))
         seconds.append(time.perf_counter() - begin)
     numbers = [number for number, *_ in job.runs]
-    return Piece(piece_of(parts, numbers, failures, seconds), numbers, failures, sum(seconds))
+    content = piece_of(parts, numbers, failures, seconds, memory_mb())
+    return Piece(content, numbers, failures, sum(seconds))
 
 
 def piece_of(
-    parts: list[pa.Table], runs: list[int], failures: list[Failure], seconds: list[float]
-) -> bytes:
-    """Return a piece's file: rows, and in its metadata which runs ended how, and in what time."""
+    parts: list[pa.Table], runs: list[int], failures: list[Failure], seconds: list[float],
+    memory: float = 0.0,
+) -> bytes:  # fmt: skip
+    """Return a piece's file: rows, and in its metadata which runs ended how, and in what time.
+
+    And the peak of the worker's memory so far, MB; 0 where it is not known.
+    """
     told = {
         "runs": runs, "failures": [[f.run, f.kind, f.reason] for f in failures],
-        "seconds": [round(s, 6) for s in seconds],
+        "seconds": [round(s, 6) for s in seconds], "memory": memory,
     }  # fmt: skip
     table = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
     table = table.replace_schema_metadata({"walras": json.dumps(told)})

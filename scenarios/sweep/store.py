@@ -40,12 +40,16 @@ class SweepFolderError(Exception):
 
 @dataclass(frozen=True)
 class Held:
-    """What a piece's file tells of itself: its path, and runs, failures and seconds of each."""
+    """What a piece's file tells of itself: its path, and runs, failures and seconds of each.
+
+    And the peak of its worker's memory, MB: 0 where it is not known.
+    """
 
     path: Path
     runs: list[int]
     failures: list[tuple[int, str, str]]
     seconds: list[float]
+    memory: float = 0.0
 
 
 _Open = tuple[int, int, Iterator[tuple[int, pa.Table]], pa.Table]
@@ -179,9 +183,29 @@ def held(folder: Path) -> Iterator[Held]:
             (folder / "damaged").mkdir(exist_ok=True)
             path.rename(folder / "damaged" / path.name)
             continue
-        told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
-        failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
-        yield Held(path, told["runs"], failures, told["seconds"])
+        yield told_by(path, content)
+
+
+def told_by(path: Path, content: bytes) -> Held:
+    """Return what a piece tells of itself."""
+    told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
+    failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
+    return Held(path, told["runs"], failures, told["seconds"], told.get("memory", 0.0))
+
+
+def note_memory(folder: Path, parent: float) -> dict[str, Any]:
+    """Note in the manifest what memory the sweep took at most, MB; return the manifest.
+
+    Of the commands that came to their end the largest, and of the workers.
+    """
+    manifest = manifest_of(folder)
+    before = manifest.get("memory_mb", {})
+    worker = max((piece.memory for piece in held(folder)), default=0.0)
+    peaks = {"parent": max(parent, before.get("parent", 0.0)), "worker": worker}
+    if peaks != before:
+        manifest["memory_mb"] = peaks
+        write_whole(folder / "manifest.json", _json(manifest))
+    return manifest
 
 
 def damaged(folder: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import Any
 from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.fields import whole
 from ...market.schema.market import Market
+from ..run import memory_mb
 from . import store
 from .execute import Pool, execute, processes
 from .job import Job, Measure, Piece
@@ -161,6 +162,8 @@ def carry_out(
     # Other shards may still be at work, or begin: who merges keeps none of them away.
     with suppress(store.SweepFolderError), store.locked(folder, "-merge", wait=True):
         finish(folder, planned)
+        if len(mine) or "memory_mb" not in manifest:
+            manifest = store.note_memory(folder, memory_mb())
     return Sweep(folder, manifest)
 
 
