@@ -498,6 +498,11 @@ def test_a_sweep_of_python_alone(tmp_path: Path) -> None:
         assert "1 by a Python function not made anew" in str(list(verify(held, runs=1))[-1])
         text = table_of(held)
         assert "over 6 runs of each setting" in text
+        failed = opened(w_sweep(two(), measure=lambda _: {"mine": 1 / 0}, out=tmp_path / "failed",
+                                **how).folder)  # fmt: skip
+        last = list(verify(failed, runs=1))[-1]
+        assert last.same
+        assert "it failed in a Python function" in str(last)
         assert bundle(held, "1")
 
         seller = w.Seller("one", accuracy=1.0, price=w.per_task(1.0), pricing=lambda *_: 1.0)

@@ -24,10 +24,10 @@ from SALib.analyze import sobol as sobol_indices
 import walras as w
 from walras import cli
 from walras.market.schema.errors import BadInputError
-from walras.scenarios.sweep import cluster, code, execute, store
+from walras.scenarios.sweep import cluster, code, execute, outcome, store
 from walras.scenarios.sweep import planned as planned_module
 from walras.scenarios.sweep import sweep as sweeping
-from walras.scenarios.sweep.job import Job, Piece
+from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of
 from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
 from walras.scenarios.sweep.spec import Design, Sample, Span
@@ -439,6 +439,65 @@ def test_the_command_of_a_failure_repeats_it(folder: Path, thread: Executor) -> 
     assert "W103" in done.stderr
 
 
+def unlucky(_: Any) -> dict[str, float]:
+    """Fail, whatever the run."""
+    raise LookupError("no luck")
+
+
+def test_what_failed_in_measure_is_repeated_in_python(folder: Path, thread: Executor) -> None:
+    """No command knows the function: it would say that all is well."""
+    found = sweep(folder / "two.toml", {"sellers.one.price.task": [1.0]}, out=folder / "out",
+                  executor=thread, measure=unlucky)  # fmt: skip
+    row = found.failures.iloc[0]
+    assert (row["kind"], row["reason"]) == ("in measure", "LookupError: no luck")
+    assert row["command"].startswith(f"import walras as w; import {__name__}; {__name__}.unlucky(")
+    with pytest.raises(LookupError, match="no luck"):
+        exec(row["command"], {})  # noqa: S102 - our own line
+    planned = plan(str(folder / "two.toml"), Design(), lambda _: {"one": 1.0})
+    assert ("w; measure(w.run(w.load('out/scenario.toml'), seed="
+            in outcome.python_of(planned, Path("out"), 0))  # fmt: skip
+    assert outcome.python_of(plan(market(), Design(levers={"sellers.one.pricing": [raising]}),
+                                  unlucky), Path("out"), 0) == ""  # fmt: skip
+
+
+def test_a_run_that_finished_anywhere_has_not_failed(folder: Path) -> None:
+    """Whether its failure comes first or last; of two failures the same is told always."""
+    whole = undisturbed(folder)
+    planned = plan(str(folder / "two.toml"), *_design(folder))
+    out = folder / "alone"
+    for runs, why in (([0, 7], "a"), ([6, 7, 8], "b")):
+        failures = [Failure(run, "time-out", why) for run in runs]
+        piece = Piece(piece_of([], runs, failures, [0.0] * len(runs)), runs, failures)
+        store.add(out, piece)
+    reports: list[tuple[int, ...]] = []
+    with ThreadPoolExecutor(1) as threads:
+        pool = partial(sweeping._as_it_is, threads)
+        found = carry_out(planned, out, pool, 1, progress=lambda *told: reports.append(told))
+    assert reports == [(36, 36, 0)]
+    assert content(out) == whole
+    assert found.counts == (36, 0)
+    assert cli.main(["status", str(out)]) == 0
+    pieces = [
+        store.Held(out, [5, 6], [(5, "time-out", "late"), (6, "died", "killed")], []),
+        store.Held(out, [5, 6], [(5, "time-out", "later")], []),
+    ]  # fmt: skip
+    for order in (pieces, pieces[::-1]):
+        assert store.failures(order) == [(5, "time-out", "late")]
+
+
+def test_another_division_of_the_runs_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    line = ["sweep", "price.toml", "--out", "out", "--jobs", "1", "--shard"]
+    assert cli.main([*line, "2/2"]) == 0
+    assert cli.main([*line, "1/2"]) == 0
+    assert "other parts" not in capsys.readouterr().err
+    assert cli.main([*line, "1/3"]) == 0
+    assert "other parts were begun in out: 1/2, 2/2; " in capsys.readouterr().err
+    assert store.partitions(folder / "out", 2) == ["1/3"]
+
+
 def test_a_run_that_takes_too_long_is_given_up(tmp_path: Path, thread: Executor) -> None:
     found = sweep(market(), {"run.until": [60.0, 1e9]}, constants={"run.epoch": 60.0 * 1e5},
                   timeout=0.5, out=tmp_path / "out", executor=thread)  # fmt: skip
@@ -554,6 +613,7 @@ import os, sys
 from pathlib import Path
 from walras.analysis.figures.sweep_frames import chosen
 from walras.scenarios.sweep import store
+from walras.scenarios.sweep.merge import merge
 from walras.scenarios.sweep.swept import Sweep
 
 def threads():
@@ -561,7 +621,7 @@ def threads():
 
 folder, before = Path(sys.argv[1]), threads()
 found = Sweep.load(folder)
-store.merge(folder, list(store.held(folder)))
+merge(folder, list(store.held(folder)))
 assert len(found.measure("share", "chat", "one/default")) == 8
 assert len(found.results) and len(found.failures) == 0 and chosen(found)
 sys.exit(f"{threads() - before} threads were started" if threads() > before else 0)

@@ -64,6 +64,8 @@ def sweep_command(
         if dry_run:
             _estimate(planned, folder, jobs, json)
             return
+        if not quiet:
+            _warn_of_others(folder, part[1])
         _do(planned, folder, jobs, part, dask, command, quiet)
     _tell(folder, json, quiet, failing=True)
 
@@ -106,6 +108,19 @@ def _saying_why(folder: Path, command: str) -> Iterator[None]:
         why = f"{error.filename or folder}: {error.strerror or error}"
         terminal.tell(f"error: {why}; what is finished is safe in {folder}.{again}")
         raise typer.Exit(BAD_INPUT) from None
+
+
+def _warn_of_others(folder: Path, of: int) -> None:
+    """Say in a line that the runs of a sweep have been divided otherwise, too."""
+    from .scenarios.sweep import store
+
+    others = store.partitions(folder, of) if of > 1 else []
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        terminal.tell(
+            f"other parts were begun in {folder}: {', '.join(others[:3])}{more}; what they have "
+            "finished is not done again, what they are at may be done twice and counts once"
+        )
 
 
 def _do(
@@ -209,14 +224,14 @@ def _tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
     pieces = list(store.held(folder))
     total = found.manifest["total"]
     done = total - len(store.left(total, pieces))
-    failed = len({run for piece in pieces for run, *_ in piece.failures})
+    failures = store.failures(pieces)
+    failed = len(failures)
     seconds = [s for piece in pieces for s in piece.seconds]
     mean = sum(seconds) / len(seconds) if seconds else 0.0
     broken = store.damaged(folder)
     reasons: dict[str, int] = {}
-    for piece in pieces:
-        for _, kind, why in piece.failures:
-            reasons[f"{kind}: {why}"] = reasons.get(f"{kind}: {why}", 0) + 1
+    for _, kind, why in failures:
+        reasons[f"{kind}: {why}"] = reasons.get(f"{kind}: {why}", 0) + 1
     if json:
         terminal.print_json({
             "name": found.manifest["name"], "total": total, "done": done, "failed": failed,

@@ -19,7 +19,8 @@ from ...scenarios.load import data_of_file
 from ...scenarios.result import rows_of
 from ...scenarios.sweep import store
 from ...scenarios.sweep.file import read_design
-from ...scenarios.sweep.job import Base, Job, work
+from ...scenarios.sweep.job import IN_MEASURE, Base, Job, work
+from ...scenarios.sweep.merge import merge
 from ...scenarios.sweep.planned import plan
 from .checks import Check, said
 from .folder import Folder
@@ -94,7 +95,7 @@ def _merged(folder: Path, pieces: list[store.Held]) -> Check:
     if not kept.is_file():
         return Check("results", False, "results.parquet is missing; the same sweep again makes it")
     with tempfile.TemporaryDirectory(prefix="walras-") as place:
-        store.merge(Path(place), pieces)
+        merge(Path(place), pieces)
         anew = Path(place) / "results.parquet"
         if anew.read_bytes() == kept.read_bytes():
             return Check("results", True, "the bytes that the pieces make")
@@ -133,14 +134,22 @@ def _again(
         if '"function ' in json.dumps(changes):
             yield Check(f"run {run}", False, "it has a Python function, which no file holds")
             continue
-        held = next(piece for piece in pieces if run in piece.runs)
+        held = _holding(run, pieces)
         yield _compared(run, held, Job(base, [(run, changes, int(design["seed"].iloc[run]))]))
+
+
+def _holding(run: int, pieces: list[store.Held]) -> store.Held:
+    """Return the piece of a run, of several one in which it finished."""
+    those = [piece for piece in pieces if run in piece.runs]
+    return min(those, key=lambda piece: any(run == failed for failed, *_ in piece.failures))
 
 
 def _compared(run: int, held: store.Held, job: Job) -> Check:
     then = [(kind, why) for failed, kind, why in held.failures if failed == run]
     if then and then[0][0] in _BY_CHANCE:
         return Check(f"run {run}", True, f"not made anew: it failed by {then[0][0]}")
+    if then and then[0][0] == IN_MEASURE:
+        return Check(f"run {run}", True, "not made anew: it failed in a Python function")
     piece = work(job)
     now = [(f.kind, f.reason) for f in piece.failures]
     if then or now:

@@ -33,6 +33,8 @@ SCHEMA = pa.schema([
     pa.field("value", pa.float64()), pa.field("se", pa.float64()), pa.field("unit", pa.string()),
 ])  # fmt: skip
 """Rows of a piece, and of merged results."""
+IN_MEASURE = "in measure"
+"""Kind of failure of a run of which only a Python function could not make anything."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class OutOfTimeError(Exception):
     """A run took longer than it was given."""
 
 
+class MeasureError(Exception):
+    """A run was simulated, but what else was to be measured of it raised."""
+
+
 def work(job: Job) -> Piece:
     """Simulate the runs of a job. A run that fails is noted, and the next one begins."""
     parts, failures, seconds = [], [], []
@@ -101,6 +107,8 @@ def work(job: Job) -> Piece:
             parts.append(_rows(number, _simulate(job, changes, seed), job.measure))
         except BadInputError as error:
             failures.append(Failure(number, "bad input", _said(error.problems)))
+        except MeasureError as error:
+            failures.append(Failure(number, IN_MEASURE, str(error)))
         except OutOfTimeError as error:
             failures.append(Failure(number, "time-out", str(error)))
         except MemoryError:
@@ -157,10 +165,16 @@ def _rows(number: int, result: Result, measure: Measure | None) -> pa.Table:
     rows = measures(result)
     if measure is not None:
         known = {name for task, offer, name, *_ in rows if task == offer == ALL}
-        for name, value in measure(result).items():
-            if str(name) in known:
-                raise ValueError(f'measure gives "{name}", which every run has; use another name')
-            rows.append((ALL, ALL, str(name), float(value), math.nan, ""))
+        try:
+            for name, value in measure(result).items():
+                if str(name) in known:
+                    told = f'measure gives "{name}", which every run has; use another name'
+                    raise ValueError(told)
+                rows.append((ALL, ALL, str(name), float(value), math.nan, ""))
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise MeasureError(readable(f"{type(error).__name__}: {error}")) from error
     columns = dict(zip(SCHEMA.names[1:], zip(*rows, strict=True), strict=True))
     return pa.table({"run": [number] * len(rows), **columns}, schema=SCHEMA)
 

@@ -174,10 +174,10 @@ class _Counts:
         self, planned: Planned, pieces: list[store.Held], part: int, of: int,
         progress: Progress | None,
     ) -> None:  # fmt: skip
-        mine = [[r % of == part - 1 for r in p.runs].count(True) for p in pieces]
+        done = {run for piece in pieces for run in piece.runs if run % of == part - 1}
         self._total = len(range(part - 1, planned.total, of))
-        self._done = sum(mine)
-        self._failed = sum(run % of == part - 1 for p in pieces for run, *_ in p.failures)
+        self._done = len(done)
+        self._failed = sum(run in done for run, *_ in store.failures(pieces))
         self._progress = progress
         self._tell()
 

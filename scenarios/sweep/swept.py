@@ -46,12 +46,9 @@ class Sweep:
     @cached_property
     def counts(self) -> tuple[int, int]:
         """How many runs have ended, and how many of these have failed."""
-        done: set[int] = set()
-        failed: set[int] = set()
-        for piece in store.held(self.folder):
-            done.update(piece.runs)
-            failed.update(run for run, *_ in piece.failures)
-        return len(done), len(failed)
+        pieces = list(store.held(self.folder))
+        done = {run for piece in pieces for run in piece.runs}
+        return len(done), len(store.failures(pieces))
 
     @property
     def paths(self) -> list[str]:
