@@ -531,6 +531,29 @@ def test_the_run_that_kills_its_worker_is_found() -> None:
     assert [(f.run, f.kind) for f in failures] == [(5, "died")]
 
 
+def test_an_executor_that_stays_broken_ends_the_sweep(tmp_path: Path) -> None:
+    """One given by the user is not made anew: no run is blamed for it, and nothing goes round."""
+
+    class Broken(Dying):
+        over = False
+
+        def submit(self, fn: Any, /, job: Job) -> Any:  # type: ignore[override]
+            if self.over:
+                raise BrokenExecutor
+            self.over = any(run == 5 for run, *_ in job.runs)
+            return super().submit(fn, job)
+
+    how: dict[str, Any] = {"seeds": 10, "out": tmp_path / "out"}
+    with Broken(1) as broken, pytest.raises(BrokenExecutor):
+        sweep(market(), {"sellers.one.slots": [1]}, executor=broken, **how)
+    assert Sweep.load(tmp_path / "out").counts[1] == 0
+    with ThreadPoolExecutor(1) as threads:
+        assert sweep(market(), {"sellers.one.slots": [1]}, executor=threads, **how).counts == (
+            10,
+            0,
+        )
+
+
 # --- folders -------------------------------------------------------------------------------------
 
 

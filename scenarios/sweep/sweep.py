@@ -52,7 +52,7 @@ def sweep(
         measure: what else is measured of a run's `Result`: numbers by name.
         out: folder; `sweeps/<name>-<hash>` when absent.
         jobs: worker processes; as many as there are cores when absent.
-        executor: runs jobs instead, of any kind; it is not shut down.
+        executor: runs jobs instead, of any kind; it is not shut down, nor made anew if it breaks.
         shard: (i, n): the i-th of n parts of the runs.
         name: of the sweep; the scenario's when absent.
         progress: called with (runs that have ended, of how many, failed).
@@ -61,6 +61,7 @@ def sweep(
         BadInputError: the scenario or the design has errors.
         SweepFolderError: the folder holds something else, or another process works on it.
         OSError: nothing can be written there; what has been finished is safe.
+        BrokenExecutor: the executor given has lost a worker; what has been finished is safe.
 
     Example:
         >>> import tempfile
