@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from . import progress, terminal
 from .comparing import compare_command
+from .dashing import dashboard_command
 from .doctor import doctor_command
 from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
 from .starting import new_command
@@ -361,6 +362,7 @@ app.command("verify")(verify_command)
 app.command("cite")(cite_command)
 app.command("new")(new_command)
 app.command("doctor")(doctor_command)
+app.command("dashboard")(dashboard_command)
 
 
 # --- shared ------------------------------------------------------------------------------------

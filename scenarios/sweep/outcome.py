@@ -122,16 +122,16 @@ def _changes(planned: Planned, run: int) -> list[str] | None:
     if not planned.text or any(callable(v) for v in changes.values()):
         return None
     whole = {**traces.places(planned.base), **changes}
-    return [f"{path}={_toml(value)}" for path, value in whole.items()]
+    return [f"{path}={toml_of(value)}" for path, value in whole.items()]
 
 
-def _toml(value: Any) -> str:
+def toml_of(value: Any) -> str:
     """Return a value as TOML in one line."""
     value = told(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{toml_of(k)} = {toml_of(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(toml_of, value)) + "]"
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):  # of what JSON escapes, TOML knows no pairs of surrogates
