@@ -75,8 +75,7 @@ class Surface:
     def band(self, at: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         """Return the surface at many points, a column per path: value, low, high of each.
 
-        Intervals hold one point each, and are of replications: what the quadratic misses is not in
-        them; nan with fewer than two.
+        Intervals are of replications, one point at a time: what the quadratic misses is not in.
         """
         z = np.column_stack([
             _shares(span, at[path].to_numpy(np.float64))
@@ -194,8 +193,7 @@ def surface(
         residual=math.sqrt(float(left @ left) / len(left)),
         press=math.sqrt(float(out @ out) / len(out)), points=int(known.sum()),
         left_out=int((~known).sum()), unit=whole.unit, what=whole.what, terms=terms,
-        each=np.asarray(each),
-        sampled=pd.concat([x[known].reset_index(drop=True), _means(y, level)], axis=1),
+        sampled=x[known].reset_index(drop=True).join(_means(y, level)), each=np.asarray(each),
     )  # fmt: skip
 
 
