@@ -70,6 +70,14 @@ def port(file: str) -> Iterator[int]:
         yield port
 
 
+@pytest.fixture(scope="module")
+def watched(port: int) -> Iterator[ClientConnection]:
+    """A page that is open all the while."""
+    with page(port, "small") as stream:
+        heard(stream, "fluid")
+        yield stream
+
+
 def got(port: int, path: str, **headers: str) -> tuple[int, bytes, HTTPResponse]:
     """Return status, body and response of a request."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as http:
@@ -268,20 +276,21 @@ def test_a_port_that_is_taken_and_a_folder_that_is_none_are_bad_input(
     [
         "{", "[]", "null", "7", '"text"', b"\xff\x00", "[" * 20_000, "x" * 70_000,
         '{"what": 1}', '{"ask": 1}', '{"ask": {}, "run": "play"}', "{}", '{"pace": NaN}',
-        '{"pace": 1e999}', '{"pace": "\\ud800"}', '{"run": {}}', '{"chosen": 3}', '{"solve": []}',
+        '{"pace": 1e999}', '{"pace": 1' + "0" * 400 + "}", '{"chosen": {"offers": [1, "2"]}}',
+        '{"chosen": {"else": []}}', '{"run": "away"}', '{"run": ["play"]}', '{"pace": "\\ud800"}', '{"run": {}}', '{"chosen": 3}', '{"solve": []}',
     ],
 )  # fmt: skip
-def test_what_is_no_message_ends_its_page_alone(port: int, file: str, message: Any) -> None:
-    with page(port, "small") as other:
-        heard(other, "fluid")
-        with page(port) as stream, pytest.raises(ConnectionClosed) as caught:
-            stream.send(message)
-            for _ in range(50):
-                stream.recv(5)
-        assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code in (1003, 1007, 1009)
-        say(other, run="step")
-        assert heard(other, "live")["time"] >= 0.0
+def test_what_is_no_message_ends_its_page_alone(
+    port: int, watched: ClientConnection, message: Any
+) -> None:
+    with page(port) as stream, pytest.raises(ConnectionClosed) as caught:
+        stream.send(message)
+        for _ in range(50):
+            stream.recv(5)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code in (1003, 1007, 1009)
+    say(watched, run="step")
+    assert heard(watched, "live")["time"] >= 0.0
 
 
 def test_a_flood_of_questions_is_answered_with_the_newest(port: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .solver import POSTED, SOLVED
+from .look import POSTED, SOLVED
 
 _ASSETS = Path(__file__).parent / "assets"
 _INDEX = """<!DOCTYPE html>
