@@ -287,7 +287,7 @@ def test_play_pause_step_and_reset(shop: dict[str, str]) -> None:
     assert sent[-1]["live"]["playing"]
     simulator.hear({"run": "pause"})
     stood = sent[-1]["live"]["time"]
-    assert not simulator.playing
+    assert not sent[-1]["live"]["playing"]
     simulator.hear({"run": "reset"})
     assert stood > 600.0
     assert sent[-1]["live"]["time"] == 0.0
