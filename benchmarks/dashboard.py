@@ -33,8 +33,8 @@ def main() -> None:
     process.start()
     listening.close()
     try:
-        address, origin = f"ws://127.0.0.1:{port}/socket", f"http://127.0.0.1:{port}"
-        with connect(address, origin=origin, max_size=None) as stream:  # type: ignore[arg-type]
+        origin: Any = f"http://127.0.0.1:{port}"
+        with connect(f"ws://127.0.0.1:{port}/socket", origin=origin, max_size=None) as stream:
             _measure(stream)
     finally:
         process.terminate()
@@ -59,7 +59,7 @@ def _measure(stream: ClientConnection) -> None:
     told = f"{frames / WATCHED:.1f} messages a second, {sizes / frames / 1e3:.0f} kB each"
     sys.stdout.write(f"watching: {told}\n")
     rng = np.random.default_rng(1)
-    moves = {
+    moves: dict[str, list[dict[str, Any]]] = {
         "price of reasoning": [{"reasoning": round(float(10.0**x), 3)}
                                for x in rng.uniform(-1, 1, ROUNDS)],
         "a model's price": [{"set": [f"sellers.o1.price.output={x:.4g}"]}

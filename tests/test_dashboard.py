@@ -51,7 +51,7 @@ def shop(tmp_path: Path) -> dict[str, str]:
     return {"shop": str(path)}
 
 
-# --- what a page may ask ---------------------------------------------------------------------------
+# --- what a page may ask --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_command_runs_the_market_that_is_shown(shop: dict[str, str], factor:
             assert getattr(one.price, part) == pytest.approx(getattr(two.price, part), rel=1e-9)
 
 
-# --- the fluid market ------------------------------------------------------------------------------
+# --- the fluid market -----------------------------------------------------------------------------
 
 
 def test_the_price_of_reasoning_moves_what_is_shown(shop: dict[str, str]) -> None:
@@ -215,7 +215,7 @@ def test_what_takes_seconds_comes_step_by_step(shop: dict[str, str]) -> None:
     json.dumps(last, allow_nan=False)
 
 
-# --- the event market ------------------------------------------------------------------------------
+# --- the event market -----------------------------------------------------------------------------
 
 
 def test_a_market_that_is_watched_is_the_market_that_is_run(shop: dict[str, str]) -> None:
@@ -366,7 +366,7 @@ def test_a_slow_machine_simulates_less_per_frame_and_never_waits_for_long(
     assert took[-1] == pytest.approx(0.06, rel=0.01)
 
 
-# --- what it is opened with ------------------------------------------------------------------------
+# --- what it is opened with -----------------------------------------------------------------------
 
 
 def test_a_run_is_opened_with_its_seed_beside_what_was_recorded(
