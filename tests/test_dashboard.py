@@ -90,6 +90,16 @@ def test_a_wrong_change_is_told_and_nothing_drawn(shop: dict[str, str]) -> None:
     assert "figures" not in answer
 
 
+@pytest.mark.parametrize(
+    "change", ["catalogue.name=../../../../etc/passwd", 'catalogue="/etc/passwd"', "name=../x"]
+)
+def test_no_change_reads_a_file(change: str) -> None:
+    fluid = Fluid({"marketplace": "marketplace"})
+    answer = fluid.answer({"scenario": "marketplace", "set": [change]})
+    assert "figures" not in answer
+    assert "root:" not in json.dumps(answer)
+
+
 def spec(found: Loaded) -> str:
     """Return a market as text; of one that is none its first problem."""
     return w.to_toml(found.market) if found.market is not None else str(found.problems[0].message)
