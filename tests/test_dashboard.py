@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -417,6 +418,23 @@ def test_points_of_a_sweep_open_the_runs_they_stand_for(
         row = again[(again["metric"] == "welfare") & (again["task"] == "all")
                     & (again["offer"] == "all")]  # fmt: skip
         assert row["value"].iloc[0] == pytest.approx(point["y"], rel=1e-9)
+
+
+def test_two_runs_are_opened_one_pinned_beside_the_other(
+    shop: dict[str, str], tmp_path: Path
+) -> None:
+    one, two = (
+        w.run(w.load(shop["shop"], [f"tasks.chat.loss={loss}"]), seed=seed).save(
+            tmp_path / str(seed) / "same"
+        )
+        for loss, seed in ((0.2, 1), (0.7, 2))
+    )
+    targets, config = opened(str(one), str(two))
+    pinned = dict(parse_qsl(config["pin"]))
+    start = config["start"]["scenario"]
+    losses = [read(targets[name]).require().tasks[0].loss for name in (start, pinned["scenario"])]
+    assert losses == [0.2, 0.7]
+    assert (config["start"]["seed"], pinned["seed"]) == ("1", "2")
 
 
 @pytest.mark.parametrize("target", ["no_such", "\0", "x" * 5000, "/nowhere/at/all"])

@@ -24,6 +24,9 @@ def dashboard_command(
             metavar="[NAME_OR_DIR]", help="A scenario, or the folder of a run or of a sweep."
         ),
     ] = "",
+    beside: Annotated[
+        str, typer.Argument(metavar="[OTHER]", help="Another one that it is compared with.")
+    ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = PORT,
     host: Annotated[
         str, typer.Option(help="Another one than this machine's own wants a token to be shown.")
@@ -43,7 +46,7 @@ def dashboard_command(
         )]) from None  # fmt: skip
     from .analysis.dashboard.opened import opened
 
-    targets, config = opened(_whole(target))
+    targets, config = opened(_whole(target), _whole(beside))
     try:
         listening = listener(host, port)
     except PortTakenError as error:

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -28,12 +29,13 @@ Opened = tuple[dict[str, str], dict[str, Any]]
 """Targets of the scenarios by name, and what pages start with."""
 
 
-def opened(target: str) -> Opened:
+def opened(target: str, beside: str = "") -> Opened:
     """Return what a dashboard shows.
 
     Args:
         target: a scenario's name or file, or a folder of `walras run` or `walras sweep`; the main
             scenario when empty.
+        beside: another one, which is pinned from the start; none when empty.
 
     Raises:
         BadInputError: it is none of these, or has errors.
@@ -43,20 +45,34 @@ def opened(target: str) -> Opened:
         >>> targets["mm1"], config["start"]
         ('mm1', {'scenario': 'mm1'})
     """
+    targets, config = _opened(target)
+    if beside:
+        others, other = _opened(beside)
+        start = other["start"]
+        name = start["scenario"]
+        if targets.get(name, others[name]) != others[name]:  # folders of one name
+            start["scenario"] = f"other {name}"
+            others[start["scenario"]] = others.pop(name)
+        query = [("scenario", start["scenario"]), *(("set", s) for s in start.get("set", []))]
+        config["pin"] = urlencode([*query, ("seed", start.get("seed", "0"))])
+        targets = {**others, **targets}
+    return targets, {**config, "keys": keys(), "pace": "600", "scenarios": list(targets)}
+
+
+def _opened(target: str) -> Opened:
     targets = {name: name for name in library.names()}
-    config: dict[str, Any] = {"keys": keys(), "pace": "600"}
     folder = Path(target)
     if target and _is_folder(folder):
         name, more = _sweep(folder) if (folder / "design.parquet").is_file() else _run(folder)
         targets = {name: str(folder / ("scenario.toml" if "sweep" in more else "resolved.toml")),
                    **{n: t for n, t in targets.items() if n != name}}  # fmt: skip
-        return targets, {**config, **more, "scenarios": list(targets)}
+        return targets, more
     name = target or FIRST
     if name not in targets:
         own = read(name).require().name
         name = own if own and own not in targets else f"{own or Path(target).stem} (file)"
         targets = {name: target, **targets}
-    return targets, {**config, "scenarios": list(targets), "start": {"scenario": name}}
+    return targets, {"start": {"scenario": name}}
 
 
 def _is_folder(path: Path) -> bool:
@@ -79,8 +95,9 @@ def _run(folder: Path) -> tuple[str, dict[str, Any]]:
     rows = result.summary()
     whole = rows[(rows["task"] == "all") & (rows["offer"] == "all")].set_index("metric")["value"]
     values = {id: float(whole[m]) for id, m in _IN_SUMMARY.items() if m in whole.index}
-    return f"{result.market.name} (recorded)", {
-        "start": {"scenario": f"{result.market.name} (recorded)", "seed": str(result.seed)},
+    name = f"run {folder.name}"
+    return name, {
+        "start": {"scenario": name, "seed": str(result.seed)},
         "recorded": {"values": {k: v for k, v in values.items() if math.isfinite(v)}},
     }  # fmt: skip
 
@@ -95,7 +112,7 @@ def _sweep(folder: Path) -> tuple[str, dict[str, Any]]:
         raise BadInputError([Problem(
             "W100", f"`{plain(str(folder))}`: {told}", field="folder",
         )]) from None  # fmt: skip
-    name = f"{sweep.manifest['scenario']} (sweep)"
+    name = f"sweep {folder.name}"
     constants = [f"{p}={toml_of(v)}" for p, v in sweep.manifest["constants"].items()]
     return name, {"start": {"scenario": name, "tab": "sweep", "set": constants}, "sweep": drawn}
 
