@@ -52,6 +52,11 @@ _CAPTION = "font: 14px/1.4 sans-serif; max-width: 62em; margin: 8px"
 T = TypeVar("T", Result, Comparison, Equilibrium, Game, Sweep)
 
 
+def csv_of(table: pd.DataFrame) -> str:
+    """Return a figure's data as CSV."""
+    return str(table.to_csv(index=False, float_format="%.6g"))
+
+
 @dataclass(frozen=True)
 class Figure(Generic[T]):
     """A figure of the registry.
@@ -86,7 +91,7 @@ class Figure(Generic[T]):
 
     def csv(self, result: T) -> str:
         """Return its data as CSV."""
-        return self.data(result).to_csv(index=False, float_format="%.6g")
+        return csv_of(self.data(result))
 
     @staticmethod
     def command(result: T) -> str:
@@ -205,4 +210,4 @@ _SWEPT = (
 SWEEPS: dict[str, Figure[Sweep]] = {figure.id: figure for figure in _SWEPT}
 """The figures of a sweep by their id; each takes a measure: metric, task, offer."""
 
-__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure"]
+__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure", "csv_of"]

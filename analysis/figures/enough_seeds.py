@@ -7,10 +7,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ...scenarios.sweep.swept import Sweep
+from ..sweeps.cube import Cube, cube
 from ..sweeps.intervals import mean_over
 from .half_widths import FEW, draw, half_widths, worst
 from .notation import percent
-from .sweep_frames import MOST, cube_of
+from .solved_frames import once
+from .sweep_frames import MOST, chosen, cube_of
 from .template import undrawn
 
 _QUESTION = "Are there enough replications?"
@@ -26,7 +28,11 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
     """
     if sweep.manifest["seeds"] < FEW:
         return pd.DataFrame()
-    whole = cube_of(sweep, metric, task, offer)
+    cell = chosen(sweep, metric, task, offer)
+    return once(sweep, f"enough_seeds {cell}", lambda: _widths(cube(sweep, *cell)))
+
+
+def _widths(whole: Cube) -> pd.DataFrame:
     values = mean_over(whole.values, axis=1)
     scale = float(mean_over(values[0], axis=0))
     lines = {(_MEANS, name): (row, scale) for name, row in zip(whole.labels, values, strict=True)}

@@ -7,15 +7,18 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ...scenarios.sweep.swept import Sweep
-from ..sweeps.cube import Cube, short_paths, told
+from ..sweeps.cube import Cube, leading, short_paths, told, unit_of
 from ..sweeps.intervals import intervals
-from .notation import number
+from .notation import log_ticks, number
+from .solved_frames import once
 from .sweep_frames import MOST, chosen, cube_of, looks, named
 from .template import HEIGHT, escape, label, room_for, titled, undrawn
 
 _NONE = "The sweep has no lever; give it two values of a path at least."
 _APART = 0.012
 """Sideways step between lines, as a share of the axis, so that whiskers don't hide each other."""
+_WIDE, _EVEN = 8.0, 1.6
+"""Ratio of a lever's ends from which on its axis may be logarithmic, and that of its steps."""
 
 
 def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> pd.DataFrame:
@@ -26,11 +29,19 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
     """
     if not _levers(sweep):
         return pd.DataFrame()
-    return intervals(sweep, *chosen(sweep, metric, task, offer), by="setting")
+    cell = chosen(sweep, metric, task, offer)
+    return once(
+        sweep, f"responses {cell}", lambda: intervals(sweep, *cell, by="setting")
+    )  # fmt: skip
 
 
 def _levers(sweep: Sweep) -> list[str]:
     return [path for path, role in sweep.manifest["paths"].items() if role == "lever"]
+
+
+def _order(table: pd.DataFrame, levers: list[str]) -> list[str]:
+    """Return the levers that make lines: those that vary, without those that only go along."""
+    return leading(table[levers]) or levers[:1]
 
 
 def _lines(table: pd.DataFrame, levers: list[str]) -> list[tuple[str, pd.DataFrame]]:
@@ -50,15 +61,19 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
     table, levers = data(sweep, metric, task, offer), _levers(sweep)
     if table.empty:
         return undrawn("How does the market respond?", _NONE)
+    levers = _order(table, levers)
     whole, first = cube_of(sweep, metric, task, offer), levers[0]
     numbers = pd.api.types.is_numeric_dtype(table[first])
     lines, figure = _lines(table, levers)[:MOST], go.Figure()
-    span = float(table[first].max() - table[first].min()) if numbers else 1.0
+    log = numbers and _geometric(table[first])
+    scale = np.log if log else np.asarray
+    span = float(np.ptp(scale(table[first]))) if numbers else 1.0
     for i, (name, rows) in enumerate(lines):
         colour, dash, symbol = looks(i)
         shift = (i - 0.5 * (len(lines) - 1)) * _APART * span if numbers else 0.0
         figure.add_scatter(
-            x=rows[first] + shift if numbers else [label(v) for v in rows[first]], y=rows["mean"],
+            x=_moved(rows[first], shift, log) if numbers else [label(v) for v in rows[first]],
+            y=rows["mean"],
             mode="lines+markers" if numbers else "markers", name=label(name), cliponaxis=False,
             showlegend=len(lines) > 1, line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": symbol, "size": 8, "color": colour},
@@ -75,10 +90,39 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
     pad = 0.06 * float(np.nanmax(ends) - np.nanmin(ends))
     if pad > 0.0:  # scatters in groups would begin at 0
         figure.update_yaxes(range=[float(np.nanmin(ends)) - pad, float(np.nanmax(ends)) + pad])
+    if log:
+        left, right = (float(np.log10(x)) for x in (table[first].min(), table[first].max()))
+        side_by = 0.05 * (right - left)
+        figure.update_xaxes(
+            type="log", range=[left - side_by, right + side_by], **log_ticks(left, right)
+        )
     return figure.update_layout(
-        xaxis_title_text=escape(short_paths(levers)[first]), yaxis_title_text=escape(named(whole)),
+        xaxis_title_text=escape(_axis_of(first, levers, numbers)), yaxis_title_text=escape(named(whole)),
         legend={"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"}, **side,
     )  # fmt: skip
+
+
+def _axis_of(path: str, levers: list[str], numbers: bool) -> str:
+    unit = unit_of(path) if numbers else ""
+    return short_paths(levers)[path] + (f" ({unit})" if unit else "")
+
+
+def _moved(x: pd.Series, shift: float, log: bool) -> pd.Series:
+    return x * np.exp(shift) if log else x + shift
+
+
+def _geometric(x: pd.Series) -> bool:
+    """Whether values are spread over ratios rather than differences.
+
+    Example:
+        >>> _geometric(pd.Series([1, 4, 16])), _geometric(pd.Series([1, 2, 3, 16]))
+        (True, False)
+    """
+    values = np.unique(x.to_numpy(np.float64))
+    if values[0] <= 0.0 or values[-1] < _WIDE * values[0]:
+        return False
+    steps = np.diff(np.log(values))
+    return bool(steps.max() <= _EVEN * steps.min())
 
 
 def finding(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> str:
@@ -101,7 +145,11 @@ def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     levers = _levers(sweep)
     if not levers:
         return _NONE
-    lines = len(_lines(data(sweep, metric, task, offer), levers))
+    table = data(sweep, metric, task, offer)
+    order = _order(table, levers)
+    lines = len(_lines(table, order))
+    along = [short_paths(levers)[p] for p in levers if p not in order and table[p].nunique() > 1]
+    with_it = f" With {short_paths(levers)[order[0]]} move {', '.join(along)}." if along else ""
     more = f" {lines - MOST} more lines are in the data." if lines > MOST else ""
     sample = sweep.manifest["sample"]
     over = " and the sample of uncertainties" if sample else ""
@@ -113,5 +161,5 @@ def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     )  # fmt: skip
     return (
         f"Means over {seeds:,} replication{'s' * (seeds > 1)}{over} at each setting of levers; "
-        f"lines are moved a little sideways so that whiskers are seen. {whiskers}{more}"
+        f"lines are moved a little sideways so that whiskers are seen. {whiskers}{with_it}{more}"
     )
