@@ -17,12 +17,12 @@ _ABOVE = "### Parameters\n\nThey stand above, in the section of this name."
 
 
 def described(market: Market) -> Markup:
-    """Return the ODD description of a market as HTML, without the parameters that a report shows.
+    r"""Return the ODD description of a market as HTML, without the parameters that a report shows.
 
     Example:
         >>> from ..scenarios.load import load
         >>> str(described(load("mm1")))[:45]
-        '<h4>1 Purpose and patterns</h4>\\n<p>How long d'
+        '<h4>1 Purpose and patterns</h4>\n<p>Does the s'
     """
     text = _PARAMETERS.sub(lambda _: _ABOVE, odd(market))
     return html_of(text[max(text.find("\n## "), 0) :])

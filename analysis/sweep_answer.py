@@ -18,7 +18,7 @@ from .figures.sweep_frames import Cell, chosen
 from .sweeps.cube import Cube, Floats, cube, leading, short_paths
 from .sweeps.effects import difference
 from .sweeps.intervals import interval_of, mean_over
-from .telling import change_span, change_told, mean_told, span_told
+from .telling import change_span, change_told, mean_told
 
 _INDICES = ("saltelli", "morris")
 
@@ -76,10 +76,11 @@ def _moves(sweep: Sweep, whole: Cube, cell: Cell) -> str:
     if np.isnan(mean).all():
         return f"{_named(whole)} is known in no setting."
     if len(levers) == 1 and (numeric or len(whole.values) == 2):
-        low, high = (_at(table.iloc[i], whole, i) for i in (0, -1))
+        first, last = (int(i) for i in np.flatnonzero(~np.isnan(mean))[[0, -1]])
+        low, high = (_at(table.iloc[i], whole, i) for i in (first, last))
         text = f"{_named(whole)} goes from {low} to {high}"
-        beyond = _between(mean, table, whole)
-        return f"{text}{_apart(sweep, whole, 0, len(mean) - 1, 1)}{beyond}."
+        beyond = _between(mean, table, whole, (first, last))
+        return f"{text}{_apart(sweep, whole, first, last, 1)}{beyond}."
     first, last = int(np.nanargmin(mean)), int(np.nanargmax(mean))
     low, high = (_at(table.iloc[i], whole, i) for i in (first, last))
     pairs = len(mean) * (len(mean) - 1) // 2
@@ -108,24 +109,25 @@ def _apart(sweep: Sweep, whole: Cube, first: int, last: int, pairs: int) -> str:
         return ""
     paired = "paired, " if sweep.manifest["paired"] else ""
     together = ", for all pairs together" if pairs > 1 else ""
+    if mean == low == high == 0.0:
+        return "; they are the same"
     if low <= 0.0 <= high:
-        ends = change_span(low, high, whole.unit) or "both are the same"
+        ends = change_span(mean, low, high, whole.unit)[1]
         return f"; {paired}no difference can be told ({ends}{together})"
     said = change_told(mean, low, high, whole.unit)
-    said = f"{said.removesuffix(')')}{together})" if together else said
+    said = f"{said.removesuffix(')')}{together})" if said.endswith(")") else said
     return f"; {paired}the difference is {said}"
 
 
-def _between(mean: Floats, table: pd.DataFrame, whole: Cube) -> str:
+def _between(mean: Floats, table: pd.DataFrame, whole: Cube, at: tuple[int, int]) -> str:
     """Say where between the ends of one lever the measure goes beyond both, if it surely does."""
-    first, last = 0, len(mean) - 1
     level = 1.0 - 0.05 / (2 * len(mean))  # the place was picked for what it gave
     for i, word, side in (
         (int(np.nanargmax(mean)), "greatest", 1.0), (int(np.nanargmin(mean)), "least", -1.0),
     ):  # fmt: skip
-        if i in (first, last):
+        if i in at:
             continue
-        ends = [difference(whole.values[i], whole.values[e], level) for e in (first, last)]
+        ends = [difference(whole.values[i], whole.values[e], level) for e in at]
         if all(side * (row[4] if side > 0 else row[5]) > 0.0 for row in ends):
             return f"; it is {word} in between, {_at(table.iloc[i], whole, i)}"
     return ""
@@ -139,9 +141,9 @@ def _over_the_sample(whole: Cube) -> str:
     if len(known) < 10:
         return f"{text}."
     least, most = (float(q) for q in np.quantile(known, (0.05, 0.95)))
-    ends = span_told(least, most, whole.unit)
+    ends = " to ".join(mean_told(q, math.nan, math.nan, whole.unit) for q in (least, most))
     over = f" over {len(known):,} points of the sample"
-    return f"{text}{over}" + (f", and {ends} at nine in ten of them." if ends else ".")
+    return f"{text}{over}, and from {ends} at nine in ten of them."
 
 
 # --- what moves it -------------------------------------------------------------------------------
@@ -209,8 +211,8 @@ def weights(sweep: Sweep, whole: Cube) -> dict[str, float]:
 def _enough(sweep: Sweep, whole: Cube, cell: Cell) -> str:
     table, seeds = enough_seeds.data(sweep, *cell), whole.seeds
     if seeds < 3:
-        few = "one replication has" if seeds == 1 else "two replications have hardly"
-        return f"{few[0].upper()}{few[1:]} an interval: give it more seeds. {_failed(sweep)}"
+        few = "One replication has no" if seeds == 1 else "Two replications have hardly an"
+        return f"{few} interval: give it more seeds. {_failed(sweep)}"
     if table.empty:
         return f"The measure is the same in all {seeds:,} replications. {_failed(sweep)}"
     last = table.sort_values("n").groupby(["panel", "line"], sort=False).tail(1)
@@ -220,14 +222,20 @@ def _enough(sweep: Sweep, whole: Cube, cell: Cell) -> str:
         return f"{text}. {_failed(sweep)}"
     worst = float(means["half_width"].max())
     if worst <= TARGET:
-        text += f" are enough: every mean is known to ± {percent(worst)} or better"
+        text += f" are enough: every mean is known to {_give(worst)} of the greatest"
     else:
         takes = number(float(means["needed"].max()))
-        text += f" leave means known to ± {percent(worst)} at worst; ± {TARGET:.0%} takes {takes}"
+        text += f" leave means known to {_give(worst)} of the greatest"
+        text += f" (± {TARGET:.0%} takes {takes})"
     paired = last[last["panel"] != "means"]
     if len(paired):
-        text += f", paired differences to ± {percent(float(paired['half_width'].max()))}"
+        text += f", paired differences to {_give(float(paired['half_width'].max()))}"
     return f"{text}. {_failed(sweep)}"
+
+
+def _give(share: float) -> str:
+    text = percent(share)
+    return f"less than ± {text[1:]}" if text.startswith("<") else f"± {text}"
 
 
 def _failed(sweep: Sweep) -> str:

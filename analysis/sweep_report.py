@@ -112,7 +112,7 @@ def _figures(
         return None, [], []
     panels, undrawn = _drawn(sweep, cell, SWEEPS)
     wanted = study.figure if study is not None else ""
-    order = [id for id in (wanted, "F6", "F9", *panels) if id in panels]
+    order = [id for id in (wanted, "F6", "F9", "F6b", *panels) if id in panels]
     emblem = panels.pop(order[0], None) if order else None
     more: list[Panel] = []
     for i, other in enumerate(_others(study, cell), start=2):

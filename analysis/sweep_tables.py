@@ -15,29 +15,35 @@ from ..scenarios.load import check
 from ..scenarios.sweep.outcome import as_toml
 from ..scenarios.sweep.swept import Sweep
 from .comparison import LABELS
-from .figures.notation import number
 from .figures.sweep_frames import Cell
 from .report_tables import Table
 from .sweep_answer import cells_of
 from .sweeps.cube import Cube, cube, short_paths, told
 from .sweeps.effects import difference
 from .sweeps.intervals import interval_of, mean_over
-from .telling import change_told, mean_told, span_told
+from .telling import change_told, mean_told
 
 MOST = 200
 """Points in the table; all are in the folder."""
 FAILURES = 30
 """Failed runs in the table; all are in the folder."""
 _VALUES = 8
+_LABELS = LABELS | {
+    "late_share": "answered late, of all who came", "left_share": "left, of all who came",
+    "without_share": "did without, of all who came", "accuracy": "right, of those served",
+    "unfinished_share": "not ended with the run, of all who came",
+    "wait": "mean wait for a slot", "thinking": "thinking bought per answer",
+}  # fmt: skip
 
 
 def key_numbers(sweep: Sweep, cell: Cell | None) -> Table:
     """Return the totals in the first setting of levers and in the last, and the difference."""
     have = set(cells_of(sweep)) if cell else set()
     cells = [(m, "all", "all") for m in METRICS if (m, "all", "all") in have]
+    listed = [(_LABELS.get(c[0], c[0].replace("_", " ")), c) for c in cells]
     if cell is not None and cell not in cells:
-        cells.insert(0, cell)
-    return _compared(sweep, [(LABELS.get(c[0], c[0].replace("_", " ")), c) for c in cells])
+        listed.insert(0, (cube(sweep, *cell).what, cell))
+    return _compared(sweep, listed)
 
 
 def by_class(sweep: Sweep, cell: Cell | None) -> Table:
@@ -52,6 +58,7 @@ def by_class(sweep: Sweep, cell: Cell | None) -> Table:
 
 
 def _compared(sweep: Sweep, listed: list[tuple[str, Cell]]) -> Table:
+    """Return a row per measure, but for those that are 0 everywhere."""
     rows, several = [], False
     for label, cell in listed:
         try:
@@ -59,27 +66,20 @@ def _compared(sweep: Sweep, listed: list[tuple[str, Cell]]) -> Table:
         except KeyError:
             continue
         several = len(whole.values) > 1
-        row = [label, *_mean(whole, 0)]
+        ends = whole.values[[0, -1]] if several else whole.values
+        if np.all(np.isnan(ends) | (ends == 0.0)):
+            continue
+        rows.append([label, *(_mean(whole, i) for i in ((0, -1) if several else (0,)))])
         if several:
-            row += [*_mean(whole, -1), _difference(whole)]
-        rows.append(row)
-    last = ["last setting", "95% interval", "difference, 95% interval"] if several else []
-    return Table(["", "first setting" if several else "mean", "95% interval", *last], rows)
+            _, _, mean, _, low, high, *_ = difference(whole.values[-1], whole.values[0])
+            rows[-1].append("–" if math.isnan(mean) else change_told(mean, low, high, whole.unit))
+    head = ["first setting", "last setting", "difference"] if several else ["mean"]
+    return Table(["", *(f"{name} (95%)" for name in head)], rows)
 
 
-def _mean(whole: Cube, i: int) -> tuple[str, str]:
+def _mean(whole: Cube, i: int) -> str:
     _, mean, _, low, high = interval_of(mean_over(whole.values[i], axis=0))
-    if math.isnan(mean):
-        return "–", ""
-    nan = math.nan
-    return mean_told(mean, nan, nan, whole.unit), span_told(low, high, whole.unit)
-
-
-def _difference(whole: Cube) -> str:
-    _, _, mean, _, low, high, *_ = difference(whole.values[-1], whole.values[0])
-    if math.isnan(mean):
-        return "–"
-    return change_told(mean, low, high, whole.unit)
+    return "–" if math.isnan(mean) else mean_told(mean, low, high, whole.unit)
 
 
 # --- points, design, failures --------------------------------------------------------------------
@@ -97,15 +97,14 @@ def points(sweep: Sweep, cell: Cell | None) -> tuple[Table, int]:
     values = whole.values.reshape(settings * size, seeds)
     rows = kept_of(mean_over(values, axis=1), MOST)
     names = short_paths([*map(str, whole.settings), *map(str, whole.sample)])
-    unit = f" ({whole.unit})" if whole.unit not in ("", "ratio") else ""
-    head = ["point", *names.values(), "runs", f"{whole.what}{unit}", "95% interval"]
+    head = ["point", f"{whole.what} (95%)", "runs", *names.values()]
     body = []
     for i in rows:
         at = [told(whole.settings[c].iloc[i // size]) for c in whole.settings]
         at += [told(whole.sample[c].iloc[i % size]) for c in whole.sample]
         n, mean, _, low, high = interval_of(values[i])
-        ends = "" if math.isnan(low) or low == high else f"{number(low)} to {number(high)}"
-        body.append([f"{i:,}", *at, str(n), number(mean), ends])
+        told_mean = "–" if math.isnan(mean) else mean_told(mean, low, high, whole.unit)
+        body.append([f"{i:,}", told_mean, str(n), *at])
     return Table(head, body), len(values)
 
 
@@ -143,11 +142,15 @@ def design(sweep: Sweep) -> list[Table]:
     pairing = "the same streams at every point" if manifest["paired"] else "its own"
     how = [
         ["runs", f"{manifest['total']:,}: {manifest['points']:,} points, "
-         f"{manifest['seeds']:,} replications each"],
+         f"{manifest['seeds']:,} replication{'s' * (manifest['seeds'] > 1)} each"],
         ["seed", str(manifest["seed"])], ["streams of a replication", pairing],
     ]  # fmt: skip
     if sample:
-        how.insert(1, ["sample", ", ".join(f"{k} {v}" for k, v in sample.items())])
+        more = {"saltelli": ("second_order",), "morris": ("levels",)}.get(sample["kind"], ())
+        parts = [
+            f"{k.replace('_', ' ')} {told(sample[k])}" for k in ("kind", "size", *more, "seed")
+        ]
+        how.insert(1, ["sample", ", ".join(parts)])
     return [Table(["path", "role", "values"], rows), Table(["", ""], how)]
 
 

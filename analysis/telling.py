@@ -1,24 +1,32 @@
-"""Means, differences and their intervals in words."""
+"""Means, differences and their intervals in words: as many digits as the interval is worth."""
 
 from __future__ import annotations
 
 import math
 
+from .figures.notation import number
 from .report_tables import measured, told_in
 
 SHARES = ("ratio", "share", "probability")
 """Units of measures that are told in per cent."""
+_TWO = 3.0
+"""A half-width that begins with less than this is told with two digits."""
 
 
 def mean_told(mean: float, low: float, high: float, unit: str) -> str:
-    """Return a mean and its interval; the mean alone where no interval is known.
+    """Return a mean and its interval, the unit once; the mean alone where no interval is known.
 
     Example:
         >>> mean_told(0.5, 0.45, 0.55, "ratio"), mean_told(2.0, float("nan"), float("nan"), "s")
-        ('50% (45% to 55%)', '2 s')
+        ('50% (45 to 55)', '2 s')
+        >>> mean_told(63_443.2, 62_880.0, 64_010.0, "USD/h")
+        '63,400 USD/h (62,900 to 64,000)'
     """
-    text, ends = _minus(_plain(mean, unit)), span_told(low, high, unit)
-    return f"{text} ({ends})" if ends else text
+    if not _known(low, high):
+        return _minus(f"{mean:,.4g}" if not unit and math.isfinite(mean) else measured(mean, unit))
+    size, name = _unit(mean, unit)
+    ends = _ends(low, high, size)
+    return f"{_fixed(mean, low, high, size)}{name} ({ends})"
 
 
 def span_told(low: float, high: float, unit: str) -> str:
@@ -28,11 +36,10 @@ def span_told(low: float, high: float, unit: str) -> str:
         >>> span_told(900.0, 1100.0, "USD/h"), span_told(0.0, 0.0, "s")
         ('900 to 1,100 USD/h', '')
     """
-    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
+    if not _known(low, high):
         return ""
-    first, last = _plain(low, unit), _plain(high, unit)
-    name = "" if unit in SHARES else told_in(high, unit)[1] if unit else ""
-    return _minus(f"{first.removesuffix(name)} to {last}")
+    size, name = _unit(0.5 * (low + high), unit)
+    return f"{_ends(low, high, size)}{name}"
 
 
 def change_told(mean: float, low: float, high: float, unit: str) -> str:
@@ -40,45 +47,50 @@ def change_told(mean: float, low: float, high: float, unit: str) -> str:
 
     Example:
         >>> change_told(-0.053, -0.06, -0.04, "ratio"), change_told(1234.0, 1200.0, 1300.0, "USD/h")
-        ('−5.3 points (−6 to −4)', '+1,230 USD/h (1,200 to 1,300)')
+        ('−5.3 points (−6.0 to −4.0)', '+1,230 USD/h (1,200 to 1,300)')
     """
-    ends = change_span(low, high, unit)
-    text = f"{'+' if mean > 0.0 else ''}{change_size(mean, unit)}"
-    return f"{text} ({ends})" if ends else text
+    sign = "+" if mean > 0.0 else ""
+    size, name = _change_unit(mean, unit)
+    if not _known(low, high):
+        return f"{sign}{number(mean / size)}{name}"
+    return f"{sign}{_fixed(mean, low, high, size)}{name} ({_ends(low, high, size)})"
 
 
-def change_size(value: float, unit: str) -> str:
-    """Return a difference without a plus; of shares, in points of a hundred.
+def change_span(mean: float, low: float, high: float, unit: str) -> tuple[str, str]:
+    """Return a difference and its interval, the unit with the first; "" for one that isn't known.
 
     Example:
-        >>> change_size(-0.053, "ratio")
-        '−5.3 points'
+        >>> change_span(-2.5, -3.0, -2.0, "USD/h")
+        ('−2.5 USD/h', '−3.0 to −2.0')
     """
-    if unit in SHARES:
-        return _minus(f"{_points(value)} point{'' if _points(value) in ('1', '-1') else 's'}")
-    return _minus(_plain(value, unit))
+    text, _, ends = change_told(mean, low, high, unit).partition(" (")
+    return text.removeprefix("+"), ends.removesuffix(")")
 
 
-def change_span(low: float, high: float, unit: str) -> str:
-    """Return the interval of a difference without its unit; empty where it is not known."""
-    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
-        return ""
-    if unit in SHARES:
-        return _minus(f"{_points(low)} to {_points(high)}")
-    if unit == "s":
-        return span_told(low, high, unit)  # the ends may be told in units of their own
-    return _minus(span_told(low, high, unit).removesuffix(told_in(high, unit)[1] if unit else ""))
+def _known(low: float, high: float) -> bool:
+    return math.isfinite(low) and math.isfinite(high) and low != high
 
 
-def _points(share: float) -> str:
-    text = f"{100.0 * share:.2f}" if abs(share) < 0.01 else f"{100.0 * share:.1f}"
-    text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+def _unit(value: float, unit: str) -> tuple[float, str]:
+    """Return the size and the name of what a measure is told in; one of one's own has none."""
+    return told_in(value, unit) if unit else (1.0, "")
 
 
-def _plain(value: float, unit: str) -> str:
-    """Return a value; a measure of somebody's own has no unit, and is no share."""
-    return f"{value:,.4g}" if unit == "" and math.isfinite(value) else measured(value, unit)
+def _change_unit(value: float, unit: str) -> tuple[float, str]:
+    return (0.01, " points") if unit in SHARES else _unit(value, unit)
+
+
+def _fixed(value: float, low: float, high: float, size: float) -> str:
+    """Return a value to the digit from which on its interval leaves it unknown."""
+    half = 0.5 * abs(high - low) / size
+    power = math.floor(math.log10(half))
+    places = -power + (1 if half / 10.0**power < _TWO else 0)
+    text = f"{round(value / size, places):,.{max(places, 0)}f}"
+    return _minus("0" if not text.strip("-0.,") else text)
+
+
+def _ends(low: float, high: float, size: float) -> str:
+    return " to ".join(_fixed(end, low, high, size) for end in (low, high))
 
 
 def _minus(text: str) -> str:

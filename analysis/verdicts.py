@@ -20,11 +20,11 @@ from scipy.special import stdtr
 
 from ..scenarios.sweep.study import Study, Verdict
 from ..scenarios.sweep.swept import Sweep
-from .figures.notation import percent
+from .figures.notation import number, percent
 from .sweeps.cube import Cube, Floats, cube, leading, short_paths, unit_of
 from .sweeps.effects import difference
 from .sweeps.intervals import mean_over
-from .telling import SHARES, change_size, change_span, mean_told
+from .telling import SHARES, change_span, mean_told
 
 ERROR = 0.05
 """Chance that any interval of a study does not hold."""
@@ -137,7 +137,8 @@ def _difference(whole: Cube, verdict: Verdict, unknown: Judged) -> Judged:
         outcome = "same"
     sentence = _ended(_lead(verdict, outcome), _told(verdict, whole, mean, (low, high), unknown))
     if outcome == "same":
-        sentence = f"{sentence[:-1]}, less than the {percent(verdict.negligible)} that matter."
+        bound = f"{100.0 * verdict.negligible:.3g}%"
+        sentence = f"{sentence[:-1]}; less than {bound} either way is called no change."
     return replace(unknown, outcome=outcome, sentence=sentence, value=mean, low=low, high=high)
 
 
@@ -148,12 +149,12 @@ def _told(
     before, after = (float(mean_over(mean_over(whole.values[i], axis=0), axis=0)) for i in (0, -1))
     unit, nan = whole.unit, math.nan
     way = " to ".join(mean_told(x, nan, nan, unit) for x in (before, after))
-    span = change_span(*ends, unit)
+    size, span = change_span(mean, *ends, unit)
     sure = f"{100.0 * unknown.level:.3g}% interval {span}" if span else "the same in all"
     part = abs(mean / before) if before and unit not in SHARES else 1.0
     share = f", {percent(part)}" if part < 1.0 else ""
     what = verdict.what or verdict.metric.replace("_", " ")
-    return f"{what} goes from {way}, by {change_size(mean, unit)} ({sure}){share}"
+    return f"{what} goes from {way}, by {size} ({sure}){share}"
 
 
 def _are(n: int) -> str:
@@ -181,7 +182,7 @@ def _crossing(whole: Cube, verdict: Verdict, unknown: Judged) -> Judged:
     outcome = "rises" if signs[b] > 0 else "falls"
     at = _between(x[a : b + 1], mean_over(y[a : b + 1], axis=1))
     sure = f"between {_g(x[a])} and {_g(x[b])}{unit} with {100.0 * unknown.level:.3g}% confidence"
-    sentence = _ended(_lead(verdict, outcome), f"{level} at {name} {_g(at)}{unit}, {sure}")
+    sentence = _ended(_lead(verdict, outcome), f"{level} at {name} {number(at)}{unit}, {sure}")
     return replace(
         unknown, outcome=outcome, sentence=sentence, value=at, low=float(x[a]), high=float(x[b]),
         unit=unit.strip() or "that of the lever",

@@ -18,7 +18,7 @@ def files() -> list[Path]:
 
     Example:
         >>> [file.stem for file in files()][0]
-        'dearer_reasoning'
+        'deadline_race'
     """
     return sorted(FOLDER.glob("*.toml"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -24,7 +26,8 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
     """Return half-widths by replications, as `half_widths` does, a line per setting of levers.
 
     The panels are "means" and "paired differences to the first" setting; both are shares of the
-    first setting's mean. Each value is a replication's mean over the sample.
+    greatest mean in size: one setting's may be near 0. Each value is a replication's mean over the
+    sample.
     """
     if sweep.manifest["seeds"] < FEW:
         return pd.DataFrame()
@@ -34,7 +37,8 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
 
 def _widths(whole: Cube) -> pd.DataFrame:
     values = mean_over(whole.values, axis=1)
-    scale = float(mean_over(values[0], axis=0))
+    sizes = np.abs(mean_over(values, axis=1))
+    scale = float(np.nanmax(sizes)) if not np.isnan(sizes).all() else math.nan
     lines = {(_MEANS, name): (row, scale) for name, row in zip(whole.labels, values, strict=True)}
     for name, row in zip(whole.labels[1:], values[1:], strict=True):
         lines[_DIFFERENCES, name] = (row - values[0], scale)
@@ -73,6 +77,6 @@ def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     paired = "share their streams" if sweep.manifest["paired"] else "have streams of their own"
     return (
         "Half the width of the 95% interval (Student’s t) of the first n replications, as a share "
-        "of the first setting’s mean; dotted lines go on as n^−1/2. With few replications widths "
+        "of the greatest mean; dotted lines go on as n^−1/2. With few replications widths "
         f"jump by chance. Settings {paired} in each replication.{more}"
     )

@@ -17,6 +17,10 @@ from .template import HEIGHT, escape, label, room_for, titled, undrawn
 _NONE = "The sweep has no lever; give it two values of a path at least."
 _APART = 0.012
 """Sideways step between lines, as a share of the axis, so that whiskers don't hide each other."""
+_MARKED = 40
+"""Values of a lever up to which marks and whiskers have their full size."""
+_TICKS = 8
+"""Values of a lever up to which each has a tick on a logarithmic axis."""
 _WIDE, _EVEN = 8.0, 1.6
 """Ratio of a lever's ends from which on its axis may be logarithmic, and that of its steps."""
 
@@ -64,20 +68,20 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
     levers = _order(table, levers)
     whole, first = cube_of(sweep, metric, task, offer), levers[0]
     numbers = pd.api.types.is_numeric_dtype(table[first])
-    lines, figure = _lines(table, levers)[:MOST], go.Figure()
+    lines, figure = _some(_lines(table, levers)), go.Figure()
     log = numbers and _geometric(table[first])
-    scale = np.log if log else np.asarray
-    span = float(np.ptp(scale(table[first]))) if numbers else 1.0
+    apart = _apart(table[first], len(lines), log) if numbers else 0.0
+    few = table[first].nunique() <= _MARKED
     for i, (name, rows) in enumerate(lines):
         colour, dash, symbol = looks(i)
-        shift = (i - 0.5 * (len(lines) - 1)) * _APART * span if numbers else 0.0
+        shift = (i - 0.5 * (len(lines) - 1)) * apart
         figure.add_scatter(
             x=_moved(rows[first], shift, log) if numbers else [label(v) for v in rows[first]],
             y=rows["mean"],
             mode="lines+markers" if numbers else "markers", name=label(name), cliponaxis=False,
             showlegend=len(lines) > 1, line={"color": colour, "dash": dash, "width": 2},
-            marker={"symbol": symbol, "size": 8, "color": colour},
-            error_y={"type": "data", "symmetric": False, "thickness": 1.2, "width": 4,
+            marker={"symbol": symbol, "size": 8 if few else 4, "color": colour},
+            error_y={"type": "data", "symmetric": False, "thickness": 1.2, "width": 4 if few else 0,
                      "color": colour, "array": (rows["high"] - rows["mean"]).fillna(0.0),
                      "arrayminus": (rows["mean"] - rows["low"]).fillna(0.0)},
             customdata=rows[first], hovertemplate="%{customdata}: %{y:.4g}<extra></extra>",
@@ -86,20 +90,45 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
         figure.update_layout(scattermode="group", scattergap=0.6, xaxis_type="category")
     figure = titled(figure, finding(sweep, metric, task, offer), height=HEIGHT - 120)
     side = {"margin_r": room_for(label(name) for name, _ in lines) + 60} if len(lines) > 1 else {}
-    ends = table[["low", "high", "mean"]].to_numpy(np.float64)
+    ends = pd.concat([rows for _, rows in lines])[["low", "high", "mean"]].to_numpy(np.float64)
     pad = 0.06 * float(np.nanmax(ends) - np.nanmin(ends))
     if pad > 0.0:  # scatters in groups would begin at 0
         figure.update_yaxes(range=[float(np.nanmin(ends)) - pad, float(np.nanmax(ends)) + pad])
     if log:
-        left, right = (float(np.log10(x)) for x in (table[first].min(), table[first].max()))
-        side_by = 0.05 * (right - left)
-        figure.update_xaxes(
-            type="log", range=[left - side_by, right + side_by], **log_ticks(left, right)
-        )
+        figure.update_xaxes(**_log_axis(table[first]))
+    if whole.unit == "ratio":
+        figure.update_yaxes(tickformat=".4~%")
     return figure.update_layout(
-        xaxis_title_text=escape(_axis_of(first, levers, numbers)), yaxis_title_text=escape(named(whole)),
+        xaxis_title_text=escape(_axis_of(first, levers, numbers)),
+        yaxis_title_text=escape(named(whole)),
         legend={"x": 1.02, "y": 1.0, "xanchor": "left", "yanchor": "top"}, **side,
     )  # fmt: skip
+
+
+def _some(lines: list[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd.DataFrame]]:
+    """Return the lines that are drawn: all if few, else some from the first to the last."""
+    if len(lines) <= MOST:
+        return lines
+    return [lines[i] for i in np.linspace(0, len(lines) - 1, MOST).round().astype(int)]
+
+
+def _apart(x: pd.Series, lines: int, log: bool) -> float:
+    """Return the sideways step between lines: all stay nearer to their value than to the next."""
+    values = np.unique(x.to_numpy(np.float64))
+    values = np.log(values) if log else values
+    if len(values) < 2:
+        return 0.0
+    return min(_APART * float(np.ptp(values)), 0.4 * float(np.diff(values).min()) / lines)
+
+
+def _log_axis(x: pd.Series) -> dict[str, object]:
+    values = np.unique(x.to_numpy(np.float64))
+    left, right = float(np.log10(values[0])), float(np.log10(values[-1]))
+    pad = 0.05 * (right - left)
+    ticks: dict[str, object] = {"tickvals": values, "ticktext": [number(v) for v in values]}
+    if len(values) > _TICKS:
+        ticks = {**log_ticks(left, right)}
+    return {"type": "log", "range": [left - pad, right + pad], **ticks}
 
 
 def _axis_of(path: str, levers: list[str], numbers: bool) -> str:
@@ -134,10 +163,17 @@ def finding(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     mean = table["mean"].to_numpy(np.float64)
     low, high = int(np.nanargmin(mean)), int(np.nanargmax(mean))
     unit = f" {whole.unit}" if whole.unit not in ("", "ratio") else ""
+    say = _percent if whole.unit == "ratio" else number
+    if mean[low] == mean[high]:
+        return f"{whole.what[0].upper()}{whole.what[1:]} is {say(mean[low])}{unit} in all settings"
     return (
-        f"{whole.what} is least, {number(mean[low])}{unit}, with {whole.labels[low]}, and "
-        f"greatest, {number(mean[high])}{unit}, with {whole.labels[high]}"
+        f"{whole.what[0].upper()}{whole.what[1:]} is least, {say(mean[low])}{unit}, with "
+        f"{whole.labels[low]}, and greatest, {say(mean[high])}{unit}, with {whole.labels[high]}"
     )
+
+
+def _percent(share: float) -> str:
+    return f"{number(100.0 * share)}%"
 
 
 def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> str:
@@ -154,12 +190,13 @@ def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     sample = sweep.manifest["sample"]
     over = " and the sample of uncertainties" if sample else ""
     seeds = sweep.manifest["seeds"]
+    sideways = "; lines are moved a little sideways so that whiskers are seen" if lines > 1 else ""
     whiskers = (
         "Whiskers: 95% BCa bootstrap over replications. They hold each mean by itself; differences "
-        "are sharper where replications are paired: see `effects`."
+        "are sharper where replications are paired (w.effects)."
         if seeds > 1 else "One replication has no interval."
     )  # fmt: skip
     return (
-        f"Means over {seeds:,} replication{'s' * (seeds > 1)}{over} at each setting of levers; "
-        f"lines are moved a little sideways so that whiskers are seen. {whiskers}{with_it}{more}"
+        f"Means over {seeds:,} replication{'s' * (seeds > 1)}{over} at each setting of levers"
+        f"{sideways}. {whiskers}{with_it}{more}"
     )

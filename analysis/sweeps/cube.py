@@ -204,7 +204,7 @@ def unit_of(path: str) -> str:
         ...     unit_of("sellers.o1.5.price.output"),
         ...     unit_of("mechanism"),
         ... )
-        ('s', 'USD per million tokens', '')
+        ('seconds', 'USD per million tokens', '')
     """
     head, *rest = path.split(".")
     if head not in ("tasks", "sellers"):

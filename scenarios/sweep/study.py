@@ -30,7 +30,8 @@ class Verdict(Spec):
     what: Text = field("", doc="the measure in words; its name when absent", max_length=200)
     threshold: Number = field(0.0, doc="level that a crossing is of, in the unit of the measure")
     negligible: Number = field(
-        0.0, doc="difference that does not matter, as a share of the first setting's mean", ge=0,
+        0.0, doc="difference that does not matter, as a share of the first setting's mean",
+        ge=0,
     )  # fmt: skip
     rises: Text = field("", doc="what it means if the measure rises", max_length=300)
     falls: Text = field("", doc="what it means if it falls", max_length=300)
