@@ -12,7 +12,7 @@ from ..market.schema.errors import errors_in
 from ..market.schema.market import Market
 from ..scenarios.compare import METRICS
 from ..scenarios.load import check
-from ..scenarios.sweep.outcome import as_toml
+from ..scenarios.sweep.outcome import toml_of
 from ..scenarios.sweep.swept import Sweep
 from .comparison import LABELS
 from .figures.sweep_frames import Cell
@@ -178,8 +178,8 @@ def market_of(sweep: Sweep) -> Market | None:
     text = path.read_text("utf-8") if path.is_file() else ""
     if not text:
         return None
-    constants = {p: as_toml(v) for p, v in sweep.manifest["constants"].items()}
-    first = {p: as_toml(v) for p, v in sweep.values(0).items()}
+    constants = {p: toml_of(v) for p, v in sweep.manifest["constants"].items()}
+    first = {p: toml_of(v) for p, v in sweep.values(0).items()}
     for changes in (constants, {**constants, **first}):  # it may stand with a point's values alone
         listed = [f"{p}={v}" for p, v in changes.items()]
         found = check(text, overrides=listed, name=str(sweep.manifest["scenario"]))

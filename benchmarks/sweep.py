@@ -67,8 +67,8 @@ def jobs(until: float) -> list[Job]:
 def by_sweep(until: float) -> float:
     """Return the seconds that all runs took, summed."""
     with tempfile.TemporaryDirectory() as folder:
-        found = sweep(market(until), design().levers, seeds=design().seeds, out=Path(folder) / "out",
-                      jobs=WORKERS)  # fmt: skip
+        out, todo = Path(folder) / "out", design()
+        found = sweep(market(until), todo.levers, seeds=todo.seeds, out=out, jobs=WORKERS)
         if found.counts != (RUNS, 0):
             raise RuntimeError(f"{found!r}: all runs should have ended well")
         return sum(sum(piece.seconds) for piece in store.held(found.folder))

@@ -150,9 +150,9 @@ def test_figures_of_short_runs(rate: float, output: float, warmup: str) -> None:
 
 def test_a_dominant_offer_keeps_its_band() -> None:
     table = pd.DataFrame({"task": "a", "offer": ["x", "y", "z"], "share": [0.978, 0.011, 0.011]})
-    assert list(_merged(table, "offer", "other")) == ["x", "other", "other"]
+    assert list(_merged(table, "offer", "other", 0.026)) == ["x", "other", "other"]
     two = table.iloc[:2]
-    assert list(_merged(two, "offer", "other")) == ["x", "y"]
+    assert list(_merged(two, "offer", "other", 0.026)) == ["x", "y"]
 
 
 def test_long_names_are_cut_in_the_middle() -> None:

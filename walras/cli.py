@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from . import terminal
 from .comparing import compare_command
+from .dashing import dashboard_command
 from .doctor import doctor_command
 from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
 from .reporting import report_command
@@ -362,6 +363,7 @@ app.command("verify")(verify_command)
 app.command("cite")(cite_command)
 app.command("new")(new_command)
 app.command("doctor")(doctor_command)
+app.command("dashboard")(dashboard_command)
 
 
 # --- shared ------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ Area = tuple[float, float, float, float]
 """Left, right, low and high end of a rectangle."""
 MARGIN = {"l": 76, "r": 190, "b": 60}
 """Margins of the map, px; labels are placed for its nominal size."""
+ROOM = (float(WIDTH - MARGIN["l"] - MARGIN["r"]), HEIGHT - 120.0)
+"""Width and height of its plane then, px."""
 _TALL = 12.0  # half the height of a name with its margin, px
 
 
@@ -27,8 +29,9 @@ def _note(text: str, x: float, y: float, **more: object) -> dict[str, object]:
 
 
 def region_labels(
-    best: NDArray[np.int64], names: list[str], x: Floats, y: Floats
-) -> list[dict[str, object]]:
+    best: NDArray[np.int64], names: list[str], x: Floats, y: Floats,
+    room: tuple[float, float] = ROOM,
+) -> list[dict[str, object]]:  # fmt: skip
     """Name each region of a best offer deep inside it, upright where only that fits.
 
     Args:
@@ -36,9 +39,9 @@ def region_labels(
         names: labels of the offers, ready for Plotly.
         x: deadlines, decades, shape [deadlines].
         y: values, decades, shape [values].
+        room: width and height of the plane, px.
     """
-    across = (WIDTH - MARGIN["l"] - MARGIN["r"]) / best.shape[0]
-    up = (HEIGHT - 120) / best.shape[1]
+    across, up = room[0] / best.shape[0], room[1] / best.shape[1]
     notes: list[dict[str, object]] = []
     for offer in np.unique(best):
         region = np.pad(best == offer, 1)
@@ -47,9 +50,9 @@ def region_labels(
         length, height = text_width(text) + 6, 16.0
         for angle, width, tall in ((0, length, height), (-90, height, length)):
             cells_in = (math.ceil(width / across) | 1, math.ceil(tall / up) | 1)
-            room = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
-            if room.any():
-                i, j = np.unravel_index(int(np.where(room, depth, -1).argmax()), depth.shape)
+            fits = ndimage.minimum_filter(region, size=cells_in, mode="constant", cval=False)
+            if fits.any():
+                i, j = np.unravel_index(int(np.where(fits, depth, -1).argmax()), depth.shape)
                 notes.append(_note(text, float(x[i - 1]), float(y[j - 1]), textangle=angle))
                 break
     return notes
@@ -68,8 +71,7 @@ def class_labels(
         x: range of the horizontal axis, decades.
         y: range of the vertical axis, decades.
     """
-    per_x = (WIDTH - MARGIN["l"] - MARGIN["r"]) / (x[1] - x[0])
-    per_y = (HEIGHT - 120) / (y[1] - y[0])
+    per_x, per_y = ROOM[0] / (x[1] - x[0]), ROOM[1] / (y[1] - y[0])
     areas = [
         (name, ((left - x[0]) * per_x, (right - x[0]) * per_x,
                 (low - y[0]) * per_y, (top - y[0]) * per_y))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ...market.schema.market import Market
 from ...scenarios.result import Result
 from .frames import (
     OUTSIDE_OFFER,
@@ -53,27 +55,59 @@ def data(result: Result) -> pd.DataFrame:
 
 def build(result: Result) -> go.Figure:
     """Draw the bands; every task class is equally tall, thin bands are merged."""
-    bands = _bands(result)
-    if bands.empty:
+    table = data(result)
+    if table.empty:
         return undrawn("Who serves what?", "No task ended after the warm-up.")
-    tasks = [t.name for t in result.market.tasks if (bands["task"] == t.name).any()]
-    colours, names = seller_colours(result), short_names(result.market)
+    counts = table.groupby("task")["tasks"].sum()
+    left = {t: f"{label(t)}<br>{number(counts[t])}" for t in counts.index}
+    figure = go.Figure(ribbons(table, result.market, seller_colours(result), left))
+    figure = titled(figure, finding(result), height=HEIGHT + 80)
+    top = figure.layout.margin.t + 20
+    figure.update_layout(margin={"l": room_for(left.values()), "r": 130, "b": 24, "t": top})
+    return figure.update_layout(annotations=heads("task class", "offer chosen", "outcome"))
+
+
+def heads(*names: str) -> list[dict[str, object]]:
+    """Return what stands above the three columns, as annotations."""
+    return [
+        {"text": f"<b>{text}</b>", "x": x, "y": 1, "xref": "paper", "yref": "paper",
+         "yanchor": "bottom", "yshift": 8, "showarrow": False}
+        for x, text in zip((0.0, 0.5, 1.0), names, strict=True)
+    ]  # fmt: skip
+
+
+def ribbons(
+    table: pd.DataFrame, market: Market, colours: dict[str, str], left: dict[str, str],
+    least: float = _LEAST, name: Callable[[object], str] = label,
+) -> go.Parcats:  # fmt: skip
+    """Return the ribbons from task class to offer to outcome.
+
+    Args:
+        table: as `data` returns it, not empty.
+        market: the spec.
+        colours: of sellers by their names.
+        left: label of each task class, ready for Plotly.
+        least: share of the height that a label needs; thinner bands are merged.
+        name: makes an offer's name a label, ready for Plotly.
+    """
+    bands = _bands(table, least)
+    tasks = [t.name for t in market.tasks if (bands["task"] == t.name).any()]
+    names = short_names(market)
     last = {OUTSIDE_OFFER: 2, _OTHER: 1}
     offers = sorted(bands["offer"].unique(), key=lambda o: (last.get(o, 0), _lane(bands, o, tasks)))
     ends = bands.groupby("outcome", sort=False)["share"].sum() / bands["share"].sum()
     outcomes = [o for o in OUTCOMES if o in ends] + [o for o in ends.index if o not in OUTCOMES]
     sizes = bands.groupby("offer", sort=False)["share"].sum() / bands["share"].sum()
-    shown, told = _named(offers, sizes), _named(outcomes, ends)
+    shown, told = _named(offers, sizes, least), _named(outcomes, ends, least)
     used = list(dict.fromkeys(bands["seller"]))
     shades = [colours.get(s, _MERGED if s == _OTHER else OUTSIDE) for s in used]
-    left = _task_labels(result, tasks)
-    figure = go.Figure(go.Parcats(
+    return go.Parcats(
         dimensions=[
-            _dimension(bands["task"], tasks, left),
+            _dimension(bands["task"], tasks, [left[t] for t in tasks]),
             _dimension(bands["offer"], offers,
-                       [label(names.get(o, o)) if o in shown else "" for o in offers]),
+                       [name(names.get(o, o)) if o in shown else "" for o in offers]),
             _dimension(bands["outcome"], outcomes,
-                       [_wrapped(f"{o} {percent(ends[o])}", ends[o]) if o in told else ""
+                       [_wrapped(f"{o} {percent(ends[o])}", ends[o] / least) if o in told else ""
                         for o in outcomes]),
         ],
         counts=bands["share"].to_numpy(np.float32),
@@ -82,46 +116,41 @@ def build(result: Result) -> go.Figure:
               "colorscale": _steps(shades)},
         arrangement="fixed", sortpaths="forward", bundlecolors=True, hoveron="category",
         hoverinfo="probability", tickfont={"size": 12},
-    ))  # fmt: skip
-    figure = titled(figure, finding(result), height=HEIGHT + 80)
-    top = figure.layout.margin.t + 20
-    figure.update_layout(margin={"l": room_for(left), "r": 130, "b": 24, "t": top})
-    for x, text in ((0.0, "task class"), (0.5, "offer chosen"), (1.0, "outcome")):
-        figure.add_annotation(text=f"<b>{text}</b>", x=x, y=1, xref="paper", yref="paper",
-                              yanchor="bottom", yshift=8, showarrow=False)  # fmt: skip
-    return figure
+    )  # fmt: skip
 
 
-def _bands(result: Result) -> pd.DataFrame:
+def _bands(table: pd.DataFrame, least: float) -> pd.DataFrame:
     """Return shares by task class, offer, outcome and seller, with thin categories merged."""
-    table = data(result)
+    table = table.copy()
     table["seller"] = seller_of(table["offer"])
-    table["offer"] = _merged(table, "offer", _OTHER, keep=OUTSIDE_OFFER)
+    table["offer"] = _merged(table, "offer", _OTHER, least, keep=OUTSIDE_OFFER)
     table.loc[table["offer"] == _OTHER, "seller"] = _OTHER
     before = table["outcome"]
-    table["outcome"] = _merged(table, "outcome", "")
+    table["outcome"] = _merged(table, "outcome", "", least)
     thin = before[table["outcome"] == ""]
     table.loc[thin.index, "outcome"] = ", ".join(o for o in OUTCOMES if (thin == o).any())
     keys = ["task", "offer", "outcome", "seller"]
     return table.groupby(keys, sort=False)[["share"]].sum().reset_index()
 
 
-def _merged(table: pd.DataFrame, column: str, other: str, keep: str = "") -> pd.Series:
+def _merged(
+    table: pd.DataFrame, column: str, other: str, least: float, keep: str = ""
+) -> pd.Series:
     """Return a column with its thin categories called `other`; those with room for a name stay."""
     share = table.groupby(column)["share"].sum()
-    thin = [n for n, part in share.items() if part < _LEAST * share.sum() and n != keep]
+    thin = [n for n, part in share.items() if part < least * share.sum() and n != keep]
     if len(thin) < 2:
         return table[column]
     return table[column].where(~table[column].isin(thin), other)
 
 
-def _named(order: list[str], shares: pd.Series) -> set[str]:
+def _named(order: list[str], shares: pd.Series, least: float) -> set[str]:
     """Return the bands with room for their name: thick ones, and thin ones between thick ones."""
     parts = [float(shares[name]) for name in order]
     found = set()
     for i, part in enumerate(parts):
         beside = parts[max(i - 1, 0) : i] + parts[i + 1 : i + 2]
-        if part >= _LEAST or all(part + other >= 2 * _LEAST for other in beside):
+        if part >= least or all(part + other >= 2 * least for other in beside):
             found.add(order[i])
     return found
 
@@ -132,14 +161,9 @@ def _lane(bands: pd.DataFrame, offer: str, tasks: list[str]) -> float:
     return float(np.average(rows["task"].map(tasks.index), weights=rows["share"]))
 
 
-def _wrapped(label: str, share: float) -> str:
-    lines = textwrap.wrap(label, 18) if share > 2.2 * _LEAST or len(label) > 22 else [label]
+def _wrapped(label: str, lines_of_room: float) -> str:
+    lines = textwrap.wrap(label, 18) if lines_of_room > 2.2 or len(label) > 22 else [label]
     return "<br>".join(escape(line) for line in lines)
-
-
-def _task_labels(result: Result, tasks: list[str]) -> list[str]:
-    counts = data(result).groupby("task")["tasks"].sum()
-    return [f"{label(t)}<br>{number(counts[t])}" for t in tasks]
 
 
 def _dimension(values: pd.Series, order: list[str], labels: list[str]) -> dict[str, object]:

@@ -94,17 +94,17 @@ def command_of(planned: Planned, folder: Path, run: int) -> str:
         return ""
     words = ["walras", "run", str(folder / "scenario.toml"), "--seed", str(planned.seed(run))]
     for path, value in {**traces.places(planned.base), **changes}.items():
-        words += ["--set", f"{path}={as_toml(value)}"]
+        words += ["--set", f"{path}={toml_of(value)}"]
     return shlex.join(words)
 
 
-def as_toml(value: Any) -> str:
+def toml_of(value: Any) -> str:
     """Return a value as TOML in one line."""
     value = told(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{as_toml(k)} = {as_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{toml_of(k)} = {toml_of(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(as_toml, value)) + "]"
+        return "[" + ", ".join(map(toml_of, value)) + "]"
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):  # of what JSON escapes, TOML knows no pairs of surrogates

@@ -1,0 +1,94 @@
+"""F1: who is chosen for which deadline and stakes, in the fluid market, for one class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ....market.fluid.solve import Selection
+from ...figures.contours import indifference
+from ...figures.fluid_map import plane_axes
+from ...figures.fluid_plane import FluidMap, deadlines_of, selection_map, stakes_of
+from ...figures.map_labels import region_labels
+from ...figures.notation import duration, number, percent
+from ...figures.template import rgba
+from ..look import Drawn, Look, figure
+from .sellers import Sellers, legend
+
+SIDE = 96
+"""Points of each side of the map."""
+_HOVER = (20, 16)
+_ROOM = (430.0, 290.0)  # of the plane at 1280 px
+
+
+def selection(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
+    """Return the map of class k at the prices and delays of a selection equilibrium.
+
+    Shades tell the winner's seller, the stronger the larger its share; lines are where the two best
+    offers are worth the same to a buyer, tastes apart.
+    """
+    seen = selection_map(sel, k, deadlines_of(sel, k, SIDE), stakes_of(sel, k, SIDE))
+    x, y = np.log10(seen.deadlines), np.log10(seen.stakes)
+    labels = [sellers.labels[o] for o in seen.offers]
+    shading, entries = _shading(seen, sellers)
+    traces = [shading]
+    lines = indifference(seen.slope, seen.start, x, y)
+    if lines.size:
+        points = [[None if np.isnan(v) else float(f"{10.0**v:.4g}") for v in row] for row in lines]
+        common = {"type": "scatter", "x": points[0], "y": points[1], "mode": "lines",
+                  "hoverinfo": "skip", "showlegend": False}  # fmt: skip
+        traces += [{**common, "line": {"color": look.halo, "width": 3.5}},
+                   {**common, "line": {"color": look.ink, "width": 1.3}}]  # fmt: skip
+    notes = [
+        {**note, "bgcolor": look.halo, "font": {"size": 11, "color": look.ink}}
+        for note in region_labels(seen.best, labels, x, y, _ROOM)
+    ]
+    axes = plane_axes(seen)
+    axes["yaxis"]["title_text"] = "stakes: value of a right answer in time (USD)"
+    return figure(
+        look, [*traces, _hover(seen, labels), *entries], annotations=notes, showlegend=True,
+        dragmode="select", selectdirection="any", **axes,
+    )  # fmt: skip
+
+
+def _shading(seen: FluidMap, sellers: Sellers) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the winners as one heat map (thousands tell who, the rest the share), and a legend."""
+    of = np.array([*sellers.seller, -1])[seen.offers]
+    winner = of[seen.best]
+    won = np.unique(winner)
+    hues, names = [*sellers.hues, sellers.colours[-1]], [*sellers.names, "did without"]
+    z = np.searchsorted(won, winner) * 1000 + np.round(999 * seen.top).astype(np.int64)
+    top, scale = 1000.0 * len(won), []
+    for i, w in enumerate(won):
+        scale += [[1000.0 * i / top, rgba(hues[w], 0.06)],
+                  [(1000.0 * i + 999.0) / top, rgba(hues[w], 0.8)]]  # fmt: skip
+    scale.append([1.0, scale[-1][1]])
+    shading = {
+        "type": "heatmap", "x": seen.deadlines.round(9).tolist(),
+        "y": seen.stakes.round(9).tolist(),
+        "z": z.T.tolist(), "zmin": 0, "zmax": top, "colorscale": scale, "showscale": False,
+        "hoverinfo": "skip",
+    }  # fmt: skip
+    return shading, [legend(names[w], hues[w]) for w in won]
+
+
+def _hover(seen: FluidMap, labels: list[str]) -> dict[str, Any]:
+    """Return points without a mark that say who is chosen there."""
+    i = np.unique(np.linspace(0, len(seen.deadlines) - 1, _HOVER[0]).astype(int))
+    j = np.unique(np.linspace(0, len(seen.stakes) - 1, _HOVER[1]).astype(int))
+    at = [(a, b) for a in i for b in j]
+    said = []
+    for a, b in at:
+        best = np.argsort(-seen.share[a, b])[:3]
+        chosen = ", ".join(f"{labels[o]} {percent(float(seen.share[a, b, o]))}" for o in best
+                           if seen.share[a, b, o] > 0.0005)  # fmt: skip
+        where = f"{duration(float(seen.deadlines[a]))}, {number(float(seen.stakes[b]))} USD"
+        said.append(f"{where}: {chosen}")
+    return {
+        "type": "scatter", "x": [float(seen.deadlines[a]) for a, _ in at],
+        "y": [float(seen.stakes[b]) for _, b in at], "mode": "markers", "text": said,
+        "showlegend": False,
+        "marker": {"size": 14, "opacity": 0}, "hovertemplate": "%{text}<extra></extra>",
+        "selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}},
+    }  # fmt: skip
