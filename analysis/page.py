@@ -86,7 +86,7 @@ def panels_of(
             # The run is sound and its other figures are, too: one drawing must not cost the rest.
             why = f"{type(error).__name__}: {error}"
             undrawn.append(
-                f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
+                f"{id}, “{figure.question}”, is left out: it cannot be drawn here ({why})."
             )
             continue
         if isinstance(panel, Panel):

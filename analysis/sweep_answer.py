@@ -7,8 +7,8 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
+from ..scenarios.result import rows_of
 from ..scenarios.sweep.swept import Sweep
 from .figures import enough_seeds, responses
 from .figures.half_widths import TARGET
@@ -47,8 +47,7 @@ def cells_of(sweep: Sweep) -> list[Cell]:
 
 def _cells(sweep: Sweep) -> list[Cell]:
     names = ["metric", "task", "offer"]
-    with pq.ParquetFile(sweep.folder / "results.parquet", pre_buffer=False) as file:
-        table = file.read(names, use_threads=False)
+    table = rows_of(sweep.folder / "results.parquet", names)
     rows = table.to_pandas(use_threads=False, strings_to_categorical=True).drop_duplicates()
     return [(str(m), str(t), str(o)) for m, t, o in rows.itertuples(index=False, name=None)]
 

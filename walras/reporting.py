@@ -9,6 +9,7 @@ import typer
 
 from . import terminal
 from .papers import Dir, Json, Quiet, saying_why
+from .progress import patience
 
 if TYPE_CHECKING:
     from .analysis.paper.folder import Folder
@@ -26,8 +27,6 @@ def report_command(
     quiet: Quiet = False,
 ) -> None:
     """Make the report of a folder: run, comparison, equilibrium, sweep or study."""
-    from .running import patience
-
     path = out or folder / REPORT
     with saying_why(folder):
         from .analysis.paper.folder import opened
@@ -78,8 +77,6 @@ def report_sweep(folder: Path, quiet: bool) -> None:
 
     The results are safe in any case, and `walras report` tries once more.
     """
-    from .running import patience
-
     if not (folder / "results.parquet").is_file():
         return
     try:
