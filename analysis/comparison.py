@@ -12,6 +12,7 @@ from ..scenarios.compare import SHOWN, Comparison, significant
 from ..scenarios.telling import settings_of
 from .figures import COMPARISONS
 from .figures.notation import number
+from .odd_page import described
 from .page import fill, flat, panels_of, span
 from .report_tables import Table, measured, parameters, told_in
 
@@ -58,6 +59,7 @@ def render(comparison: Comparison) -> str:
         ],
         mechanisms=_settings(comparison), links=bool(comparison.command),
         parameters=[t for t in parameters(market) if t.title != "mechanism"],
+        odd=described(market),
         provenance=Table(["", ""], [
             [key, text] for key, text in flat("", comparison.manifest) if key not in _SAID
         ]),

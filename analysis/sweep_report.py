@@ -12,7 +12,8 @@ from ..scenarios.sweep.store import write_whole
 from ..scenarios.sweep.study import Study
 from ..scenarios.sweep.swept import Sweep
 from . import sweep_tables
-from .figures import SWEEPS, Figure
+from .figures import SWEEPS, Figure, fitted_surface
+from .figures.notation import percent
 from .figures.sweep_frames import Cell
 from .odd_page import described
 from .page import Panel, fill, flat, panels_of
@@ -23,6 +24,8 @@ from .verdicts import Judged, judged
 
 _SAID = ("command", "paths", "spans", "sample", "constants", "question", "name", "points")
 """Parts of the manifest that stand elsewhere."""
+_GOOD = 0.9
+"""Share of the variance from which on a response surface is shown."""
 
 
 def write_sweep(sweep: Sweep, path: str | Path) -> Path:
@@ -111,6 +114,10 @@ def _figures(
     if cell is None:
         return None, [], []
     panels, undrawn = _drawn(sweep, cell, SWEEPS)
+    poor = _poor(sweep, cell) if "F6b" in panels else ""
+    if poor:
+        del panels["F6b"]
+        undrawn.append(poor)
     wanted = study.figure if study is not None else ""
     order = [id for id in (wanted, "F6", "F9", "F6b", *panels) if id in panels]
     emblem = panels.pop(order[0], None) if order else None
@@ -120,6 +127,17 @@ def _figures(
         more += [replace(panel, place=f"{panel.id}-{i}") for panel in extra.values()]
         undrawn += missing
     return emblem, [*more, *panels.values()], undrawn
+
+
+def _poor(sweep: Sweep, cell: Cell) -> str:
+    """Say of a surface that it is no picture of the points; empty if it is one."""
+    share = fitted_surface.explained(sweep, *cell)
+    if share >= _GOOD:
+        return ""
+    return (
+        f"F6b, “{SWEEPS['F6b'].question}”, is left out: a quadratic explains {percent(share)} of "
+        "the variance between points, and would mislead."
+    )
 
 
 def _others(study: Study | None, cell: Cell) -> list[Cell]:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...scenarios.result import rows_of
 from ...scenarios.schema import entry_at
 from ...scenarios.sweep.swept import Sweep
-from ...scenarios.tables import OUTSIDE
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +93,7 @@ def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cu
     design, rows = sweep.design, sweep.measure(metric, task, offer)
     points, seeds = int(sweep.manifest["points"]), int(sweep.manifest["seeds"])
     flat = np.full(points * seeds, np.nan)
-    if metric == "share" and offer != OUTSIDE:  # of an offer that nobody chose no row is kept
+    if metric == "share":  # of an offer that nobody chose no row is kept
         flat[_chosen_from(sweep, task)] = 0.0
     flat[rows["run"].to_numpy()] = rows["value"].to_numpy(np.float64)
     roles = sweep.manifest["paths"]
@@ -108,11 +110,11 @@ def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cu
 
 
 def _chosen_from(sweep: Sweep, task: str) -> NDArray[np.int64]:
-    """Return the runs in which a class chose at all: each of them tells who did without."""
-    try:
-        return np.asarray(sweep.measure("share", task, OUTSIDE)["run"], dtype=np.int64)
-    except KeyError:
-        return np.empty(0, dtype=np.int64)
+    """Return the runs in which a class had shares at all: whoever has none of them has 0."""
+    rows = rows_of(sweep.folder / "results.parquet", ["run", "task", "metric"])
+    for column, name in (("metric", "share"), ("task", task)):
+        rows = rows.filter(pc.equal(rows[column].cast(pa.string()), name))
+    return np.unique(rows["run"].to_numpy())
 
 
 def leading(settings: pd.DataFrame) -> list[str]:
