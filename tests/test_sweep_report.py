@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +51,7 @@ def html(grid: Sweep) -> str:
     return render(grid)
 
 
-# --- the page --------------------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------
 
 
 def test_answer_first_provenance_last(html: str) -> None:
@@ -168,7 +170,7 @@ def test_it_opens_offline_without_console_errors(grid: Sweep, tmp_path: Path) ->
     assert drawn == done.stdout.count("<figure id=")
 
 
-# --- what it says ----------------------------------------------------------------------------------
+# --- what it says --------------------------------------------------------------------------------
 
 
 def test_the_sentences_are_those_of_the_data(grid: Sweep) -> None:
@@ -195,12 +197,16 @@ def test_weights_are_shares_of_the_variance(tmp_path: Path) -> None:
     assert weights(found, cube(found, "y")) == pytest.approx({C: 0.0, A: 0.8, B: 0.2}, abs=0.02)
 
 
+def _peaked(height: float, at: dict[str, Any], rep: int) -> float:
+    return float(height * (at[A] == 2.0) + LUCK[int(100 * at[A]) + rep])
+
+
 def test_a_turn_in_between_is_told_if_it_is_sure(tmp_path: Path) -> None:
     """A peak well above both ends is; one of luck alone is not."""
     for name, height, told in (("peak", 5.0, True), ("luck", 0.0, False)):
-        found = made(tmp_path / name, lambda at, rep, h=height: h * (at[A] == 2.0)
-                     + LUCK[int(100 * at[A]) + rep], levers={A: [1.0, 2.0, 3.0]},
-                     seeds=8)  # type: ignore[misc]  # fmt: skip
+        found = made(
+            tmp_path / name, partial(_peaked, height), levers={A: [1.0, 2.0, 3.0]}, seeds=8
+        )  # fmt: skip
         assert ("it is greatest in between" in answer(found, CELL)[0]) is told
 
 
@@ -255,7 +261,7 @@ def test_an_offer_nobody_chose_has_a_share_of_nothing(tmp_path: Path) -> None:
     assert (values[1] == 0.0).all()
 
 
-# --- commands --------------------------------------------------------------------------------------
+# --- commands ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
