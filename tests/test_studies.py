@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from walras import cli
 from walras.analysis.figures import SWEEPS
 from walras.analysis.sweeps.effects import difference
+from walras.analysis.sweeps.example import small_market
 from walras.analysis.verdicts import judge, judged
 from walras.market.schema.errors import BadInputError
 from walras.scenarios.load import load
@@ -24,6 +26,7 @@ from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import count_of
 from walras.scenarios.sweep.spec import Design
 from walras.scenarios.sweep.study import Study, Verdict
+from walras.scenarios.sweep.sweep import sweep
 from walras.scenarios.sweep.swept import Sweep
 
 from .made_sweep import made, path
@@ -85,7 +88,8 @@ def test_a_difference_that_does_not_matter_is_called_none(tmp_path: Path) -> Non
     found = swept(tmp_path, lambda a, rep: 100.0 + 0.5 * a + 0.01 * LUCK[int(100 * a) + rep])
     assert judge(found, Verdict(**Y, negligible=0.02)).outcome == "same"
     assert judge(found, Verdict(**Y, negligible=0.005)).outcome == "rises"
-    wide = swept(tmp_path / "wide", lambda a, rep: 100.0 + 3.0 * LUCK[int(100 * a) + rep])
+    # ten up, ten down: no difference on average, and nobody knows how much
+    wide = swept(tmp_path / "wide", lambda a, rep: 100.0 + 5.0 * (-1.0) ** (rep + (a == 3.0)))
     assert judge(wide, Verdict(**Y, negligible=0.005)).outcome == "unknown"
 
 
@@ -124,7 +128,8 @@ def test_false_alarms_of_a_study_are_as_rare_as_it_says(tmp_path: Path) -> None:
     (level,) = {v.level for v in judged(found, study)}
     assert level == 1.0 - 0.05 / 3
     for _ in range(200):
-        rows = [difference(*rng.normal(size=(2, 1, 8)), level=level) for _ in range(3)]
+        pairs = [rng.normal(size=(2, 1, 8)) for _ in range(3)]
+        rows = [difference(last, first, level) for last, first in pairs]
         alarms += any(not low < 0.0 < high for *_, low, high, _, _, _ in rows)
     assert alarms < 18
 
@@ -171,6 +176,21 @@ def test_no_one_crossing_is_no_verdict(
     said = judge(found, Verdict(**Y, kind="crossing"))
     assert said.outcome == "unknown"
     assert words in said.sentence
+
+
+def test_the_lead_of_one_offer_over_another(tmp_path: Path) -> None:
+    """Of two offers alike but for the price, the dearer's lead turns where prices are the same.
+
+    Mutants: the sum of shares, which never moves; the other way round.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        found = sweep(small_market(), {"sellers.one.price.task": [1.0, 1.15, 1.3, 1.6]}, seeds=8,
+                      out=tmp_path / "out", executor=threads)  # fmt: skip
+    lead = Verdict(metric="share", task="chat", offer="one/default", less="two/default",
+                   kind="crossing")  # fmt: skip
+    said = judge(found, lead)
+    assert said.outcome == "falls"
+    assert said.low < 1.2 < said.high
 
 
 # --- files ---------------------------------------------------------------------------------------
