@@ -111,9 +111,23 @@ def _measure(sweep: Sweep, verdict: Verdict) -> Cube:
     return replace(whole, values=whole.values - other.values)
 
 
+def _what(verdict: Verdict) -> str:
+    """Return the measure of a verdict in words.
+
+    Example:
+        >>> _what(Verdict(metric="share", task="chat", offer="one", less="two"))
+        'share of chat, one, less that of two,'
+    """
+    if verdict.what:
+        return verdict.what
+    of = ", ".join(name for name in (verdict.task, verdict.offer) if name != "all")
+    less = f", less that of {verdict.less}," if verdict.less else ""
+    return verdict.metric.replace("_", " ") + (f" of {of}" if of else "") + less
+
+
 def _lead(verdict: Verdict, outcome: str) -> str:
     own = getattr(verdict, outcome)
-    text = own or _OUTCOMES[outcome].format(what=verdict.what or verdict.metric.replace("_", " "))
+    text = own or _OUTCOMES[outcome].format(what=_what(verdict))
     return f"{text[0].upper()}{text[1:]}"
 
 
@@ -153,7 +167,7 @@ def _told(
     sure = f"{100.0 * unknown.level:.3g}% interval {span}" if span else "the same in all"
     part = abs(mean / before) if before and unit not in SHARES else 1.0
     share = f", {percent(part)}" if part < 1.0 else ""
-    what = verdict.what or verdict.metric.replace("_", " ")
+    what = _what(verdict)
     return f"{what} goes from {way}, by {size} ({sure}){share}"
 
 
@@ -174,7 +188,7 @@ def _crossing(whole: Cube, verdict: Verdict, unknown: Judged) -> Judged:
     turns = [(a, b) for (a, s), (b, t) in pairwise(known) if s != t]
     unit = f" {unit_of(lever)}" if unit_of(lever) else ""
     height = mean_told(verdict.threshold, math.nan, math.nan, whole.unit)
-    level = f"{verdict.what or verdict.metric} crosses {height}"
+    level = f"{_what(verdict)} crosses {height}"
     if len(turns) != 1:
         why = _no_crossing(known, len(turns), level, f"{name} {_g(x[0])} to {_g(x[-1])}")
         return replace(unknown, sentence=_ended(_lead(verdict, "unknown"), why), unit="")

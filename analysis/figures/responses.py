@@ -164,12 +164,18 @@ def finding(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     low, high = int(np.nanargmin(mean)), int(np.nanargmax(mean))
     unit = f" {whole.unit}" if whole.unit not in ("", "ratio") else ""
     say = _percent if whole.unit == "ratio" else number
+    if say(mean[low]) == say(mean[high]):  # three digits do not tell them apart
+        say = _exactly
     if mean[low] == mean[high]:
         return f"{whole.what[0].upper()}{whole.what[1:]} is {say(mean[low])}{unit} in all settings"
     return (
         f"{whole.what[0].upper()}{whole.what[1:]} is least, {say(mean[low])}{unit}, with "
         f"{whole.labels[low]}, and greatest, {say(mean[high])}{unit}, with {whole.labels[high]}"
     )
+
+
+def _exactly(x: float) -> str:
+    return f"{x:,.6g}".replace("-", "−")
 
 
 def _percent(share: float) -> str:
