@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -162,24 +164,27 @@ def finding(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     whole: Cube = cube_of(sweep, metric, task, offer)
     mean = table["mean"].to_numpy(np.float64)
     low, high = int(np.nanargmin(mean)), int(np.nanargmax(mean))
-    unit = f" {whole.unit}" if whole.unit not in ("", "ratio") else ""
-    say = _percent if whole.unit == "ratio" else number
-    if say(mean[low]) == say(mean[high]):  # three digits do not tell them apart
-        say = _exactly
+    least, most = _said(mean[low], whole.unit), _said(mean[high], whole.unit)
+    what = f"{whole.what[0].upper()}{whole.what[1:]}"
     if mean[low] == mean[high]:
-        return f"{whole.what[0].upper()}{whole.what[1:]} is {say(mean[low])}{unit} in all settings"
+        return f"{what} is {least} in all settings"
+    if least == most:  # three digits do not tell them apart
+        least, most = (_said(mean[i], whole.unit, "{:,.6g}".format) for i in (low, high))
     return (
-        f"{whole.what[0].upper()}{whole.what[1:]} is least, {say(mean[low])}{unit}, with "
-        f"{whole.labels[low]}, and greatest, {say(mean[high])}{unit}, with {whole.labels[high]}"
+        f"{what} is least, {least}, with {whole.labels[low]}, and greatest, {most}, with "
+        f"{whole.labels[high]}"
     )
 
 
-def _exactly(x: float) -> str:
-    return f"{x:,.6g}".replace("-", "−")
+def _said(x: float, unit: str, say: Callable[[float], str] = number) -> str:
+    """Return a mean with its unit.
 
-
-def _percent(share: float) -> str:
-    return f"{number(100.0 * share)}%"
+    Example:
+        >>> _said(0.123, "ratio"), _said(-1234.0, "USD/h"), _said(5.0, "")
+        ('12.3%', '−1,230 USD/h', '5')
+    """
+    text = f"{say(100.0 * x)}%" if unit == "ratio" else f"{say(x)} {unit}".rstrip()
+    return text.replace("-", "−")
 
 
 def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") -> str:
