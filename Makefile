@@ -41,10 +41,11 @@ format: $(READY) ## Rewrite the code in the project's format
 torture: $(READY) ## Run the tests that take long or want memory
 	$(PYTEST) -m torture --timeout 0 -s
 
-bench: $(READY) ## Measure the speed of the engine, against the plain simulation; of maps and sweeps
+bench: $(READY) ## Measure the speed of the engine, against the plain simulation; of maps, sweeps and the dashboard
 	$(BIN)/python -m benchmarks.kernel
 	$(BIN)/python -m benchmarks.fluid_map
 	$(BIN)/python -m benchmarks.sweep
+	$(BIN)/python -m benchmarks.dashboard
 
 coverage: $(READY) ## Measure coverage, with compilation off so that every line counts
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -n auto --maxprocesses 4 --timeout 0 --cov --cov-report term --cov-report html

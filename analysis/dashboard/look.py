@@ -7,6 +7,8 @@ from typing import Any
 
 from ..figures.template import FONT, GRID, INK, MUTED, OKABE_ITO
 
+POSTED, SOLVED = ("F8", "F1b"), ("F3", "F5", "F12")
+"""Figures solved behind the page, of posted prices and of equilibrium prices."""
 Drawn = dict[str, Any]
 """A figure as Plotly takes it: `data` and `layout`."""
 

@@ -53,8 +53,9 @@ def opened(target: str) -> Opened:
         return targets, {**config, **more, "scenarios": list(targets)}
     name = target or FIRST
     if name not in targets:
-        read(name).require()
-        targets = {name: name, **targets}
+        own = read(name).require().name
+        name = own if own and own not in targets else f"{own or Path(target).stem} (file)"
+        targets = {name: target, **targets}
     return targets, {**config, "scenarios": list(targets), "start": {"scenario": name}}
 
 

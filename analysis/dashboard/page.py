@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .solver import POSTED, SOLVED
+from .look import POSTED, SOLVED
 
 _ASSETS = Path(__file__).parent / "assets"
 _INDEX = """<!DOCTYPE html>
@@ -148,7 +148,7 @@ def _head(config: Mapping[str, Any]) -> Any:
             html.Button("Reset", id="reset", title="key r", **button),
             html.Label(["per second ", html.Select(
                 [html.Option(text, value=value) for value, text in PACES.items()], id="pace")]),
-            html.Label(["seed ", dcc.Input(id="seed", type="text", inputMode="numeric", value="0")]),
+            html.Label(["seed ", dcc.Input(id="seed", inputMode="numeric", value="0")]),
             html.Span("0 s", id="clock", className="clock"),
             html.Button("Pin", id="pin", title="key p: compare what follows with this", **button),
             html.Button("Copy TOML", id="copy-toml", **button),

@@ -17,8 +17,6 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from .guard import LOCAL, Guard
 from .tabs import Tab, Tabs
 
-RATE = 10.0
-"""Messages of a kind that a page is sent per second, at most."""
 _MESSAGE, _QUEUE = 65_536, 16  # bytes of a page's message; messages of one that wait
 _AFTER, _FIRST = 20.0, 600.0
 """Seconds without a page after which the server ends: once there was one, and before."""
@@ -129,7 +127,6 @@ async def _send(stream: WebSocket, tab: Tab) -> None:
         waiting, tab.waiting = tab.waiting, {}
         for kind, told in waiting.items():
             await stream.send_text(f'{{"{kind}":{told.decode()}}}')
-        await asyncio.sleep(1.0 / RATE)
 
 
 def serve(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,12 +24,10 @@ from ..figures import EQUILIBRIA
 from ..figures.notation import log_ticks
 from ..figures.template import INK, OKABE_ITO, titled
 from .asked import FACTORS, Asked, asked_of, loaded, market_of
+from .look import POSTED, SOLVED
 from .numbers import of_selection
 
-POSTED, SOLVED = ("F8", "F1b"), ("F3", "F5", "F12")
-"""Figures of posted prices and of solved ones, in the order in which they are drawn."""
 _STEPS = 25
-_NICE = 10
 
 Step = tuple[str, Callable[[], dict[str, Any]]]
 
@@ -168,25 +165,3 @@ def _plain(figure: go.Figure) -> dict[str, Any]:
     """Return a figure as plain data; Plotly packs its arrays."""
     drawn: dict[str, Any] = json.loads(figure.to_json())
     return drawn
-
-
-def serve_solver(pipe: Any, given: dict[str, Any]) -> None:
-    """Solve what each message `{"solve": ...}` asks for, telling after each step."""
-    from .workers import heard, tell, unforeseen
-
-    os.nice(_NICE)  # the page's other processes go first
-    solver = Solver(given["targets"])
-    while True:
-        message = heard(pipe, None)
-        if message is None:
-            continue
-        try:
-            for told in solver.steps(message["solve"]):
-                tell(pipe, "solved", told)
-        except (EOFError, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the page says what it was
-            tell(pipe, "solved", {"figures": {}, "done": True, "why": unforeseen(error)})
-
-
-__all__ = ["POSTED", "SOLVED", "Solver", "serve_solver"]

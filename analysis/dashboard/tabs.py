@@ -13,13 +13,23 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .solver import serve_solver
-from .workers import ANSWERS, DEAD, Serve, Worker, serve_fluid, serve_simulation
+from .workers import (
+    ANSWERS,
+    DEAD,
+    Serve,
+    Worker,
+    serve_fluid,
+    serve_simulation,
+    serve_solver,
+)
 
 _LOG = logging.getLogger("walras.dashboard")
 _TRIES = 3
 """How often a worker that dies is started anew before it is left alone until asked for again."""
-_FOR_SIMULATOR = ("run", "pace", "chosen")
+_RUNS = ("play", "pause", "step", "reset")
+_CHOSEN = ("deadline", "value", "offers")
+_HUGE = 1e300
+_MOST = 10_000  # offers that a page may select
 
 
 class Tab:
@@ -57,10 +67,10 @@ class Tab:
             self._tabs.fluid.ask(self, kind, told)
         elif kind == "solve" and isinstance(told, dict):
             self._tabs.solver.ask(self, kind, told)
-        elif kind in _FOR_SIMULATOR:
+        elif _for_simulator(kind, told):
             self.simulate({kind: told})
         else:
-            raise ValueError(f"{kind} is nothing that a page may say")
+            raise ValueError(f"{kind} is nothing that a page may say, or not so")
 
     def answered(self, asked: dict[str, Any], answer: dict[str, Any]) -> None:
         """Let the event market follow what the fluid market has just shown."""
@@ -99,6 +109,25 @@ class Tab:
         simulator, self._simulator = self._simulator, None
         if simulator is not None:
             await asyncio.to_thread(simulator.stop)
+
+
+def _for_simulator(kind: str, told: Any) -> bool:
+    """Return whether something may be said to a simulator: `run`, `pace` or `chosen`."""
+    if kind == "run":
+        return isinstance(told, str) and told in _RUNS
+    if kind == "pace":
+        return _is_number(told)
+    return kind == "chosen" and (told is None or (
+        isinstance(told, dict) and set(told) <= set(_CHOSEN) and all(
+            isinstance(each, list) and len(each) <= _MOST and all(map(_is_number, each))
+            for each in told.values()
+        )
+    ))  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -_HUGE < value < _HUGE  # also of whole numbers that no float holds
 
 
 class Shared:
@@ -159,17 +188,17 @@ class Shared:
         self._worker.send({key[1]: message})
 
     def _heard(self, worker: Worker, kind: str, told: bytes) -> None:
-        if worker is not self._worker or self._at is None:
+        if worker is not self._worker:
             return  # of one that was ended meanwhile
         at = self._at
-        tab = self._tabs.open.get(at[0])
+        tab = self._tabs.open.get(at[0]) if at is not None else None
         if kind == DEAD:
+            _LOG.warning("a process that solves markets has ended (code %s)", told.decode())
             self._worker = self._at = None
             self._deaths += 1
-            _LOG.warning("a process that solves markets has ended (code %s)", told.decode())
-            if tab is not None:
+            if at is not None and tab is not None:
                 self._again(tab, at)
-        else:
+        elif at is not None:
             self._deaths = 0
             if tab is None or self._after(tab, at[2], kind, told):
                 self._at = None

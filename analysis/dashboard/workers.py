@@ -23,6 +23,7 @@ Serve = Callable[[Connection, dict[str, Any]], None]
 Heard = Callable[["Worker", str, bytes], None]
 """Takes a worker, the kind of its message, and that; the kind "dead" tells that it ended."""
 DEAD = "dead"
+_NICE = 10
 ANSWERS = {"ask": "fluid", "toml": "toml", "pin": "pinned"}
 """What the fluid market may be asked, and the kind of its answer."""
 
@@ -130,6 +131,25 @@ def serve_fluid(pipe: Connection, given: dict[str, Any]) -> None:
             found = {"problems": [{"text": unforeseen(error), "code": "", "field": "",
                                    "hint": "", "warning": ""}]}  # fmt: skip
         tell(pipe, ANSWERS[kind], found)
+
+
+def serve_solver(pipe: Connection, given: dict[str, Any]) -> None:
+    """Solve what each message `{"solve": ...}` asks for, telling after each step."""
+    from .solver import Solver
+
+    os.nice(_NICE)  # the page's other processes go first
+    solver = Solver(given["targets"])
+    while True:
+        message = heard(pipe, None)
+        if message is None:
+            continue
+        try:
+            for told in solver.steps(message["solve"]):
+                tell(pipe, "solved", told)
+        except (EOFError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the page says what it was
+            tell(pipe, "solved", {"figures": {}, "done": True, "why": unforeseen(error)})
 
 
 def serve_simulation(pipe: Connection, given: dict[str, Any]) -> None:
