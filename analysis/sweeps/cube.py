@@ -81,7 +81,7 @@ class Cube:
 
 
 def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cube:
-    """Read one measure of a sweep whose runs have all ended.
+    """Return one measure of a sweep whose runs have all ended, read once.
 
     Raises:
         KeyError: no run has such a measure.
@@ -90,6 +90,14 @@ def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cu
     if not (sweep.folder / "results.parquet").is_file():
         done, total = sweep.counts[0], sweep.manifest["total"]
         raise ValueError(f"{done:,} of {total:,} runs are done; repeat the command of the sweep")
+    kept: dict[tuple[str, str, str], Cube] = sweep.__dict__.setdefault("_cubes", {})
+    cell = (metric, task, offer)
+    if cell not in kept:
+        kept[cell] = _read(sweep, *cell)
+    return kept[cell]
+
+
+def _read(sweep: Sweep, metric: str, task: str, offer: str) -> Cube:
     design, rows = sweep.design, sweep.measure(metric, task, offer)
     points, seeds = int(sweep.manifest["points"]), int(sweep.manifest["seeds"])
     flat = np.full(points * seeds, np.nan)
