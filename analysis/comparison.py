@@ -12,16 +12,18 @@ from ..scenarios.compare import SHOWN, Comparison, significant
 from ..scenarios.telling import settings_of
 from .figures import COMPARISONS
 from .figures.notation import number
+from .odd_page import described
 from .page import fill, flat, panels_of, span
 from .report_tables import Table, measured, parameters, told_in
 
-_LABELS = {
+LABELS = {
     "welfare": "welfare", "surplus": "buyers’ surplus", "profit": "sellers’ profit",
     "margin": "sellers’ margin", "platform": "platform’s fees",
     "miss_rate": "late or never served, of those who chose an offer",
     "served_share": "served, of all who came", "price": "mean price of an answer",
     "sojourn": "mean time to the answer",
 }  # fmt: skip
+"""Measures in words."""
 _SHORT = {"miss_rate": "misses", "served_share": "served", "price": "price", "sojourn": "time"}
 _SAID = ("command", "seed", "reps", "scenario", "mechanisms")
 
@@ -57,6 +59,7 @@ def render(comparison: Comparison) -> str:
         ],
         mechanisms=_settings(comparison), links=bool(comparison.command),
         parameters=[t for t in parameters(market) if t.title != "mechanism"],
+        odd=described(market),
         provenance=Table(["", ""], [
             [key, text] for key, text in flat("", comparison.manifest) if key not in _SAID
         ]),
@@ -73,7 +76,7 @@ def _answer(comparison: Comparison) -> list[str]:
     for name in names[1:]:
         changed = sure[sure["mechanism"] == name]
         told = [
-            f"{_SHORT.get(row['metric'], _LABELS[row['metric']])} "
+            f"{_SHORT.get(row['metric'], LABELS[row['metric']])} "
             f"{_signed(row['difference'], row['unit'])}"
             for row in changed.to_dict("records")
         ]
@@ -92,10 +95,10 @@ def _of(differences: pd.DataFrame, task: str) -> pd.DataFrame:
 
 
 def _levels(levels: pd.DataFrame, task: str, names: list[str]) -> Table:
-    rows = levels[(levels["task"] == task) & levels["metric"].isin(_LABELS)]
+    rows = levels[(levels["task"] == task) & levels["metric"].isin(LABELS)]
     rows = rows[rows["value"].notna()]
     body = [
-        [_LABELS[str(metric)], *_texts(found, names, _level)]
+        [LABELS[str(metric)], *_texts(found, names, _level)]
         for metric, found in rows.groupby("metric", sort=False)
     ]
     return Table(["", *names], body, f"{task}: means")
@@ -108,7 +111,7 @@ def _level(row: pd.Series) -> str:
 def _differences(rows: pd.DataFrame, names: list[str], task: str = "") -> Table:
     rows = rows.assign(sure=significant(rows))
     body = [
-        [_LABELS[str(metric)], *_texts(found, names[1:], _difference)]
+        [LABELS[str(metric)], *_texts(found, names[1:], _difference)]
         for metric, found in rows.groupby("metric", sort=False)
     ]
     return Table(["", *names[1:]], body, f"{task}: differences to {names[0]}")

@@ -92,6 +92,18 @@ def load_equilibrium(
     return replace(found, manifest=manifest)
 
 
+def load_whole(folder: Path) -> Equilibrium:
+    """Return what a folder tells of with all that its report sets beside it, found once more.
+
+    Raises:
+        OSError: a file is missing.
+        BadInputError: the market is none, or has no such equilibrium.
+        ValueError: a file is not what was written.
+    """
+    found = load_equilibrium(folder, beside="simulated")
+    return replace(found, joint=joint_of(found))
+
+
 def _manifest(folder: Path) -> dict[str, Any]:
     """Return what a folder came from, once all files are known to be as they were written."""
     path = folder / "manifest.json"
@@ -201,4 +213,4 @@ def finite(x: Any) -> Any:
     return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
-__all__ = ["finite", "load_equilibrium", "save_tables"]
+__all__ = ["finite", "load_equilibrium", "load_whole", "save_tables"]

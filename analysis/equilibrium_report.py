@@ -13,6 +13,7 @@ from .figures import EQUILIBRIA
 from .figures.frames import short_names
 from .figures.notation import duration, four_digits, number, percent
 from .figures.solved_frames import rows_of
+from .odd_page import described
 from .page import fill, flat, panels_of
 from .report_tables import Table, parameters
 
@@ -46,7 +47,8 @@ def render(found: Equilibrium) -> str:
         emblem=panels.get("F1"), key=_key(found), levers=_levers(found), offers=_offers(found),
         gap=_gap(found), certificate=found.text[0].upper() + found.text[1:] + ".",
         deviations=_deviations(found), approximate=found.approximate, undrawn=undrawn,
-        parameters=parameters(found.market), command=str(found.manifest.get("command", "")),
+        parameters=parameters(found.market), odd=described(found.market),
+        command=str(found.manifest.get("command", "")),
         provenance=Table(["", ""], [
             [key, text] for key, text in flat("", found.manifest) if key not in _SAID
         ]), **sections,

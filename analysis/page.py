@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,21 +17,29 @@ from plotly.offline import get_plotlyjs
 
 from ..scenarios.compare import Comparison
 from ..scenarios.result import Result
+from ..scenarios.sweep.swept import Sweep
 from .equilibrium.solved import Equilibrium
-from .figures import Figure
+from .figures import Figure, csv_of
 from .figures.notation import duration, number
 from .figures.template import CONFIG, HEAD, WIDTH, plain, printable
 from .report_tables import Table
 
 _LARGE = 100_000  # bytes from which on data are packed
 _SHOWN = 30  # rows of a figure's data that are printed; all are in its download
+_MOST = 300_000  # bytes of packed data of a figure from which on only some of its rows are embedded
+_DENSE = 4_000  # points of a trace from which on only some of them are drawn
 
-T = TypeVar("T", Result, Comparison, Equilibrium)
+T = TypeVar("T", Result, Comparison, Equilibrium, Sweep)
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure as the template wants it."""
+    """A figure as the template wants it.
+
+    Attributes:
+        place: where it is in the page, an id of its own; `id` where that is drawn once.
+        kept: rows of its data that the download holds; all, unless they are too many for a page.
+    """
 
     id: str
     question: str
@@ -43,6 +52,8 @@ class Panel:
     file: str
     download: str
     command: str
+    kept: int
+    place: str
 
 
 def fill(template: str, **values: Any) -> str:
@@ -75,7 +86,7 @@ def panels_of(
             # The run is sound and its other figures are, too: one drawing must not cost the rest.
             why = f"{type(error).__name__}: {error}"
             undrawn.append(
-                f"{id}, “{figure.question}”, is left out: it cannot be drawn for this run ({why})."
+                f"{id}, “{figure.question}”, is left out: it cannot be drawn here ({why})."
             )
             continue
         if isinstance(panel, Panel):
@@ -98,22 +109,49 @@ def _panel(figure: Figure[T], result: T) -> Panel | str:
     drawn.update_layout(
         title_text="", height=height, margin_t=max(int(drawn.layout.margin.t) - HEAD, 34)
     )
-    file, download = _download(figure.id, figure.csv(result).encode())
+    drawn.for_each_trace(_thinned)
+    file, download, kept = _download(figure.id, data)
     return Panel(
         id=figure.id, question=figure.question, finding=finding, caption=figure.caption(result),
         spec=_script_json(drawn.to_json()), height=height, data=_preview(data), rows=len(data),
         file=file,
         download=download,
-        command=figure.command(result),
+        command=figure.command(result), kept=kept, place=figure.id,
     )  # fmt: skip
 
 
-def _download(id: str, csv: bytes) -> tuple[str, str]:
-    """Return the name of a figure's data file and the file itself as a link; packed if large."""
-    name, kind = f"{id}.csv", "text/csv"
-    if len(csv) > _LARGE:
-        name, kind, csv = f"{name}.gz", "application/gzip", gzip.compress(csv, mtime=0)
-    return name, f"data:{kind};base64,{base64.b64encode(csv).decode()}"
+def _download(id: str, data: pd.DataFrame) -> tuple[str, str, int]:
+    """Return the name of a figure's data file, the file itself as a link, and its number of rows.
+
+    It is packed if large; of what is too large even so, it holds rows that are evenly apart.
+    """
+    step = 1
+    while True:
+        rows = data.iloc[::step]
+        csv, name, kind = csv_of(rows).encode(), f"{id}.csv", "text/csv"
+        if len(csv) > _LARGE:
+            name, kind, csv = f"{name}.gz", "application/gzip", gzip.compress(csv, mtime=0)
+        if len(csv) <= _MOST or len(rows) <= _SHOWN:
+            return name, f"data:{kind};base64,{base64.b64encode(csv).decode()}", len(rows)
+        step *= -(-len(csv) // _MOST)
+
+
+def _thinned(trace: Any) -> None:
+    """Leave of a line or of marks with very many points some that are evenly apart."""
+    if trace.type != "scatter" or trace.x is None or len(trace.x) <= _DENSE or trace.fill:
+        return
+    n = len(trace.x)
+    step = -(-n // _DENSE)
+    own = trace.to_plotly_json()
+    trace.update({name: value[::step] for name, value in own.items() if _is_long(value, n)})
+    for part in ("error_x", "error_y", "marker"):
+        inner = {name: value[::step] for name, value in own.get(part, {}).items()
+                 if _is_long(value, n)}  # fmt: skip
+        trace.update({part: inner} if inner else {})
+
+
+def _is_long(value: object, n: int) -> bool:
+    return isinstance(value, (list, tuple, np.ndarray)) and len(value) == n
 
 
 def _script_json(text: str) -> Markup:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..scenarios.result import Result
 from .figures import FIGURES, Figure
+from .odd_page import described
 from .page import fill, flat, panels_of, span
 from .report_answer import answer
 from .report_tables import (
@@ -58,6 +59,7 @@ def render(result: Result) -> str:
         offers=offers_table(result.market, summary),
         sources=sources(result.market),
         parameters=parameters(result.market),
+        odd=described(result.market),
         span=span(result),
         provenance=_provenance(result),
         command=Figure.command(result),

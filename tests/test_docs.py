@@ -123,7 +123,19 @@ def test_the_examples_of_the_sweeps_page_run(
     assert names["fitted"].r2 > 0.9
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/paper.md", "docs/sweeps.md"])
+def test_the_study_of_the_page_is_sound(tmp_path: Path) -> None:
+    """What is shown as a study plans without a problem."""
+    from walras.scenarios.studies import read_study
+    from walras.scenarios.sweep.planned import plan
+
+    (tmp_path / "mine.toml").write_text(blocks("docs/studies.md", "toml")[0], "utf-8")
+    study, text, scenario = read_study(tmp_path / "mine.toml")
+    assert not plan(scenario, study, given=text).problems
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/paper.md", "docs/studies.md", "docs/sweeps.md"]
+)
 def test_the_commands_of_a_page_exist(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +165,7 @@ def test_the_commands_of_a_page_exist(
         "docs/paper.md",
         "docs/python.md",
         "docs/scenarios.md",
+        "docs/studies.md",
         "docs/sweeps.md",
         *sorted(f"docs/mechanisms/{page.name}" for page in (ROOT / "docs/mechanisms").glob("*.md")),
     ],

@@ -109,7 +109,7 @@ def test_widths_are_those_of_means_and_of_paired_differences(grid: Sweep) -> Non
     table = SWEEPS["F14"].data(grid, "y")  # type: ignore[call-arg]
     last = table[table["n"] == 20].set_index(["panel", "line"])["half_width"]
     first = "a.value 1, b.value 1"
-    mean = intervals(grid, "y", by="setting")["mean"][0]
+    mean = intervals(grid, "y", by="setting")["mean"].max()  # the first may be near 0
     own = 10.0 + 1.0 + LUCK[:20] + 0.1 * LUCK[50:70]
     half = 2.093024 * own.std(ddof=1) / math.sqrt(20)
     assert last["means", first] == pytest.approx(half / mean, rel=1e-5)

@@ -18,7 +18,9 @@ from .comparing import compare_command
 from .dashing import dashboard_command
 from .doctor import doctor_command
 from .papers import bundle_command, cite_command, odd_command, table_command, verify_command
+from .reporting import report_command
 from .starting import new_command
+from .studying import study_command
 from .sweeping import status_command, sweep_command
 from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
@@ -140,7 +142,7 @@ def run_command(
 @app.command("list")
 def list_command(
     what: Annotated[
-        Literal["scenarios", "figures", "runs"], typer.Argument(help="What to list.")
+        Literal["scenarios", "studies", "figures", "runs"], typer.Argument(help="What to list.")
     ] = "scenarios",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders are.")] = Path("runs"),
     json: Json = False,
@@ -151,7 +153,8 @@ def list_command(
     if what == "runs":
         rows = listing.runs(out)
     else:
-        rows = listing.figures() if what == "figures" else listing.scenarios()
+        about = {"figures": listing.figures, "studies": listing.studies}
+        rows = about.get(what, listing.scenarios)()
     if json:
         terminal.print_json(rows)
         return
@@ -354,6 +357,8 @@ def figure_command(
 
 app.command("sweep")(sweep_command)
 app.command("status")(status_command)
+app.command("study")(study_command)
+app.command("report")(report_command)
 app.command("compare")(compare_command)
 app.command("table")(table_command)
 app.command("odd")(odd_command)

@@ -31,6 +31,19 @@ def scenarios() -> Rows:
     return rows
 
 
+def studies() -> Rows:
+    """Return the studies with their questions, and how many runs each takes."""
+    from .scenarios.studies import files, read_study
+    from .scenarios.sweep.points import count_of
+
+    rows = []
+    for path in files():
+        study = read_study(path)[0]
+        about = f"{study.question} ({count_of(study) * study.seeds:,} runs)"
+        rows.append({"name": path.stem, "about": about})
+    return rows
+
+
 def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
     from .analysis.figures import BOUNDARIES, COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
@@ -55,7 +68,7 @@ def figure(name: str) -> str:
     homes: tuple[tuple[Mapping[str, Figure[Any]], str, str], ...] = (
         (FIGURES, "a run folder", "result"), (COMPARISONS, "a comparison", "comparison"),
         (EQUILIBRIA, "an equilibrium", "equilibrium"), (GAMES, "", "game"),
-        (SWEEPS, "", "sweep"), (BOUNDARIES, "", "boundary"),
+        (SWEEPS, "a sweep", "sweep"), (BOUNDARIES, "", "boundary"),
     )  # fmt: skip
     told = []
     for figures, folder, given in homes:

@@ -14,6 +14,7 @@ import typer
 
 from . import terminal
 from .progress import Words, shown
+from .reporting import REPORT, report_sweep
 from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ def sweep_command(
         words = ["walras", "sweep", file, "--out", str(folder)]
         typer.echo(script(shlex.join(words), slurm, slug(planned.name)), nl=False)
         return
-    with _saying_why(folder, command):
+    with saying_why(folder, command):
         if dry_run:
             _estimate(planned, folder, jobs, json)
             return
         if not quiet:
             _warn_of_others(folder, part[1])
-        _do(planned, folder, jobs, part, dask, command, quiet)
-    _tell(folder, json, quiet, failing=True)
+        do(planned, folder, jobs, part, dask, command, quiet)
+        report_sweep(folder, quiet)
+    tell(folder, json, quiet, failing=True)
 
 
 def status_command(
@@ -75,8 +77,8 @@ def status_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how far a sweep is: runs done, failed, left, and the time they take."""
-    with _saying_why(folder, ""):
-        _tell(folder, json, quiet=False)
+    with saying_why(folder, ""):
+        tell(folder, json, quiet=False)
 
 
 def _shard(text: str) -> tuple[int, int]:
@@ -89,7 +91,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _saying_why(folder: Path, command: str) -> Iterator[None]:
+def saying_why(folder: Path, command: str) -> Iterator[None]:
     """Say in a line why a sweep could not go on, and that what is finished is safe."""
     from .scenarios.sweep.cluster import NoClusterError
     from .scenarios.sweep.execute import StoppedError
@@ -123,10 +125,11 @@ def _warn_of_others(folder: Path, of: int) -> None:
         )
 
 
-def _do(
+def do(
     planned: Planned, folder: Path, jobs: int | None, part: tuple[int, int], dask: str,
     command: str, quiet: bool,
 ) -> None:  # fmt: skip
+    """Do what is left of a sweep, or of a part of it, with progress unless quiet."""
     import os
 
     from .scenarios.sweep.cluster import dask as dask_cluster
@@ -215,7 +218,7 @@ def _clock(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
+def tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
     """Print how far a sweep is; leave with 3 if runs have failed and that is asked for."""
     from .scenarios.sweep import store
     from .scenarios.sweep.swept import Sweep
@@ -246,7 +249,10 @@ def _tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
         if broken:
             typer.echo(f"  {len(broken)} damaged pieces are in {folder / 'damaged'}; "
                        "their runs are done again")  # fmt: skip
-        what = "results.parquet, failures.parquet" if done == total else "pieces so far"
+        files = [
+            n for n in ("results.parquet", "failures.parquet", REPORT) if (folder / n).is_file()
+        ]
+        what = ", ".join(files) if done == total else "pieces so far"
         typer.echo(f"  {what}: {folder}")
     if failing and failed:
         raise typer.Exit(FAILED)

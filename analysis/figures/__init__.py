@@ -55,6 +55,11 @@ _CAPTION = "font: 14px/1.4 sans-serif; max-width: 62em; margin: 8px"
 T = TypeVar("T", Result, Comparison, Equilibrium, Game, Sweep, Boundary)
 
 
+def csv_of(table: pd.DataFrame) -> str:
+    """Return a figure's data as CSV."""
+    return str(table.to_csv(index=False, float_format="%.6g"))
+
+
 @dataclass(frozen=True)
 class Figure(Generic[T]):
     """A figure of the registry.
@@ -89,7 +94,7 @@ class Figure(Generic[T]):
 
     def csv(self, result: T) -> str:
         """Return its data as CSV."""
-        return self.data(result).to_csv(index=False, float_format="%.6g")
+        return csv_of(self.data(result))
 
     @staticmethod
     def command(result: T) -> str:
@@ -219,4 +224,6 @@ BOUNDARIES: dict[str, Figure[Boundary]] = {
 }  # fmt: skip
 """The figures of a boundary by their id."""
 
-__all__ = ["BOUNDARIES", "COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure"]
+__all__ = [
+    "BOUNDARIES", "COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure", "csv_of",
+]  # fmt: skip

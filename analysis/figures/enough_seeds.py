@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from ...scenarios.sweep.swept import Sweep
+from ..sweeps.cube import Cube, cube
 from ..sweeps.intervals import mean_over
 from .half_widths import FEW, draw, half_widths, worst
 from .notation import percent
-from .sweep_frames import MOST, cube_of
+from .solved_frames import once
+from .sweep_frames import MOST, chosen, cube_of
 from .template import undrawn
 
 _QUESTION = "Are there enough replications?"
@@ -22,13 +26,19 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
     """Return half-widths by replications, as `half_widths` does, a line per setting of levers.
 
     The panels are "means" and "paired differences to the first" setting; both are shares of the
-    first setting's mean. Each value is a replication's mean over the sample.
+    greatest mean in size: one setting's may be near 0. Each value is a replication's mean over the
+    sample.
     """
     if sweep.manifest["seeds"] < FEW:
         return pd.DataFrame()
-    whole = cube_of(sweep, metric, task, offer)
+    cell = chosen(sweep, metric, task, offer)
+    return once(sweep, f"enough_seeds {cell}", lambda: _widths(cube(sweep, *cell)))
+
+
+def _widths(whole: Cube) -> pd.DataFrame:
     values = mean_over(whole.values, axis=1)
-    scale = float(mean_over(values[0], axis=0))
+    sizes = np.abs(mean_over(values, axis=1))
+    scale = float(np.nanmax(sizes)) if not np.isnan(sizes).all() else math.nan
     lines = {(_MEANS, name): (row, scale) for name, row in zip(whole.labels, values, strict=True)}
     for name, row in zip(whole.labels[1:], values[1:], strict=True):
         lines[_DIFFERENCES, name] = (row - values[0], scale)
@@ -67,6 +77,6 @@ def caption(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all
     paired = "share their streams" if sweep.manifest["paired"] else "have streams of their own"
     return (
         "Half the width of the 95% interval (Student’s t) of the first n replications, as a share "
-        "of the first setting’s mean; dotted lines go on as n^−1/2. With few replications widths "
+        "of the greatest mean; dotted lines go on as n^−1/2. With few replications widths "
         f"jump by chance. Settings {paired} in each replication.{more}"
     )

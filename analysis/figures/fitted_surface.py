@@ -275,3 +275,11 @@ def caption(
         f"at points left out of the fit {number(fitted.press)}{unit}. {marks}.{band}{line}"
         + (f" Held: {', '.join(others)}." if others else "")
     )
+
+
+def explained(
+    sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all"
+) -> float:  # fmt: skip
+    """Return the share of the variance between points that the surface explains; 1 without one."""
+    fitted = _fitted(sweep, (metric, task, offer), None)[0]
+    return 1.0 if fitted is None else float(fitted.r2)

@@ -12,6 +12,7 @@ from ...scenarios.sweep.swept import Sweep
 from ..sweeps.cube import Cube, short_paths
 from ..sweeps.sensitivity import sensitivity
 from .notation import number, percent
+from .solved_frames import once
 from .sweep_frames import MOST, chosen, cube_of, looks
 from .template import (
     INK,
@@ -44,7 +45,8 @@ def data(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all") 
     """
     if not _drawable(sweep):
         return pd.DataFrame()
-    return sensitivity(sweep, *chosen(sweep, metric, task, offer))
+    cell = chosen(sweep, metric, task, offer)
+    return once(sweep, f"indices {cell}", lambda: sensitivity(sweep, *cell))
 
 
 def _drawable(sweep: Sweep) -> bool:

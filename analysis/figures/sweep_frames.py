@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow.compute as pc
 
 from ...scenarios.result import rows_of
 from ...scenarios.sweep.swept import Sweep
 from ..sweeps.cube import Cube, cube
+from .solved_frames import once
 from .template import OKABE_ITO, SYMBOLS
 
 Cell = tuple[str, str, str]
@@ -29,12 +32,7 @@ def chosen(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all"
     if not path.is_file():
         done, total = sweep.counts[0], sweep.manifest["total"]
         raise ValueError(f"{done:,} of {total:,} runs are done; repeat the command of the sweep")
-    table = rows_of(path, ["task", "offer", "metric", "unit"])
-    whole = table.filter(pc.and_(_is(table, "task", task), _is(table, "offer", offer)))
-    names = [str(name) for name in pc.unique(whole["metric"]).to_pylist()]
-    own = [
-        str(name) for name in pc.unique(whole.filter(_is(whole, "unit", ""))["metric"]).to_pylist()
-    ]
+    names, own = once(sweep, f"metrics {task} {offer}", lambda: _metrics(path, task, offer))
     metric = metric or next(iter([*own, "welfare"]))
     if metric not in names:
         has = ", ".join(names) or "nothing; tasks and offers are named as in a summary"
@@ -42,6 +40,17 @@ def chosen(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all"
             f'no run has "{metric}" of task "{task}" and offer "{offer}"; it has {has}'
         )
     return metric, task, offer
+
+
+def _metrics(path: Path, task: str, offer: str) -> tuple[list[str], list[str]]:
+    """Return what was measured of a task and an offer, and what of it has no unit."""
+    table = rows_of(path, ["task", "offer", "metric", "unit"])
+    whole = table.filter(pc.and_(_is(table, "task", task), _is(table, "offer", offer)))
+    alone = whole.filter(_is(whole, "unit", ""))
+    names, own = (
+        [str(n) for n in pc.unique(rows["metric"]).to_pylist()] for rows in (whole, alone)
+    )  # fmt: skip
+    return names, own
 
 
 def _is(table: object, column: str, value: str) -> object:

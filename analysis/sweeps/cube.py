@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ...scenarios.result import rows_of
+from ...scenarios.schema import entry_at
 from ...scenarios.sweep.swept import Sweep
 
 Floats = NDArray[np.float64]
@@ -44,8 +48,11 @@ class Cube:
 
     @cached_property
     def labels(self) -> list[str]:
-        """Each setting in words: what differs between settings, by the ends of the paths."""
-        varied = [str(c) for c in self.settings if self.settings[c].nunique() > 1]
+        """Each setting in words: what differs between settings, by the ends of the paths.
+
+        Of levers that move together the first alone is told.
+        """
+        varied = leading(self.settings)
         names = short_paths(varied)
         return [
             ", ".join(f"{names[c]} {told(row[c])}" for c in varied) or "all runs"
@@ -74,7 +81,7 @@ class Cube:
 
 
 def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cube:
-    """Read one measure of a sweep whose runs have all ended.
+    """Return one measure of a sweep whose runs have all ended, read once.
 
     Raises:
         KeyError: no run has such a measure.
@@ -83,9 +90,19 @@ def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cu
     if not (sweep.folder / "results.parquet").is_file():
         done, total = sweep.counts[0], sweep.manifest["total"]
         raise ValueError(f"{done:,} of {total:,} runs are done; repeat the command of the sweep")
+    kept: dict[tuple[str, str, str], Cube] = sweep.__dict__.setdefault("_cubes", {})
+    cell = (metric, task, offer)
+    if cell not in kept:
+        kept[cell] = _read(sweep, *cell)
+    return kept[cell]
+
+
+def _read(sweep: Sweep, metric: str, task: str, offer: str) -> Cube:
     design, rows = sweep.design, sweep.measure(metric, task, offer)
     points, seeds = int(sweep.manifest["points"]), int(sweep.manifest["seeds"])
     flat = np.full(points * seeds, np.nan)
+    if metric == "share":  # of an offer that nobody chose no row is kept
+        flat[_chosen_from(sweep, task)] = 0.0
     flat[rows["run"].to_numpy()] = rows["value"].to_numpy(np.float64)
     roles = sweep.manifest["paths"]
     levers = [path for path, role in roles.items() if role == "lever"]
@@ -98,6 +115,31 @@ def cube(sweep: Sweep, metric: str, task: str = "all", offer: str = "all") -> Cu
         settings=_values(first[levers].iloc[::size]), sample=_values(first[spans].iloc[:size]),
         unit=str(rows.attrs["units"]["value"]), what=f"{metric}{cell}",
     )  # fmt: skip
+
+
+def _chosen_from(sweep: Sweep, task: str) -> NDArray[np.int64]:
+    """Return the runs in which a class had shares at all: whoever has none of them has 0."""
+    rows = rows_of(sweep.folder / "results.parquet", ["run", "task", "metric"])
+    for column, name in (("metric", "share"), ("task", task)):
+        rows = rows.filter(pc.equal(rows[column].cast(pa.string()), name))
+    return np.unique(rows["run"].to_numpy())
+
+
+def leading(settings: pd.DataFrame) -> list[str]:
+    """Return the levers that vary, without those that only move together with an earlier one.
+
+    Example:
+        >>> leading(pd.DataFrame({"a": [1, 2, 3], "b": [2, 4, 6], "c": [1, 1, 2], "d": [0, 0, 0]}))
+        ['a', 'c']
+    """
+    kept: list[str] = []
+    for name in (str(c) for c in settings if settings[c].nunique() > 1):
+        pairs = [len(settings[[other, name]].drop_duplicates()) for other in kept]
+        sizes = [max(settings[other].nunique(), settings[name].nunique()) for other in kept]
+        alike = [settings[other].nunique() == settings[name].nunique() for other in kept]
+        if not any(p == n and s for p, n, s in zip(pairs, sizes, alike, strict=True)):
+            kept.append(name)
+    return kept
 
 
 def sample_size(sweep: Sweep) -> int:
@@ -161,6 +203,28 @@ def short_paths(paths: list[str]) -> dict[str, str]:
     ends = {path: path.partition(".")[2] if path.count(".") > 1 else path for path in paths}
     short = list(ends.values())
     return {path: end if short.count(end) == 1 else path for path, end in ends.items()}
+
+
+def unit_of(path: str) -> str:
+    """Return the unit of a field by its dotted path; empty where it has none, or more than one.
+
+    Example:
+        >>> (
+        ...     unit_of("tasks.chat.deadline"),
+        ...     unit_of("sellers.o1.5.price.output"),
+        ...     unit_of("mechanism"),
+        ... )
+        ('seconds', 'USD per million tokens', '')
+    """
+    head, *rest = path.split(".")
+    if head not in ("tasks", "sellers"):
+        found = entry_at((head, *rest))
+        return found.unit_in_words if found is not None else ""
+    for start in range(1, len(rest)):  # names may hold dots
+        found = entry_at((head, 0, *rest[start:]))
+        if found is not None:
+            return found.unit_in_words
+    return ""
 
 
 def listed(names: Any) -> str:

@@ -70,7 +70,7 @@ def intervals(
         parts = [whole.settings.loc[whole.settings.index.repeat(size)].reset_index(drop=True),
                  pd.concat([whole.sample] * settings, ignore_index=True)]  # fmt: skip
         rows = pd.concat(parts, axis=1).rename_axis("point").reset_index()
-    each = [_one(values[~np.isnan(values)], level, resamples, seed) for values in found]
+    each = [interval_of(values, level, resamples, seed) for values in found]
     rows[["n", "mean", "se", "low", "high"]] = each
     rows = rows.astype({"n": int})
     rows.attrs["units"] = dict.fromkeys(("mean", "se", "low", "high"), whole.unit)
@@ -85,12 +85,19 @@ def mean_over(values: Floats, axis: int) -> Floats:
     return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
-def _one(
-    values: Floats, level: float, resamples: int, seed: int
+def interval_of(
+    values: Floats, level: float = 0.95, resamples: int = 2_000, seed: int = 1
 ) -> tuple[int, float, float, float, float]:
-    """Return n, mean, standard error and interval of independent values."""
+    """Return n, mean, standard error and BCa interval of independent values; nan is left out.
+
+    Example:
+        >>> n, mean, se, low, high = interval_of(np.array([1.0, 2.0, 3.0, np.nan]))
+        >>> n, mean, bool(1.0 <= low < mean < high <= 3.0)
+        (3, 2.0, True)
+    """
     from scipy.stats import bootstrap
 
+    values = values[~np.isnan(values)]
     n = len(values)
     mean = float(values.mean()) if n else math.nan
     if n < 2:

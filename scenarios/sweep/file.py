@@ -1,4 +1,4 @@
-"""A sweep's own file: TOML, data only, checked like a scenario."""
+"""A sweep's own file, or a study's: TOML, data only, checked like a scenario."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from .. import library
 from ..lines import find_lines
 from ..load import data_of_file
 from .spec import Design
-
-ROOT = Entry(path=(), types=(Design,))
+from .study import Study
 
 
 def read_design(target: str | os.PathLike[str]) -> tuple[Design, str, str]:
     """Read a sweep's file; return it, its text, and the scenario it names as `load` takes it.
+
+    A file with `verdicts` is a `Study`.
 
     Raises:
         BadInputError: all errors at once.
@@ -31,10 +32,12 @@ def read_design(target: str | os.PathLike[str]) -> tuple[Design, str, str]:
             hint=f'a sweep\'s file names it: scenario = "{path.name}"',
         )])  # fmt: skip
     source = Source(data, str(target), find_lines(text))
+    kind = Study if "verdicts" in data else Design
     try:
-        design = Design.model_validate(data)
+        design = kind.model_validate(data)
     except ValidationError as error:
-        raise BadInputError([p for _, p in from_validation(error, source, ROOT)]) from None
+        root = Entry(path=(), types=(kind,))
+        raise BadInputError([p for _, p in from_validation(error, source, root)]) from None
     if not design.scenario:
         raise BadInputError([Problem(
             "W104", "`scenario` is missing", file=str(target), field="scenario",

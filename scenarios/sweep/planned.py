@@ -107,7 +107,7 @@ def plan(
 def _design_data(design: Design) -> dict[str, Any]:
     """Return what of a design tells results apart: not how long a run may take."""
     apart = {"timeout", "memory", "question", "scenario", "name"}
-    data = {n: getattr(design, n) for n in type(design).model_fields if n not in apart}
+    data = {n: getattr(design, n) for n in Design.model_fields if n not in apart}
     data["sample"] = design.sample.model_dump() if design.uncertainties else None
     data["uncertainties"] = {p: s.model_dump() for p, s in design.uncertainties.items()}
     for part in ("constants", "levers", "uncertainties"):  # whose order numbers the runs
