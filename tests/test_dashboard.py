@@ -262,6 +262,16 @@ def test_a_market_that_is_watched_is_the_market_that_is_run(shop: dict[str, str]
     assert values["reasoning"] == pytest.approx(thinking / given, rel=1e-9)
 
 
+def test_the_warm_up_does_not_count_once_it_is_over(shop: dict[str, str]) -> None:
+    live = LiveMarket(read(shop["shop"], ["run.warmup=100"]).require(), seed=1)
+    lengths = []
+    for _ in range(5):
+        live.advance(40.0)
+        assert live.total is not None
+        lengths.append(live.total.length)
+    assert lengths == [40.0, 80.0, 40.0, 80.0, 120.0]  # the spell in which it ends counts
+
+
 def test_watching_long_takes_no_more_room(shop: dict[str, str]) -> None:
     live = LiveMarket(read(shop["shop"]).require(), seed=1)
     for _ in range(5 * SPELLS):

@@ -73,7 +73,8 @@ class LiveMarket:
     """A market that runs on and tells what happened.
 
     Args:
-        market: the spec; its run's length and warm-up do not count here.
+        market: the spec; its run's length does not count here. What happened in its warm-up is left
+            out of `total` once that is over.
         seed: of all randomness.
 
     Example:
@@ -121,7 +122,8 @@ class LiveMarket:
         engine.flush()
         spell = self._spell(seconds)
         self.economy.forget()
-        self.total = spell if self.total is None else self.total.joined(spell)
+        warmed = spell.end - spell.length < self.market.run.warmup <= spell.end
+        self.total = spell if self.total is None or warmed else self.total.joined(spell)
         self.spells.append(spell)
         if len(self.spells) > SPELLS:
             pairs = zip(self.spells[::2], [*self.spells[1::2], None], strict=False)
