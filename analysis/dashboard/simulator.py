@@ -33,6 +33,7 @@ RATE = 10.0
 """Frames per second, at most."""
 _RIBBONS = 0.5  # seconds between two drawings of who serves what: nobody reads faster
 _SPARK = 60  # spells in a sparkline
+_FIRST = 1_000.0  # simulated seconds per second that any machine can do, for a start
 _BUSY = 0.6  # share of a frame's time that is spent simulating
 
 
@@ -55,7 +56,7 @@ class Simulator:
         self._order: list[str] = []
         self._chosen: dict[str, Any] = {}
         self.playing = False
-        self._pace, self._speed = 60.0, math.inf  # wanted, and what this machine can do
+        self._pace, self._speed = 60.0, _FIRST  # wanted, and what this machine can do
         self._ribbons = -math.inf
 
     # --- what it is told -------------------------------------------------------------------------
@@ -94,7 +95,7 @@ class Simulator:
         if self._asked is not None:
             market = market_of(self._asked, self._targets)
             self._live = LiveMarket(market, self._asked.seed)
-            self._speed, self._chosen = math.inf, {}
+            self._speed, self._chosen = _FIRST, {}
             self.tell()
 
     def _run(self, order: str) -> None:
@@ -141,9 +142,9 @@ class Simulator:
         names = [t.name for t in market.tasks]
         k = names.index(asked.task) if asked.task in names else 0
         rows = live.tasks(k)
-        keep = self._kept(rows, names[k])
+        keep = self._kept(rows)
         frame: dict[str, Any] = {
-            "time": live.now, "playing": self.playing, "speed": self._told_speed(),
+            "time": live.now, "playing": self.playing, "speed": float(f"{self._speed:.3g}"),
             "dots": dots(rows, keep, sellers, look), **self._numbers(live),
             "chosen": {"of": len(rows), "count": int(keep.sum())} if self._chosen else None,
         }  # fmt: skip
@@ -162,9 +163,6 @@ class Simulator:
         else:
             frame["f3"] = empty(look, escape("press play: prices as time goes by"))
         self._send({"live": frame})
-
-    def _told_speed(self) -> float | None:
-        return None if math.isinf(self._speed) else float(f"{self._speed:.3g}")
 
     def _numbers(self, live: LiveMarket) -> dict[str, Any]:
         if live.total is None:
@@ -187,7 +185,7 @@ class Simulator:
             total.served, total.right, total.late, total.reneged, total.failed, total.chosen[:, -1]
         )
 
-    def _kept(self, rows: NDArray[Any], task: str) -> NDArray[np.bool_]:
+    def _kept(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Return which tasks the page has selected; all of them if it has selected none."""
         keep = np.ones(len(rows), dtype=bool)
         for name in ("deadline", "value"):
