@@ -571,7 +571,9 @@ def test_a_boundary_outlives_its_workers(
     ({"low": 2.0}, "low must be below high"), ({"error": 0.0}, "error is 0"),
     ({"tolerance": 3.0}, "tolerance"), ({"seeds": 1}, "seeds"), ({"most": 2}, "most"),
     ({"scale": "log", "low": -1.0}, "above 0"), ({"across": {"a": [1], "b": [1]}}, "2 paths"),
-    ({"between": ({"a": 1}, {"b": 1})}, "same paths"),
+    ({"between": ({"a": 1}, {"b": 1})}, "same paths"), ({"across": {"a": []}}, "no values"),
+    ({"low": 2.0, "tolerance": 0.1}, "low must be below high"), ({"scale": "Log"}, "scale is"),
+    ({"scale": "log", "tolerance": 0.0}, "tolerance"),
 ])  # fmt: skip
 def test_searches_that_make_no_sense(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     how = {"along": "sellers.one.price.task", "low": 1.0, "high": 2.0, "metric": "price"} | changes
