@@ -66,7 +66,8 @@ def create(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> d
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "manifest.json").exists():
-        if any(p for p in folder.iterdir() if not p.name.startswith(".")):
+        held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if held and "manifest.json" not in held:  # another shard may have come first just now
             raise SweepFolderError(f"{folder} holds something else; name another folder")
         write_whole(folder / "manifest.json", _json({"format": FORMAT, **manifest}))
     found = manifest_of(folder)
