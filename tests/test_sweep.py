@@ -736,6 +736,26 @@ def test_ctrl_c_finishes_what_is_under_way_and_says_how_to_go_on(folder: Path) -
     assert not list((folder / "out").rglob("*.tmp"))
 
 
+def test_ctrl_c_twice_waits_for_no_run(folder: Path) -> None:
+    """Runs take minutes here: neither those under way nor those that wait are awaited."""
+    long = '"run.until" = "50000 h"\n"run.epoch" = "100 h"'
+    (folder / "price.toml").write_text(f"{SWEEP}\n[constants]\n{long}\n")
+    process = command(folder, "--jobs", "1")
+    end = time.monotonic() + 60.0
+    while not (workers := children(process.pid)) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopped; what is finished is in out" in err
+    assert "Traceback" not in err
+    assert workers
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
 def greedy(result: Any) -> dict[str, float]:
     """Want four gigabytes where the first seller has two slots."""
     wanted = 2**29 if result.market.sellers[0].slots == 2 else 1
