@@ -756,6 +756,24 @@ def test_ctrl_c_twice_waits_for_no_run(folder: Path) -> None:
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+_OPEN: list[Any] = []
+
+
+def noting(result: Any, place: Path) -> dict[str, float]:
+    """Note a run in a file that stays open."""
+    if not _OPEN:
+        _OPEN.append(place.open("a"))
+    _OPEN[0].write(f"{result.seed}\n")
+    return {}
+
+
+def test_what_a_function_wrote_outlives_its_worker(tmp_path: Path) -> None:
+    """Workers that leave at once would take what no file has been given yet with them."""
+    note = partial(noting, place=tmp_path / "notes.txt")
+    w.sweep(market(), seeds=3, measure=note, jobs=1, out=tmp_path / "out")
+    assert len((tmp_path / "notes.txt").read_text().splitlines()) == 3
+
+
 def greedy(result: Any) -> dict[str, float]:
     """Want four gigabytes where the first seller has two slots."""
     wanted = 2**29 if result.market.sellers[0].slots == 2 else 1
