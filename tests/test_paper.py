@@ -360,6 +360,8 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
     (lambda f: (f / "run" / "summary.parquet").write_bytes(b"x"), "another digest"),
     (lambda f: (f / "comparison" / "vickrey" / "trades.parquet").unlink(), "it is missing"),
     (lambda f: next((f / "sweep" / "pieces").iterdir()).write_bytes(b"x"), "another digest"),
+    (lambda f: (f / "sweep" / "results.parquet").write_bytes(b"PAR1"), "cannot be read"),
+    (lambda f: next((f / "sweep" / "pieces").iterdir()).unlink(), "pieces hold other rows"),
 ])  # fmt: skip
 def test_what_is_not_whole_is_not_packed(copy: Path, change: Any, said: str) -> None:
     change(copy)
