@@ -713,10 +713,23 @@ def test_a_dask_cluster_gives_the_same_bytes(folder: Path) -> None:
     assert content(folder / "out") == whole
 
 
-def test_nobody_at_the_address() -> None:
-    told = "no Dask scheduler answers at tcp://127.0.0.1:1"
-    with pytest.raises(cluster.NoClusterError, match=told), cluster.dask("tcp://127.0.0.1:1", 0.5):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "http://127.0.0.1:1"])
+def test_nobody_at_the_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no client is made of what is no address: it would complain for long when it ends."""
+    import distributed
+
+    clients: list[Any] = []
+    made: Any = distributed.Client
+
+    def client(*words: Any, **how: Any) -> Any:
+        clients.append(words)
+        return made(*words, **how)
+
+    monkeypatch.setattr(distributed, "Client", client)
+    told = f"no Dask scheduler answers at {address}"
+    with pytest.raises(cluster.NoClusterError, match=told), cluster.dask(address, 0.5):
         pass
+    assert len(clients) == (address == "tcp://127.0.0.1:1")
 
 
 # --- stopping, limits ---
