@@ -115,6 +115,20 @@ def test_the_variance_of_a_paired_difference_is_told(tmp_path: Path) -> None:
     assert variance_ratio(tmp_path) == pytest.approx(0.1, rel=0.35)
 
 
+def test_variances_of_independent_runs_add_up() -> None:
+    """1 and 7: neither is taken for the other."""
+    row = difference(np.array([[3.0, 5.0, 4.0]]), np.array([[2.0, 6.0, 1.0]]))
+    assert row[7:] == pytest.approx((4.0, 8.0))
+
+
+def test_replications_with_a_hole_are_left_out() -> None:
+    """And a point at which nothing ran: else a mean would be over other points than its pair's."""
+    lost = math.nan
+    first = np.array([[1.0, 2.0, lost, 6.0], [3.0, 4.0, 5.0, 8.0], [lost] * 4])
+    row = difference(first, np.zeros((3, 4)))
+    assert row[:3] == (3, 2, pytest.approx(4.0))  # 2, 3 and 7
+
+
 def test_pairs_that_are_shuffled_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +165,18 @@ def test_holm_keeps_the_rate_of_false_alarms(tmp_path: Path) -> None:
     """At most 5% + 4 errors of 300 families; without it about 13%."""
     assert family(tmp_path, "holm") < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 300)
     assert family(tmp_path, "none") > 0.1
+
+
+def test_rows_are_corrected_step_by_step(tmp_path: Path) -> None:
+    """Holm's: the least p by all rows, the next by one fewer; Bonferroni's would be larger."""
+    luck = noise(4, 12, seed=5)
+    found = made(tmp_path, lambda at, rep: 0.4 * at[A] + luck[int(at[A]), rep],
+                 levers={A: [0.0, 1.0, 2.0, 3.0]}, seeds=12)  # fmt: skip
+    rows = effects.effects(found, "y").sort_values("p")
+    p = rows["p"].to_numpy()
+    expected = np.minimum(np.maximum.accumulate(p * np.array([3, 2, 1])), 1.0)
+    assert rows["p_holm"].to_numpy() == pytest.approx(expected)
+    assert rows["p_holm"].iloc[1] < min(3.0 * p[1], 1.0)
 
 
 def test_the_baseline_may_be_named(tmp_path: Path) -> None:
