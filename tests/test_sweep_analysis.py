@@ -241,6 +241,17 @@ def test_indices_of_ishigami(tmp_path: Path) -> None:
     indices_hold(tmp_path)
 
 
+def test_intervals_of_indices_are_as_wide_as_is_asked(tmp_path: Path) -> None:
+    """Normal: z of 50% over z of 95%."""
+    spans = {A: (1.0, 3.0), B: (1.0, 3.0)}
+    for kind, index in (("saltelli", "S1"), ("saltelli", "ST"), ("morris", "mu_star")):
+        found = made(tmp_path / index, lambda at, _: at[A] ** 3 + at[A] * at[B],
+                     uncertainties=spans, sample={"kind": kind, "size": 16})  # fmt: skip
+        half, most = (sensitivity.sensitivity(found, "y", level=level) for level in (0.5, 0.95))
+        widths = [(rows[f"{index}_high"] - rows[index]).iloc[0] for rows in (half, most)]
+        assert widths[0] / widths[1] == pytest.approx(0.6745 / 1.96, rel=1e-3)
+
+
 def test_swapped_columns_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = sensitivity.problem
 
@@ -423,6 +434,21 @@ def test_wrong_brackets_are_as_rare_as_is_said() -> None:
     assert undecided > 0.2
     assert missed < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 600)
     assert wrong_brackets(50, spread=0.001)[:2] == (0.0, 0.0)
+
+
+def test_all_looks_share_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval that is halved twice has 6 points at most, of 3 batches each."""
+    allowed: list[float] = []
+    sign = crossing._sign
+
+    def noted(values: Any, at_most: float) -> int:
+        allowed.append(at_most)
+        return sign(values, at_most)
+
+    monkeypatch.setattr(crossing, "_sign", noted)
+    luck = noise(3, 16)
+    cross(lambda x, b: x - 0.3 + luck[b], 0.0, 1.0, tolerance=0.25, seeds=4, most=16, error=0.09)
+    assert allowed == pytest.approx([0.09 / 18] * len(allowed))
 
 
 def test_signs_that_are_not_tested_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -617,3 +643,15 @@ def test_runs_that_fail_end_a_search(tmp_path: Path, thread: Executor) -> None:
                    measure=broken, **how)  # fmt: skip
     with pytest.raises(SweepFolderError, match="another design"):
         w.boundary(logit_market(), "sellers.one.price.task", 1.0, 2.0, metric="price", **how)
+
+
+def test_a_problem_is_salibs_in_and_out(tmp_path: Path, thread: Executor) -> None:
+    """What one sweep gives out, another one takes: ranges, and which are even in logarithms."""
+    spans = {A: (1.0, 3.0), B: {"low": 1.0, "high": 9.0, "scale": "log"}}
+    found = made(tmp_path / "a", lambda at, _: at[A], uncertainties=spans, sample={"size": 2})
+    problem = sensitivity.problem(found)
+    assert problem["dists"] == ["unif", "logunif"]
+    problem["names"] = ["sellers.one.price.task", "tasks.chat.value"]
+    again = w.sweep(logit_market(), uncertain=problem, sample={"size": 2}, out=tmp_path / "b",
+                    executor=thread)  # fmt: skip
+    assert list(again.manifest["spans"].values()) == list(found.manifest["spans"].values())
