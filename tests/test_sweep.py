@@ -27,7 +27,7 @@ from walras.market.schema.errors import BadInputError
 from walras.scenarios.sweep import cluster, code, execute, outcome, store
 from walras.scenarios.sweep import planned as planned_module
 from walras.scenarios.sweep import sweep as sweeping
-from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of
+from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of, work
 from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
 from walras.scenarios.sweep.spec import Design, Sample, Span
@@ -483,6 +483,17 @@ def test_a_run_that_finished_anywhere_has_not_failed(folder: Path) -> None:
     ]  # fmt: skip
     for order in (pieces, pieces[::-1]):
         assert store.failures(order) == [(5, "time-out", "late")]
+
+
+def test_runs_that_were_done_twice_count_once(folder: Path) -> None:
+    """As where the runs were divided in two ways at the same time."""
+    whole = undisturbed(folder)
+    planned = plan(str(folder / "two.toml"), *_design(folder))
+    for runs in ([0], [5, 6, 7, 20], [35]):
+        store.add(folder / "alone", work(sweeping._job(planned, runs)))
+    assert outcome.finish(folder / "alone", planned)
+    assert content(folder / "alone") == whole
+    assert Sweep.load(folder / "alone").counts == (36, 0)
 
 
 def test_another_division_of_the_runs_is_told(
