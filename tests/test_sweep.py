@@ -542,6 +542,27 @@ def test_the_run_that_kills_its_worker_is_found() -> None:
     assert [(f.run, f.kind) for f in failures] == [(5, "died")]
 
 
+@pytest.mark.parametrize(("deaths", "kinds"), [(1, []), (2, ["died"])])
+def test_a_run_has_a_second_chance(deaths: int, kinds: list[str]) -> None:
+    """Its worker may have been killed by chance."""
+    left = [None] * deaths
+
+    class Unlucky(ThreadPoolExecutor):
+        def submit(self, fn: Any, /, *args: Any, **how: Any) -> Any:
+            if left:
+                left.pop()
+                return super().submit(Dying._break)
+            return super().submit(fn, *args, **how)
+
+    planned, taken = plan(market(), Design(seeds=2)), list[Piece]()
+    execute._one_by_one(
+        [np.array([1])], lambda some: sweeping._job(planned, some), lambda: Unlucky(1),
+        taken.append, lambda: False,
+    )  # fmt: skip
+    assert [failure.kind for piece in taken for failure in piece.failures] == kinds
+    assert [piece.runs for piece in taken] == [[1]]
+
+
 def test_an_executor_that_stays_broken_ends_the_sweep(tmp_path: Path) -> None:
     """One given by the user is not made anew: no run is blamed for it, and nothing goes round."""
 
