@@ -361,7 +361,7 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
     (lambda f: (f / "comparison" / "vickrey" / "trades.parquet").unlink(), "it is missing"),
     (lambda f: next((f / "sweep" / "pieces").iterdir()).write_bytes(b"x"), "another digest"),
     (lambda f: (f / "sweep" / "results.parquet").write_bytes(b"PAR1"), "cannot be read"),
-    (lambda f: next((f / "sweep" / "pieces").iterdir()).unlink(), "pieces hold other rows"),
+    (lambda f: next((f / "sweep" / "pieces").iterdir()).unlink(), "no piece holds"),
 ])  # fmt: skip
 def test_what_is_not_whole_is_not_packed(copy: Path, change: Any, said: str) -> None:
     change(copy)
@@ -513,7 +513,7 @@ def test_a_sweep_of_python_alone(tmp_path: Path) -> None:
         assert [c for c in verify(held, runs=None) if not c.same] == []
         assert "1 by a Python function not made anew" in str(list(verify(held, runs=1))[-1])
         text = table_of(held)
-        assert "over 6 runs of each setting" in text
+        assert "over 2 replications of 3 points at each setting" in text
         failed = opened(w_sweep(two(), measure=lambda _: {"mine": 1 / 0}, out=tmp_path / "failed",
                                 **how).folder)  # fmt: skip
         last = list(verify(failed, runs=1))[-1]

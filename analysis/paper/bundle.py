@@ -16,7 +16,7 @@ from importlib import metadata
 from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
 from ...scenarios.load import check
-from ...scenarios.sweep.store import digest_of
+from ...scenarios.sweep.store import digest_of, left
 from .cite import bibtex
 from .folder import MANIFEST, Folder
 from .odd import odd
@@ -87,6 +87,8 @@ def _refuse(folder: Folder) -> None:
         wrong += [f"{folder.path / name} is missing" for name in lost]
         pieces, broken = pieces_of(folder.path)
         wrong += [f"{folder.path}: {told}" for told in broken]
+        if undone := len(left(folder.manifest["total"], pieces)):
+            wrong.append(f"{folder.path}: no piece holds {undone:,} of its runs")
         if not wrong and not (check := merged(folder.path, pieces)).same:
             wrong.append(f"{folder.path / 'results.parquet'}: {check.told}")
     if wrong:
