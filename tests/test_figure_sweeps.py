@@ -14,7 +14,7 @@ import pytest
 
 import walras as w
 from walras import cli
-from walras.analysis.figures import BOUNDARIES, FIGURES, SWEEPS
+from walras.analysis.figures import BOUNDARIES, FIGURES, SWEEPS, responses
 from walras.analysis.figures.half_widths import half_widths
 from walras.analysis.figures.template import paper
 from walras.analysis.sweeps import intervals, morris, sobol
@@ -102,6 +102,14 @@ def test_responses_are_means_with_intervals(grid: Sweep) -> None:
     assert list(lines[0].y) == pytest.approx(list(rows["mean"]))
     assert list(lines[0].error_y.array) == pytest.approx(list(rows["high"] - rows["mean"]))
     assert list(lines[0].customdata) == [1.0, 2.0, 3.0]
+
+
+def test_responses_that_no_run_has(tmp_path: Path) -> None:
+    """A wait where nobody waited, say: axes without points, and no complaint of NumPy's."""
+    found = made(tmp_path, lambda *_: math.nan, levers={path("a"): [1.0, 2.0]}, seeds=2)
+    figure = responses.build(found, "y")
+    assert figure.layout.yaxis.range is None
+    assert figure.layout.title.text
 
 
 def test_widths_are_those_of_means_and_of_paired_differences(grid: Sweep) -> None:

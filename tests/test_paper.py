@@ -43,6 +43,7 @@ from walras.scenarios.sweep.sweep import sweep as w_sweep
 from walras.scenarios.sweep.swept import Sweep
 from walras.scenarios.variants import kinds, variants
 
+from .made_sweep import made, path
 from .paper_folders import KINDS, make, two
 from .two_sellers import SCENARIO
 
@@ -115,7 +116,7 @@ def test_values_go_across_with_their_errors() -> None:
     ("run", ["welfare & USD/h", "{all}", "batch means", "seed 5"]),
     ("comparison", ["{posted price} & {vickrey}", "seed 5"]),
     ("equilibrium", ["{price}", "one & USD/task & 1.20", "fluid market"]),
-    ("sweep", [r"1.20 & 2 & posted\_price", "over 3 runs", "{welfare}"]),
+    ("sweep", [r"1.20 & 2 & posted\_price", "over 3 replications at each", "{welfare}"]),
 ])  # fmt: skip
 def test_each_folder_has_a_table(folders: Path, kind: str, words: list[str]) -> None:
     text = table_of(opened(folders / kind))
@@ -139,6 +140,19 @@ def test_the_table_of_a_sweep_has_its_means(folders: Path) -> None:
     assert f"[{round(low, place):.0f}, {round(high, place):.0f}]" in between
     with pytest.raises(BadInputError, match="did you mean `welfare`"):
         table_of(opened(folders / "sweep"), metrics=["welfar"])
+
+
+def test_errors_of_a_sweep_are_of_replications(tmp_path: Path) -> None:
+    """All points share the luck of a replication; over 96 runs errors would be a seventh of it."""
+    luck = [0.0, 30.0, 60.0]
+    spread = {"uncertainties": {path("a"): (1.0, 2.0)}, "sample": {"size": 32}, "seeds": 3}
+    folder = made(tmp_path / "made", lambda _, rep: 100.0 + luck[rep], **spread).folder
+    text = table_of(opened(folder), metrics=["y"])
+    assert "(17)" in text  # 30 / √3
+    assert "over 3 replications of 32 points at each setting" in text
+    alone = made(tmp_path / "alone", lambda *_: 100.0, **spread | {"seeds": 1}).folder
+    text = table_of(opened(alone), metrics=["y"])
+    assert "1 replication of 32 points at each setting; one alone has no error" in text
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX")
@@ -346,6 +360,8 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
     (lambda f: (f / "run" / "summary.parquet").write_bytes(b"x"), "another digest"),
     (lambda f: (f / "comparison" / "vickrey" / "trades.parquet").unlink(), "it is missing"),
     (lambda f: next((f / "sweep" / "pieces").iterdir()).write_bytes(b"x"), "another digest"),
+    (lambda f: (f / "sweep" / "results.parquet").write_bytes(b"PAR1"), "cannot be read"),
+    (lambda f: next((f / "sweep" / "pieces").iterdir()).unlink(), "no piece holds"),
 ])  # fmt: skip
 def test_what_is_not_whole_is_not_packed(copy: Path, change: Any, said: str) -> None:
     change(copy)
@@ -497,7 +513,7 @@ def test_a_sweep_of_python_alone(tmp_path: Path) -> None:
         assert [c for c in verify(held, runs=None) if not c.same] == []
         assert "1 by a Python function not made anew" in str(list(verify(held, runs=1))[-1])
         text = table_of(held)
-        assert "over 6 runs of each setting" in text
+        assert "over 2 replications of 3 points at each setting" in text
         failed = opened(w_sweep(two(), measure=lambda _: {"mine": 1 / 0}, out=tmp_path / "failed",
                                 **how).folder)  # fmt: skip
         last = list(verify(failed, runs=1))[-1]

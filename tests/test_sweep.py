@@ -27,7 +27,7 @@ from walras.market.schema.errors import BadInputError
 from walras.scenarios.sweep import cluster, code, execute, outcome, store
 from walras.scenarios.sweep import planned as planned_module
 from walras.scenarios.sweep import sweep as sweeping
-from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of
+from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of, work
 from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
 from walras.scenarios.sweep.spec import Design, Sample, Span
@@ -485,6 +485,17 @@ def test_a_run_that_finished_anywhere_has_not_failed(folder: Path) -> None:
         assert store.failures(order) == [(5, "time-out", "late")]
 
 
+def test_runs_that_were_done_twice_count_once(folder: Path) -> None:
+    """As where the runs were divided in two ways at the same time."""
+    whole = undisturbed(folder)
+    planned = plan(str(folder / "two.toml"), *_design(folder))
+    for runs in ([0], [5, 6, 7, 20], [35]):
+        store.add(folder / "alone", work(sweeping._job(planned, runs)))
+    assert outcome.finish(folder / "alone", planned)
+    assert content(folder / "alone") == whole
+    assert Sweep.load(folder / "alone").counts == (36, 0)
+
+
 def test_another_division_of_the_runs_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -529,6 +540,27 @@ def test_the_run_that_kills_its_worker_is_found() -> None:
     failures = [failure for piece in taken for failure in piece.failures]
     assert sorted(runs) == list(range(20))
     assert [(f.run, f.kind) for f in failures] == [(5, "died")]
+
+
+@pytest.mark.parametrize(("deaths", "kinds"), [(1, []), (2, ["died"])])
+def test_a_run_has_a_second_chance(deaths: int, kinds: list[str]) -> None:
+    """Its worker may have been killed by chance."""
+    left = [None] * deaths
+
+    class Unlucky(ThreadPoolExecutor):
+        def submit(self, fn: Any, /, *args: Any, **how: Any) -> Any:
+            if left:
+                left.pop()
+                return super().submit(Dying._break)
+            return super().submit(fn, *args, **how)
+
+    planned, taken = plan(market(), Design(seeds=2)), list[Piece]()
+    execute._one_by_one(
+        [np.array([1])], lambda some: sweeping._job(planned, some), lambda: Unlucky(1),
+        taken.append, lambda: False,
+    )  # fmt: skip
+    assert [failure.kind for piece in taken for failure in piece.failures] == kinds
+    assert [piece.runs for piece in taken] == [[1]]
 
 
 def test_an_executor_that_stays_broken_ends_the_sweep(tmp_path: Path) -> None:
@@ -713,10 +745,23 @@ def test_a_dask_cluster_gives_the_same_bytes(folder: Path) -> None:
     assert content(folder / "out") == whole
 
 
-def test_nobody_at_the_address() -> None:
-    told = "no Dask scheduler answers at tcp://127.0.0.1:1"
-    with pytest.raises(cluster.NoClusterError, match=told), cluster.dask("tcp://127.0.0.1:1", 0.5):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "http://127.0.0.1:1"])
+def test_nobody_at_the_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no client is made of what is no address: it would complain for long when it ends."""
+    import distributed
+
+    clients: list[Any] = []
+    made: Any = distributed.Client
+
+    def client(*words: Any, **how: Any) -> Any:
+        clients.append(words)
+        return made(*words, **how)
+
+    monkeypatch.setattr(distributed, "Client", client)
+    told = f"no Dask scheduler answers at {address}"
+    with pytest.raises(cluster.NoClusterError, match=told), cluster.dask(address, 0.5):
         pass
+    assert len(clients) == (address == "tcp://127.0.0.1:1")
 
 
 # --- stopping, limits ---
@@ -734,6 +779,44 @@ def test_ctrl_c_finishes_what_is_under_way_and_says_how_to_go_on(folder: Path) -
     assert "Traceback" not in err
     assert 0 < Sweep.load(folder / "out").counts[0] < 600
     assert not list((folder / "out").rglob("*.tmp"))
+
+
+def test_ctrl_c_twice_waits_for_no_run(folder: Path) -> None:
+    """Runs take minutes here: neither those under way nor those that wait are awaited."""
+    long = '"run.until" = "50000 h"\n"run.epoch" = "100 h"'
+    (folder / "price.toml").write_text(f"{SWEEP}\n[constants]\n{long}\n")
+    process = command(folder, "--jobs", "1")
+    end = time.monotonic() + 60.0
+    while not (workers := children(process.pid)) and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopped; what is finished is in out" in err
+    assert "Traceback" not in err
+    assert workers
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+_OPEN: list[Any] = []
+
+
+def noting(result: Any, place: Path) -> dict[str, float]:
+    """Note a run in a file that stays open."""
+    if not _OPEN:
+        _OPEN.append(place.open("a"))
+    _OPEN[0].write(f"{result.seed}\n")
+    return {}
+
+
+def test_what_a_function_wrote_outlives_its_worker(tmp_path: Path) -> None:
+    """Workers that leave at once would take what no file has been given yet with them."""
+    note = partial(noting, place=tmp_path / "notes.txt")
+    w.sweep(market(), seeds=3, measure=note, jobs=1, out=tmp_path / "out")
+    assert len((tmp_path / "notes.txt").read_text().splitlines()) == 3
 
 
 def greedy(result: Any) -> dict[str, float]:

@@ -115,6 +115,21 @@ def test_the_variance_of_a_paired_difference_is_told(tmp_path: Path) -> None:
     assert variance_ratio(tmp_path) == pytest.approx(0.1, rel=0.35)
 
 
+def test_variances_of_independent_runs_add_up() -> None:
+    """1 and 7: neither is taken for the other."""
+    row = difference(np.array([[3.0, 5.0, 4.0]]), np.array([[2.0, 6.0, 1.0]]))
+    assert row[7:] == pytest.approx((4.0, 8.0))
+
+
+def test_replications_with_a_hole_are_left_out() -> None:
+    """And a point at which nothing ran: else a mean would be over other points than its pair's."""
+    lost = math.nan
+    first = np.array([[1.0, 2.0, lost, 6.0], [3.0, 4.0, 5.0, 8.0], [lost] * 4])
+    row = difference(first, np.zeros((3, 4)))
+    assert row[:2] == (3, 2)
+    assert row[2] == pytest.approx(4.0)  # 2, 3 and 7
+
+
 def test_pairs_that_are_shuffled_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +166,18 @@ def test_holm_keeps_the_rate_of_false_alarms(tmp_path: Path) -> None:
     """At most 5% + 4 errors of 300 families; without it about 13%."""
     assert family(tmp_path, "holm") < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 300)
     assert family(tmp_path, "none") > 0.1
+
+
+def test_rows_are_corrected_step_by_step(tmp_path: Path) -> None:
+    """Holm's: the least p by all rows, the next by one fewer; Bonferroni's would be larger."""
+    luck = noise(4, 12, seed=5)
+    found = made(tmp_path, lambda at, rep: 0.4 * at[A] + luck[int(at[A]), rep],
+                 levers={A: [0.0, 1.0, 2.0, 3.0]}, seeds=12)  # fmt: skip
+    rows = effects.effects(found, "y").sort_values("p")
+    p = rows["p"].to_numpy()
+    expected = np.minimum(np.maximum.accumulate(p * np.array([3, 2, 1])), 1.0)
+    assert rows["p_holm"].to_numpy() == pytest.approx(expected)
+    assert rows["p_holm"].iloc[1] < min(3.0 * p[1], 1.0)
 
 
 def test_the_baseline_may_be_named(tmp_path: Path) -> None:
@@ -213,6 +240,17 @@ def test_indices_of_ishigami(tmp_path: Path) -> None:
     fewer one of the six is outside in a fifth of samples.
     """
     indices_hold(tmp_path)
+
+
+def test_intervals_of_indices_are_as_wide_as_is_asked(tmp_path: Path) -> None:
+    """Normal: z of 50% over z of 95%."""
+    spans = {A: (1.0, 3.0), B: (1.0, 3.0)}
+    for kind, index in (("saltelli", "S1"), ("saltelli", "ST"), ("morris", "mu_star")):
+        found = made(tmp_path / index, lambda at, _: at[A] ** 3 + at[A] * at[B],
+                     uncertainties=spans, sample={"kind": kind, "size": 16})  # fmt: skip
+        half, most = (sensitivity.sensitivity(found, "y", level=level) for level in (0.5, 0.95))
+        widths = [(rows[f"{index}_high"] - rows[index]).iloc[0] for rows in (half, most)]
+        assert widths[0] / widths[1] == pytest.approx(0.6745 / 1.96, rel=1e-3)
 
 
 def test_swapped_columns_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,6 +437,21 @@ def test_wrong_brackets_are_as_rare_as_is_said() -> None:
     assert wrong_brackets(50, spread=0.001)[:2] == (0.0, 0.0)
 
 
+def test_all_looks_share_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval that is halved twice has 6 points at most, of 3 batches each."""
+    allowed: list[float] = []
+    sign = crossing._sign
+
+    def noted(values: Any, at_most: float) -> int:
+        allowed.append(at_most)
+        return sign(values, at_most)
+
+    monkeypatch.setattr(crossing, "_sign", noted)
+    luck = noise(3, 16)
+    cross(lambda x, b: x - 0.3 + luck[b], 0.0, 1.0, tolerance=0.25, seeds=4, most=16, error=0.09)
+    assert allowed == pytest.approx([0.09 / 18] * len(allowed))
+
+
 def test_signs_that_are_not_tested_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip: the first mean decides."""
     monkeypatch.setattr(crossing, "_sign", lambda values, _: int(np.sign(values.mean())))
@@ -571,7 +624,9 @@ def test_a_boundary_outlives_its_workers(
     ({"low": 2.0}, "low must be below high"), ({"error": 0.0}, "error is 0"),
     ({"tolerance": 3.0}, "tolerance"), ({"seeds": 1}, "seeds"), ({"most": 2}, "most"),
     ({"scale": "log", "low": -1.0}, "above 0"), ({"across": {"a": [1], "b": [1]}}, "2 paths"),
-    ({"between": ({"a": 1}, {"b": 1})}, "same paths"),
+    ({"between": ({"a": 1}, {"b": 1})}, "same paths"), ({"across": {"a": []}}, "no values"),
+    ({"low": 2.0, "tolerance": 0.1}, "low must be below high"), ({"scale": "Log"}, "scale is"),
+    ({"scale": "log", "tolerance": 0.0}, "tolerance"),
 ])  # fmt: skip
 def test_searches_that_make_no_sense(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     how = {"along": "sellers.one.price.task", "low": 1.0, "high": 2.0, "metric": "price"} | changes
@@ -589,3 +644,15 @@ def test_runs_that_fail_end_a_search(tmp_path: Path, thread: Executor) -> None:
                    measure=broken, **how)  # fmt: skip
     with pytest.raises(SweepFolderError, match="another design"):
         w.boundary(logit_market(), "sellers.one.price.task", 1.0, 2.0, metric="price", **how)
+
+
+def test_a_problem_is_salibs_in_and_out(tmp_path: Path, thread: Executor) -> None:
+    """What one sweep gives out, another one takes: ranges, and which are even in logarithms."""
+    spans = {A: (1.0, 3.0), B: {"low": 1.0, "high": 9.0, "scale": "log"}}
+    found = made(tmp_path / "a", lambda at, _: at[A], uncertainties=spans, sample={"size": 2})
+    problem = sensitivity.problem(found)
+    assert problem["dists"] == ["unif", "logunif"]
+    problem["names"] = ["sellers.one.price.task", "tasks.chat.value"]
+    again = w.sweep(logit_market(), uncertain=problem, sample={"size": 2}, out=tmp_path / "b",
+                    executor=thread)  # fmt: skip
+    assert list(again.manifest["spans"].values()) == list(found.manifest["spans"].values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,23 @@ def test_manifests_of_something_else_are_refused(tmp_path: Path, text: str) -> N
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(store.SweepFolderError):
         store.manifest_of(tmp_path)
+
+
+def test_two_shards_may_begin_a_folder_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one writes its manifest after this one has seen that there is none."""
+    manifest = {"key": "k", "parts": {}, "name": "", "total": 1, "paths": {}, "versions": {}}
+    listed = Path.iterdir
+
+    def other_first(folder: Path) -> Iterator[Path]:
+        monkeypatch.setattr(Path, "iterdir", listed)
+        store.create(folder, {}, manifest)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", other_first)
+    assert store.create(tmp_path, {}, manifest)["key"] == "k"
+    assert (tmp_path / "manifest.json").is_file()
 
 
 def test_who_merges_keeps_no_shard_away(tmp_path: Path) -> None:

@@ -141,6 +141,10 @@ def do(
             "shard": part, "progress": report, "stop": stop, "command": command,
         }  # fmt: skip
         if dask:
+            if planned.design.memory and not quiet:
+                terminal.tell(
+                    "`memory` does not bind Dask's workers; they have bounds of their own"
+                )
             with dask_cluster(dask) as (pool, width):
                 carry_out(planned, folder, pool, jobs or width, **how)
         else:

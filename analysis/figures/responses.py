@@ -93,9 +93,10 @@ def build(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all")
     figure = titled(figure, finding(sweep, metric, task, offer), height=HEIGHT - 120)
     side = {"margin_r": room_for(label(name) for name, _ in lines) + 60} if len(lines) > 1 else {}
     ends = pd.concat([rows for _, rows in lines])[["low", "high", "mean"]].to_numpy(np.float64)
-    pad = 0.06 * float(np.nanmax(ends) - np.nanmin(ends))
+    known = ends[np.isfinite(ends)]
+    pad = 0.06 * float(np.ptp(known)) if len(known) else 0.0
     if pad > 0.0:  # scatters in groups would begin at 0
-        figure.update_yaxes(range=[float(np.nanmin(ends)) - pad, float(np.nanmax(ends)) + pad])
+        figure.update_yaxes(range=[float(known.min()) - pad, float(known.max()) + pad])
     if log:
         figure.update_xaxes(**_log_axis(table[first]))
     if whole.unit == "ratio":

@@ -16,14 +16,14 @@ from importlib import metadata
 from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.market import Market
 from ...scenarios.load import check
-from ...scenarios.sweep.store import digest_of
+from ...scenarios.sweep.store import digest_of, left
 from .cite import bibtex
 from .folder import MANIFEST, Folder
 from .odd import odd
 from .readme import readme
 from .scrub import Scrubber
 from .verify import files_of
-from .verify_sweep import pieces_of
+from .verify_sweep import merged, pieces_of
 
 _TIME = (1980, 1, 1, 0, 0, 0)
 _WRITTEN = ("scenario.toml", "resolved.toml", "sweep.toml", "report.html", "design.parquet",
@@ -85,7 +85,12 @@ def _refuse(folder: Folder) -> None:
     if folder.kind == "sweep":
         lost = [name for name in _SWEEP if not (folder.path / name).is_file()]
         wrong += [f"{folder.path / name} is missing" for name in lost]
-        wrong += [f"{folder.path}: {told}" for told in pieces_of(folder.path)[1]]
+        pieces, broken = pieces_of(folder.path)
+        wrong += [f"{folder.path}: {told}" for told in broken]
+        if undone := len(left(folder.manifest["total"], pieces)):
+            wrong.append(f"{folder.path}: no piece holds {undone:,} of its runs")
+        if not wrong and not (check := merged(folder.path, pieces)).same:
+            wrong.append(f"{folder.path / 'results.parquet'}: {check.told}")
     if wrong:
         hint = "`walras verify` says all; a sweep is made whole by its command once more"
         raise BadInputError([Problem("W100", wrong[0], hint=hint)])

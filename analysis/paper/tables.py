@@ -14,6 +14,7 @@ from ...scenarios.estimates import Estimate
 from ...scenarios.result import Result, read_table
 from ...scenarios.summary import ALL, unit_of
 from ...scenarios.sweep.swept import Sweep
+from ..sweeps.cube import sample_size
 from .folder import Folder
 from .latex import Errors, latex
 
@@ -112,8 +113,16 @@ def _sweep(folder: Folder, metrics: Sequence[str]) -> tuple[pd.DataFrame, str, s
         frame[lever] = [_plain(value) for value in frame[lever]]
     shown = [name for name in columns if f"{name}_se" in columns]
     frame.attrs["units"] = {name: unit_of(name) for name in shown}
-    over = f"{runs.min():,}" if runs.min() == runs.max() else f"{runs.min():,} to {runs.max():,}"
-    return frame, "", f", over {over} runs of each setting. Sweep {folder.name}."
+    return frame, "", f", over {_over(runs, sample_size(swept))}. Sweep {folder.name}."
+
+
+def _over(runs: pd.Series, points: int) -> str:
+    """Say what means of settings are of: replications, each with all points of the sample."""
+    least, most = int(runs.min()), int(runs.max())
+    number = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    each = f" of {points:,} points" if points > 1 else ""
+    alone = "; one alone has no error" if least == 1 else ""
+    return f"{number} replication{'s' * (most > 1)}{each} at each setting{alone}"
 
 
 def _plain(value: Any) -> Any:
@@ -123,9 +132,13 @@ def _plain(value: Any) -> Any:
 
 
 def _settings(rows: pd.DataFrame, levers: list[str]) -> pd.DataFrame:
-    """Return mean, standard error, 95% interval and count of a measure at each setting."""
-    by: Any = levers or (lambda _: 0)
-    groups = rows.groupby(by, sort=False)["value"]
+    """Return mean, standard error, 95% interval and count of a measure at each setting.
+
+    What is independent, and counted, is a replication with all points of the sample: runs at two
+    points of it have luck in common.
+    """
+    each = rows.groupby([*levers, "rep"], sort=False)["value"].mean()
+    groups = each.groupby(level=levers, sort=False) if levers else each.groupby(lambda _: 0)
     found = groups.agg(["mean", "sem", "count"]).rename(columns={"sem": "se"})
     rows_of = zip(found["mean"], found["se"], found["count"], strict=True)
     ends = [Estimate(mean, se, int(n), int(n) - 1).interval() for mean, se, n in rows_of]

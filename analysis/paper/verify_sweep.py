@@ -47,7 +47,7 @@ def verify_sweep(folder: Folder, runs: int | None) -> Iterator[Check]:
     if len(left):
         yield Check("results", False, f"{len(left):,} runs are not done, or their pieces damaged")
     else:
-        yield _merged(folder.path, pieces)
+        yield merged(folder.path, pieces)
     yield from _again(folder, design, pieces, sample)
 
 
@@ -89,7 +89,7 @@ def _design(folder: Folder, design: pd.DataFrame, sample: list[int]) -> Check:
     return Check("design", True, "as sweep.toml says")
 
 
-def _merged(folder: Path, pieces: list[store.Held]) -> Check:
+def merged(folder: Path, pieces: list[store.Held]) -> Check:
     """Compare merged results with those of the pieces."""
     kept = folder / "results.parquet"
     if not kept.is_file():

@@ -184,10 +184,10 @@ def boundary(
         True
     """
     span = _Range(low, high, scale == "log")
-    if span.log and low <= 0.0:
-        raise ValueError(f'low is {low:g}; with scale = "log" it must be above 0')
+    _check(span, scale, error, seeds, most, between, across)
     width = 1.0 / 64 if tolerance is None else span.share(tolerance)
-    _check(span, width, error, seeds, most, between, across)
+    if not 2.0**-_HALVINGS <= width <= 1.0:
+        raise ValueError("tolerance must lie between the range and 2^-40 of it")
     path, values = next(iter((across or {"": [None]}).items()))
     pool, workers = pool_of(executor, jobs, None)
     with lasting(pool) as kept:
@@ -234,20 +234,22 @@ class _Range:
     def share(self, width: float) -> float:
         """Return a width (a ratio where this is logarithmic) as a share of the range."""
         if self.log:
-            return math.log(width) / math.log(self.high / self.low)
+            return math.log(width) / math.log(self.high / self.low) if width > 0.0 else -math.inf
         return width / (self.high - self.low)
 
 
 def _check(
-    span: _Range, tolerance: float, error: float, seeds: int, most: int,
+    span: _Range, scale: str, error: float, seeds: int, most: int,
     between: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
     across: Mapping[str, Sequence[Any]] | None,
 ) -> None:  # fmt: skip
     """Refuse what makes no sense."""
     if not (math.isfinite(span.low) and math.isfinite(span.high) and span.low < span.high):
         raise ValueError(f"low is {span.low:g} and high {span.high:g}; low must be below high")
-    if not 2.0**-_HALVINGS <= tolerance <= 1.0:
-        raise ValueError("tolerance must lie between the range and 2^-40 of it")
+    if scale not in ("linear", "log"):
+        raise ValueError(f'scale is "{scale}"; it is "linear" or "log"')
+    if span.log and span.low <= 0.0:
+        raise ValueError(f'low is {span.low:g}; with scale = "log" it must be above 0')
     if not 0.0 < error < 1.0:
         raise ValueError(f"error is {error}; it must lie strictly between 0 and 1")
     whole("seeds", seeds, 2, 100_000, "100,000")
@@ -256,6 +258,8 @@ def _check(
         raise ValueError("between takes two settings, both with values of the same paths")
     if across is not None and len(across) != 1:
         raise ValueError(f"across has {len(across)} paths; a boundary has one second path")
+    if across is not None and not len(next(iter(across.values()))):
+        raise ValueError(f'across "{next(iter(across))}" has no values')
 
 
 def _told(

@@ -33,6 +33,10 @@ def dask(address: str, patience: float = 10.0) -> Iterator[tuple[Pool, int]]:
             "dask is not installed; `pip install 'walras[cluster]'` brings it"
         ) from None
     try:
+        comm: Any = distributed.comm
+        comm.get_address_host_port(
+            address
+        )  # a client of what is no address complains long after, by a traceback
         made: Any = distributed.Client
         client = made(address, timeout=patience, set_as_default=False)
     except (OSError, ValueError) as error:

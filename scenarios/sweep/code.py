@@ -59,6 +59,21 @@ def told(value: Any) -> Any:
     return value
 
 
+def holds_functions(value: Any) -> bool:
+    """Return whether there is a Python function anywhere in a value.
+
+    Example:
+        >>> holds_functions({"a": [1, {"b": len}]}), holds_functions({"a": [1, 2.0]})
+        (True, False)
+    """
+    if callable(value):
+        return True
+    if isinstance(value, Spec):
+        return any(holds_functions(getattr(value, name)) for name in type(value).model_fields)
+    held = value.values() if isinstance(value, dict) else value
+    return isinstance(value, (dict, list, tuple)) and any(map(holds_functions, held))
+
+
 def _held(function: Any) -> list[Any]:
     """Return what a function holds besides its text, if anything; its own kind by name."""
     if isinstance(function, partial):

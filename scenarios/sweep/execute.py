@@ -51,11 +51,18 @@ def processes(jobs: int, memory: int | None = None) -> Pool:
     return partial(_spawned, jobs, memory)
 
 
-def _spawned(jobs: int, memory: int | None) -> Executor:
-    return ProcessPoolExecutor(
+@contextmanager
+def _spawned(jobs: int, memory: int | None) -> Iterator[Executor]:
+    with ProcessPoolExecutor(
         jobs, mp_context=multiprocessing.get_context("spawn"), initializer=prepare,
         initargs=(memory, os.getpid()),
-    )  # fmt: skip
+    ) as executor:  # fmt: skip
+        try:
+            yield executor
+        except BaseException:  # nobody takes what is under way, which may last for hours
+            for process in list((executor._processes or {}).values()):
+                process.kill()
+            raise
 
 
 @contextmanager

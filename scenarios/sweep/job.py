@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ..overrides import Override
 from ..result import Result
 from ..run import memory_mb, run
 from ..summary import ALL
+from .code import holds_functions
 from .measures import measures
 
 Measure = Callable[[Result], Mapping[str, float]]
@@ -98,8 +100,14 @@ class MeasureError(Exception):
     """A run was simulated, but what else was to be measured of it raised."""
 
 
+_OTHERS = threading.Event()
+"""Whether a Python function of somebody else has been at work in this process."""
+
+
 def work(job: Job) -> Piece:
     """Simulate the runs of a job. A run that fails is noted, and the next one begins."""
+    if job.measure is not None or holds_functions([job.base.data, *(c for _, c, _ in job.runs)]):
+        _OTHERS.set()
     parts, failures, seconds = [], [], []
     for number, changes, seed in job.runs:
         begin = time.perf_counter()
@@ -202,7 +210,6 @@ def prepare(memory: int | None, parent: int) -> None:
     """
     import resource
     import signal
-    import threading
     from multiprocessing import util
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -221,7 +228,12 @@ def prepare(memory: int | None, parent: int) -> None:
 
 
 def _leave() -> None:
-    """End this process at once; what it has worked out has been handed over."""
+    """End this process at once; what it has worked out has been handed over.
+
+    Unless somebody's function took part: files that it may have left open are to be written.
+    """
+    if _OTHERS.is_set():
+        return
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -66,7 +67,8 @@ def create(folder: Path, files: dict[str, bytes], manifest: dict[str, Any]) -> d
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "manifest.json").exists():
-        if any(p for p in folder.iterdir() if not p.name.startswith(".")):
+        held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if held and "manifest.json" not in held:  # another shard may have come first just now
             raise SweepFolderError(f"{folder} holds something else; name another folder")
         write_whole(folder / "manifest.json", _json({"format": FORMAT, **manifest}))
     found = manifest_of(folder)
@@ -130,7 +132,8 @@ def write_whole(path: Path, content: bytes) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yield another name to write a file under, which then takes its place, or is removed."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Shards on other machines may share the folder, and the number of the process.
+    unfinished = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.tmp")
     try:
         yield unfinished
         _sync(unfinished)

@@ -48,7 +48,7 @@ def sweep(
         seed: that all others are made from.
         paired: whether replication r of every point meets the same demand and tastes.
         timeout: of a run, seconds or text such as "5 min".
-        memory: of a worker process, MB.
+        memory: of a worker process, MB; an executor's own workers are not bound by it.
         measure: what else is measured of a run's `Result`: numbers by name.
         out: folder; `sweeps/<name>-<hash>` when absent.
         jobs: worker processes; as many as there are cores when absent.
