@@ -8,6 +8,7 @@
   const SETTLE = 40;          // ms between two questions while a control moves
   const DOTS = 300;           // ms between two drawings of tasks on the map
   const QUIET = 1500;         // ms without a change before what takes seconds is solved
+  const NARROW = 600;         // px, below which axes have few ticks
   const RETRY = [500, 1000, 2000, 4000];
 
   /* What is shown: all of it stands in the page's address. */
@@ -115,6 +116,7 @@
       asked.task = told.task;
       choose($("task"), told.tasks, told.task);
       if (told.controls) { seen.controls = told.key; controls(told.controls); }
+      if (!seen.drawn.f3) draw("f3", blank("the event market starts …"));
       hero(told.reasoners);
       $("question").textContent = told.question || "";
       draw("f1", told.figures.f1);
@@ -122,7 +124,8 @@
       draw("f4", told.figures.f4);
       numbers();
       rows();
-      $("f1-note").textContent = told.note.split(";")[0];
+      if (Object.values(boxes).some(Boolean)) select({});
+      $("f1-note").textContent = told.rows ? told.note.split(";")[0] : "";
       $("f1-note").title = told.note;
       document.body.dataset.fluid = String(Number(document.body.dataset.fluid || 0) + 1);
       document.body.dataset.ms = String(told.ms);
@@ -131,7 +134,7 @@
       seen.live = told;
       running(told.playing);
       $("clock").textContent = duration(told.time);
-      draw("f3", told.f3);
+      draw("f3", told.time > 0 || !wanted ? told.f3 : blank("the event market starts …"));
       dots();
       numbers();
       const chosen = told.chosen;
@@ -147,15 +150,36 @@
 
   /* --- figures ------------------------------------------------------------------------------ */
 
+  /* Zoom and selection stay while the same class of the same scenario is shown. */
   function draw(id, figure) {
     if (!figure) return;
+    figure.layout.uirevision = `${asked.scenario} ${asked.task}`;
+    if (window.innerWidth < NARROW) thin(figure.layout.xaxis);
     seen.drawn[id] = figure;
     window.dash_clientside.set_props(id, {figure});
   }
 
+  function thin(axis) {
+    while (axis && axis.ticktext && axis.ticktext.length > 5) {
+      axis.tickvals = axis.tickvals.filter((_, i) => i % 2 === 0);
+      axis.ticktext = axis.ticktext.filter((_, i) => i % 2 === 0);
+    }
+  }
+
+  function blank(text_) {
+    const ink = getComputedStyle(document.body).getPropertyValue("--muted");
+    return {data: [], layout: {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", xaxis: {visible: false},
+      yaxis: {visible: false}, annotations: [{
+        text: text_, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false,
+        font: {size: 14, color: ink},
+      }],
+    }};
+  }
+
   let dotted = 0;
   function dots() {
-    const figure = seen.fluid && seen.fluid.figures.f1, trace = seen.live && seen.live.dots;
+    const figure = seen.drawn.f1, trace = seen.live && seen.live.dots;
     if (!figure || !figure.data.length || !trace || Date.now() - dotted < DOTS && playing) return;
     dotted = Date.now();
     window.dash_clientside.set_props("f1", {
@@ -173,7 +197,7 @@
 
   /* Offers that are not selected fade, wherever a bubble stands for one. */
   function fade(offers) {
-    const figure = seen.fluid && seen.fluid.figures.f2;
+    const figure = seen.drawn.f2;
     if (!figure) return;
     const data = figure.data.map((trace) => {
       if (!trace.customdata || !offers) return trace;
@@ -200,11 +224,12 @@
       const card = home.children[i], of = (from) => text(key.id, (from || {})[key.id], solvedNow);
       const simulated = of(live.values), expected = of(fluid.values);
       const [label, value, other, beside] = card.children;
-      label.textContent = key.label;
+      label.textContent = key.id === "welfare" && solvedNow.planner > 0
+        ? "Welfare / planner’s" : key.label;
       value.textContent = simulated || expected ||
         (Number.isFinite(solvedNow[key.id]) ? percent(solvedNow[key.id]) : "–");
-      other.textContent = simulated && expected ? `fluid ${expected}`
-        : expected && !simulated ? "fluid" : "";
+      other.textContent = simulated ? expected && `fluid ${expected}`
+        : expected ? "fluid" : Number.isFinite(solvedNow[key.id]) ? "fluid, posted prices" : "";
       beside.textContent = seen.pinned ? `pinned ${of(seen.pinned.values) || "–"}`
         : config.recorded ? `recorded ${of(config.recorded.values) || "–"}` : "";
       line(card.lastChild, (live.sparks || {})[key.id] || []);
@@ -214,8 +239,7 @@
   function text(id, value, solvedNow) {
     if (value === null || value === undefined) return "";
     if (id === "welfare") {
-      return solvedNow.planner > 0 ? `${percent(value / solvedNow.planner)} of planner`
-        : `${number(value)} USD/h`;
+      return solvedNow.planner > 0 ? percent(value / solvedNow.planner) : `${number(value)} USD/h`;
     }
     if (id === "price") {
       return solvedNow.nash > 0 ? `${number(value / solvedNow.nash)} × Nash`
@@ -226,11 +250,17 @@
 
   function number(x) {
     if (!Number.isFinite(x)) return "–";
-    if (x !== 0 && (Math.abs(x) < 1e-4 || Math.abs(x) >= 1e9)) return x.toExponential(2);
+    if (x !== 0 && (Math.abs(x) < 1e-6 || Math.abs(x) >= 1e9)) {
+      const [digits, power] = x.toExponential(2).split("e");
+      return `${digits} × 10${[...power.replace("+", "")].map((c) => RAISED[c] || c).join("")}`;
+    }
     return x.toLocaleString("en", {maximumSignificantDigits: 3}).replace("-", "−");
   }
 
-  function percent(x) { return Number.isFinite(x) ? `${number(100 * x)}%` : "–"; }
+  function percent(x) {
+    if (!Number.isFinite(x)) return "–";
+    return x > 0 && x < 1e-4 ? "< 0.01%" : `${number(100 * x)}%`;
+  }
 
   function duration(s) {
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
@@ -239,6 +269,7 @@
     return `${number(s)} s`;
   }
 
+  const RAISED = Object.fromEntries([..."-0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
   const SVG = "http://www.w3.org/2000/svg";
   function spark() {
     const svg = document.createElementNS(SVG, "svg");
@@ -255,6 +286,7 @@
     const at = values.map((v, i) => v === null ? "" :
       `${(100 * i / Math.max(values.length - 1, 1)).toFixed(1)},` +
       `${(22 - 20 * (v - low) / wide).toFixed(1)}`);
+    svg.toggleAttribute("hidden", known.length < 2);
     svg.firstChild.setAttribute("points", known.length > 1 ? at.filter(Boolean).join(" ") : "");
   }
 
@@ -365,6 +397,7 @@
     const slider = $("reasoning");
     slider.disabled = count === 0;
     slider.setAttribute("aria-valuetext", `times ${number(asked.reasoning)}`);
+    $("reasoning-told").classList.toggle("none", count === 0);
     $("reasoning-told").textContent = count === 0 ? "nobody sells thinking here"
       : `× ${number(asked.reasoning)}`;
   }
@@ -400,7 +433,10 @@
     } else if (at.id === "pace") send({pace: Number(at.value)});
   }
 
-  function forget() { boxes = {}; }
+  function forget() {
+    boxes = {};
+    send({chosen: null});
+  }
 
   function slid(event) {
     if (event.target.id !== "reasoning") return;
@@ -442,7 +478,8 @@
 
   const KEYS = {" ": "play", s: "step", r: "reset", p: "pin"};
   function keyed(event) {
-    const inside = event.target.closest("input, select, button, a, summary, textarea");
+    const types = "input:not([type=range]), select, textarea";
+    const inside = event.target.closest(event.key === " " ? `${types}, button, a, summary` : types);
     if (event.target.dataset && event.target.dataset.tab && event.key.startsWith("Arrow")) {
       const all = [...$("tabs").children], i = all.indexOf(event.target);
       const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
@@ -478,13 +515,23 @@
     $("status").classList.toggle("bad", Boolean(bad));
   }
 
+  /* Errors stand there; warnings, of which a market may have many, are opened by who wants them. */
   function problems(list) {
-    $("problems").replaceChildren(...(list || []).slice(0, 6).map((p) => {
+    const now = JSON.stringify(list || []);
+    if (seen.problems === now) return;
+    seen.problems = now;
+    const lines = (list || []).map((p) => {
       const line_ = make("p", p.warning ? "warning" : "error");
       line_.textContent = [p.code, p.field && `${p.field}:`, p.text, p.hint && `(${p.hint})`]
         .filter(Boolean).join(" ");
       return line_;
-    }));
+    });
+    const [bad, mild] = ["error", "warning"].map((c) => lines.filter((p) => p.className === c));
+    const box = group(mild.length > 1 ? `${mild.length} warnings` : "1 warning", false, ...mild);
+    const first = make("span");
+    first.textContent = mild.length ? `: ${mild[0].textContent}` : "";
+    box.firstChild.append(first);
+    $("problems").replaceChildren(...bad, ...(mild.length ? [box] : []));
   }
 
   async function copy(what, name) {
@@ -494,24 +541,26 @@
     } catch {
       const area = make("textarea", "copied", {readonly: "", "aria-label": name});
       area.value = what;
+      seen.problems = "";
       $("problems").replaceChildren(area);
       area.select();
       say(`copy the ${name} from the box above`);
     }
   }
 
+  const PARTS = ["share", "accuracy", "on time", "load", "markup"];
   function tabulate(table) {
     const node = make("table", "data"), head = make("tr");
     head.append(...table.columns.map((c) => {
-      const cell = make("th");
-      cell.textContent = c;
+      const cell = make("th", "", {scope: "col"});
+      cell.textContent = c.replaceAll("_", " ");
       return cell;
     }));
     node.append(head, ...table.rows.map((r) => {
       const line_ = make("tr");
-      line_.append(...r.map((v) => {
-        const cell = make("td");
-        cell.textContent = typeof v === "number" ? number(v) : v ?? "–";
+      line_.append(...r.map((v, i) => {
+        const cell = make("td"), write = PARTS.includes(table.columns[i]) ? percent : number;
+        cell.textContent = typeof v === "number" ? write(v) : v ?? "–";
         return cell;
       }));
       return line_;
@@ -559,7 +608,9 @@
       $(`card-${id}`).hidden = false;
       $(`question-${id}`).textContent = `${id} ${told_.question}`;
       $(`caption-${id}`).textContent = told_.caption;
-      draw(`figure-${id}`, told_.figure);
+      $(`card-${id}`).style.setProperty("--tall", `${told_.figure.layout.height || 450}px`);
+      seen.drawn[`figure-${id}`] = told_.figure;
+      window.dash_clientside.set_props(`figure-${id}`, {figure: tinted(told_.figure)});
     }
     const said = now.step ? `solving: ${now.step} …` : now.why || "";
     const line_ = seen.fluid.command.replace("walras run", "walras equilibrium");
@@ -569,6 +620,20 @@
     banner("gap", said, parts.length && {
       columns: ["what costs the market welfare", "USD/h"], rows: parts,
     });
+  }
+
+  /* Solved figures are drawn for paper. */
+  function tinted(figure) {
+    if (!DARK.matches) return figure;
+    let text_ = JSON.stringify(figure);
+    for (const [from, to] of Object.entries(config.tints)) text_ = text_.replaceAll(from, to);
+    return JSON.parse(text_);
+  }
+
+  function recoloured() {
+    seen.drawn = {};
+    ask();
+    if (seen.fluid) solved();
   }
 
   function banner(id, text_, table) {
@@ -583,11 +648,16 @@
     const given = config.sweep;
     if (!given) {
       const figure = seen.solved.sweep;
-      if (figure && seen.drawn.sweep !== figure) draw("sweep", figure);
+      if (figure && seen.drawn.sweep !== figure) {
+        seen.drawn.sweep = figure;
+        window.dash_clientside.set_props("sweep", {figure: tinted(figure)});
+      }
+      $("card-sweep").hidden = !figure;
       note("What the price of reasoning does to this market, in the fluid model. Click a point: " +
         "the slider goes there.", !figure);
       return;
     }
+    $("card-sweep").hidden = false;
     if (seen.drawn.sweep) return;
     const words = given.runs.some((run) => typeof run.x === "string");
     const ink = getComputedStyle(document.body).color;
@@ -645,6 +715,10 @@
     started = true;
     config = given;
     read(location.search);
+    $("reasoning-home").append(make("input", "", {
+      id: "reasoning", type: "range", min: -1, max: 1, step: 0.01,
+    }));
+    $("seed-home").append(make("input", "", {id: "seed", type: "number", min: 0, step: 1}));
     $("scenario").value = asked.scenario;
     $("seed").value = String(asked.seed);
     $("reasoning").value = String(Math.log10(asked.reasoning));
@@ -656,7 +730,7 @@
     document.addEventListener("input", slid);
     document.addEventListener("click", pressed);
     document.addEventListener("keydown", keyed);
-    DARK.addEventListener("change", ask);
+    DARK.addEventListener("change", recoloured);
     connect();
   }
 

@@ -55,12 +55,3 @@ def sellers_of(market: Market, order: Sequence[str]) -> Sellers:
         symbols=[symbol(ranks[o]) for o in market.offers], seller=which,
         names=[label(s.name) for s in market.sellers], of=of,
     )  # fmt: skip
-
-
-def legend(name: str, colour: str, **more: Any) -> dict[str, Any]:
-    """Return a trace that is only an entry of the legend."""
-    return {
-        "type": "scatter", "x": [None], "y": [None], "mode": "markers", "name": name,
-        "showlegend": True, "hoverinfo": "skip",
-        "marker": {"symbol": "square", "size": 10, "color": colour}, **more,
-    }  # fmt: skip
