@@ -68,6 +68,8 @@ def figure(look: Look, data: list[Any], **layout: Any) -> Drawn:
 def empty(look: Look, why: str) -> Drawn:
     """Return a figure that says why there is nothing to draw; the text is ready for Plotly."""
     lines = textwrap.wrap(plain(why), _LINE)
-    note = {"text": "<br>".join(map(escape, lines)), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper",
-            "showarrow": False, "font": {"size": 14, "color": look.muted}}  # fmt: skip
+    note = {
+        "text": "<br>".join(map(escape, lines)), "x": 0.5, "y": 0.5, "xref": "paper",
+        "yref": "paper", "showarrow": False, "font": {"size": 14, "color": look.muted},
+    }  # fmt: skip
     return figure(look, [], annotations=[note], xaxis={"visible": False}, yaxis={"visible": False})

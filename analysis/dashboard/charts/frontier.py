@@ -42,13 +42,14 @@ def frontier(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
     both = np.concatenate([at, cost[cost > 0]])
     x = [math.log10(float(both.min())) - 0.2, math.log10(float(both.max())) + 0.2]
     x = [min(x[0], x[1] - 1.2), max(x[1], x[0] + 1.2)]
-    ticks = log_ticks(*x)
-    if (price <= 0).any():
-        ticks = {"tickvals": [free, *(t for t in ticks.get("tickvals", []) if t > 2.0 * free)]}
-        ticks["ticktext"] = ["0", *(number(t) for t in ticks["tickvals"][1:])]
+    ticks: dict[str, Any] = {**log_ticks(*x)}
+    if (price <= 0).any():  # what is free stands left of all others, where its tick says 0
+        others = [t for t in ticks.get("tickvals", []) if t > 2.0 * free]
+        ticks = {"tickvals": [free, *others], "ticktext": ["0", *map(number, others)]}
     y = _heights(right, share)
+    cost = np.where(share >= _LEAST, cost, 0.0)
     return figure(
-        look, [_edge(at, right, look), *_costs(at, right, np.where(share >= _LEAST, cost, 0.0), look),
+        look, [_edge(at, right, look), *_costs(at, right, cost, look),
                _bubbles(on, at, price, right, time, share, sellers, look)],
         xaxis={"type": "log", "range": x, **ticks,
                "title": {"text": "USD for a mean task (dash: its cost)"}},

@@ -67,7 +67,8 @@ def serving(counts: Floats, market: Market, sellers: Sellers, look: Look) -> Dra
     said = [percent(float(s)) for s in sizes[2]]
     known[2] = [f"{name} {part}" for name, part in zip(known[2], said, strict=True)]
     notes = [
-        {**_note(name if x == 2 else _short(name), x, top + tall / 2.0, look), "bgcolor": look.halo, "borderpad": 1}
+        {**_note(name if x == 2 else _short(name), x, top + tall / 2.0, look),
+         "bgcolor": look.halo, "borderpad": 1}
         for x in range(3) for name, (top, tall) in zip(known[x], columns[x], strict=True)
         if tall >= _NAMED
     ]  # fmt: skip
@@ -156,10 +157,12 @@ def _pieces(
 
 
 def _bars(column: list[Piece], x: int, hues: Sequence[str], look: Look) -> dict[str, Any]:
-    tall = [size for _, size in column]
-    return {"type": "bar", "x": [_AT[x]] * len(column), "y": tall, "base": [top for top, _ in column],
-            "width": 2 * _WIDE, "hoverinfo": "skip",
-            "marker": {"color": list(hues), "line": {"width": 0.5, "color": look.page}}}  # fmt: skip
+    tops, sizes = zip(*column, strict=True)
+    return {
+        "type": "bar", "x": [_AT[x]] * len(column), "y": sizes, "base": tops,
+        "width": 2 * _WIDE, "hoverinfo": "skip",
+        "marker": {"color": list(hues), "line": {"width": 0.5, "color": look.page}},
+    }  # fmt: skip
 
 
 def _hover(
