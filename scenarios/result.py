@@ -183,7 +183,15 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table that `write_table` wrote, with its units."""
-    table = pq.read_table(path)
-    frame: pd.DataFrame = table.to_pandas()
+    table = rows_of(path)
+    frame: pd.DataFrame = table.to_pandas(use_threads=False)
     frame.attrs.update(json.loads((table.schema.metadata or {}).get(b"walras", b"{}")))
     return frame
+
+
+def rows_of(source: Path | pa.NativeFile, columns: list[str] | None = None) -> pa.Table:
+    """Return the rows of a Parquet file, or some columns of them."""
+    # By this thread alone, reading ahead too: now and then a thread of pyarrow's own pools, still
+    # waiting when Python ends, aborted a command that had done its work.
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(columns, use_threads=False)

@@ -16,31 +16,8 @@ from walras.scenarios.sweep.file import read_design
 from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.sweep import carry_out
 
-SCENARIO = """
-name = "two"
-question = "Who sells | what?"
-[run]
-until = 120.0
-epoch = 6.0
-[[tasks]]
-name = "chat"
-arrivals = { kind = "poisson", rate = 1.0 }
-value = 2.0
-choice = { kind = "logit", scale = 0.25 }
-[[sellers]]
-name = "one"
-accuracy = 1.0
-price = { task = 1.2 }
-cost = { task = 1.0 }
-slots = "unlimited"
-[[sellers]]
-name = "two"
-accuracy = 1.0
-price = { task = 1.3 }
-cost = { task = 1.0 }
-slots = "unlimited"
-pricing = { name = "undercut", params = { floor = 0.05 } }
-"""
+from .two_sellers import SCENARIO
+
 SWEEP = """
 scenario = "two.toml"
 seeds = 3

@@ -24,7 +24,7 @@ from rich.console import Console
 
 import walras
 from walras import card as cards
-from walras import cli, running, terminal
+from walras import cli, running, sweeping, terminal
 from walras.market.schema.market import Market
 from walras.scenarios import run as scenarios_run
 from walras.scenarios.load import load
@@ -307,13 +307,33 @@ def test_progress_without_a_terminal_is_a_line_in_thirty_seconds(
     assert lines[0] == "31%  1,000 tasks/s  69 s left"
 
 
+def test_a_sweeps_lines_leave_out_what_was_done_before(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with sweeping._progress(quiet=False) as report:
+        assert report is not None
+        report(500, 2_000, 0)
+        for i in range(1, 62):
+            now += 1.0
+            report(500 + 2 * i, 2_000, int(i > 40))
+    assert capsys.readouterr().err.splitlines() == [
+        "560 of 2,000  2 runs/s  720 s left", "620 of 2,000  2 runs/s  1 failed  690 s left",
+    ]  # fmt: skip
+
+
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with running.progress(quiet=False) as report:
         assert report is not None
         report(1.0, 2.0, 100)
-    with running.progress(quiet=True) as report:
-        assert report is None
+    with sweeping._progress(quiet=False) as told:
+        assert told is not None
+        told(1, 2, 1)
+    for quiet in (running.progress(quiet=True), sweeping._progress(quiet=True)):
+        with quiet as nothing:
+            assert nothing is None
 
 
 # --- the card ----------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from walras.scenarios.compare import compare
 from walras.scenarios.pairing import paired
 from walras.scenarios.sweep.code import code_digest
 
-from .paper_folders import KINDS, SCENARIO, make, two
+from .paper_folders import KINDS, make, two
+from .two_sellers import SCENARIO
 
 
 @pytest.fixture(scope="module")

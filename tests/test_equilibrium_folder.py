@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import walras as w
-from walras import cli, drawing, running
+from walras import cli, drawing, progress
 from walras.analysis import equilibrium_report
 from walras.analysis.certificate.certificate import Certificate
 from walras.analysis.equilibrium import solved, yardsticks
@@ -350,10 +350,10 @@ def test_interrupted_while_drawing_leaves_no_folder_and_repeats_exactly(
 def test_what_takes_long_is_told(
     quiet: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running.patience("drawing the report", quiet):
+    with progress.patience("drawing the report", quiet):
         pass
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(running, "_PATIENCE", 0.01)
-    with running.patience("drawing the report", quiet):
+    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
+    with progress.patience("drawing the report", quiet):
         time.sleep(0.2)
     assert capsys.readouterr().err == ("" if quiet else "drawing the report\n")

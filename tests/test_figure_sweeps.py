@@ -14,7 +14,7 @@ import pytest
 
 import walras as w
 from walras import cli
-from walras.analysis.figures import FIGURES, SWEEPS
+from walras.analysis.figures import BOUNDARIES, FIGURES, SWEEPS
 from walras.analysis.figures.half_widths import half_widths
 from walras.analysis.figures.template import paper
 from walras.analysis.sweeps import intervals, morris, sobol
@@ -66,9 +66,9 @@ def drawn(sweep: Sweep, id: str) -> go.Figure:
 
 
 def test_the_registry() -> None:
-    assert list(SWEEPS) == ["F6", "F9", "F14"]
+    assert list(SWEEPS) == ["F6", "F6b", "F9", "F14"]
     assert all(figure.question.endswith("?") for figure in SWEEPS.values())
-    builders = {w.plot.responses, w.plot.indices, w.plot.enough_seeds}
+    builders = {w.plot.responses, w.plot.fitted_surface, w.plot.indices, w.plot.enough_seeds}
     assert {figure.builder for figure in SWEEPS.values()} == builders
 
 
@@ -182,3 +182,140 @@ def test_sweeps_that_show_nothing(grid: Sweep, saltelli: Sweep, tmp_path: Path) 
     w.run(market, until=60.0).save(tmp_path / "run")
     with pytest.raises(BadInputError, match="only figures of sweeps"):
         draw("F4", tmp_path / "run", metric="y")
+
+
+# --- surfaces and boundaries ---------------------------------------------------------------------
+
+POWERS = [1.0, 1.5, 2.0, 2.5, 3.0]
+
+
+def curved(folder: Path) -> Sweep:
+    """4 a - a² + 10, whose slope is 0 at 2, and luck that grows with a."""
+    return made(folder, lambda at, rep: 10.0 + 4.0 * at[A] - at[A] ** 2 + LUCK[rep] * at[A],
+                levers={A: POWERS}, seeds=20)  # fmt: skip
+
+
+def test_a_surface_of_one_path_is_a_curve_in_its_band(tmp_path: Path) -> None:
+    sweep = curved(tmp_path / "sweep")
+    picture, fitted = drawn(sweep, "F6b"), w.surface(sweep, "y")
+    band, curve, points = picture.data
+    assert list(points.x) == POWERS
+    means = [10.0 + 4.0 * x - x**2 + LUCK[:20].mean() * x for x in POWERS]
+    assert list(points.y) == pytest.approx(means)
+    at = np.array(curve.x)
+    assert list(curve.y) == pytest.approx([fitted.predict({A: x}) for x in at])
+    half = 2.093024 * LUCK[:20].std(ddof=1) / math.sqrt(20)  # of the slope, in each replication
+    upper, lower = np.split(np.array(band.y), 2)
+    assert upper == pytest.approx(np.array(curve.y) + half * at, rel=1e-6)
+    assert lower[::-1] == pytest.approx(np.array(curve.y) - half * at, rel=1e-6)
+
+
+def test_a_level_is_marked_where_the_curve_crosses_it(tmp_path: Path) -> None:
+    sweep = made(tmp_path / "sweep", lambda at, rep: at[A] ** 2, levers={A: POWERS}, seeds=2)
+    picture = SWEEPS["F6b"].builder(sweep, "y", level=4.0)  # type: ignore[call-arg]
+    assert list(picture.data[-1].x) == pytest.approx([2.0], abs=1e-3)
+    assert picture.layout.title.text == "The surface of y is 4 USD/h at a.value 2"
+    outside = SWEEPS["F6b"].builder(sweep, "y", level=20.0)  # type: ignore[call-arg]
+    assert "is below 20 USD/h everywhere" in outside.layout.title.text
+
+
+def test_a_surface_of_two_paths_is_contours_over_the_points(saltelli: Sweep) -> None:
+    """a + 2 b under the first mechanism; the paths keep their axes."""
+    picture = drawn(saltelli, "F6b")
+    contour, points = picture.data
+    luck = LUCK[0]
+    truth = np.array(contour.x)[None, :] + 2.0 * np.array(contour.y)[:, None] + luck
+    assert np.array(contour.z) == pytest.approx(truth)
+    assert list(points.marker.color) == pytest.approx(
+        [a + 2.0 * b + luck for a, b in zip(points.x, points.y, strict=True)]
+    )
+    caption = SWEEPS["F6b"].caption(saltelli, "y")
+    assert "Held: mechanism posted_price." in caption
+    half = SWEEPS["F6b"].builder(saltelli, "y", level=4.5 + luck)  # type: ignore[call-arg]
+    assert "in 50% of the plane" in half.layout.title.text
+    level = half.data[1]
+    assert (level.contours.start, level.contours.end) == (4.5 + luck, 4.5 + luck)
+
+
+def test_of_more_paths_the_two_that_matter_most_are_drawn(tmp_path: Path) -> None:
+    spans = {A: (1.0, 2.0), B: {"low": 0.1, "high": 10.0, "scale": "log"}, C: (1.0, 2.0)}
+    sweep = made(tmp_path / "sweep", lambda at, rep: 0.1 * at[A] + math.log(at[B]) - 3.0 * at[C],
+                 uncertainties=spans, sample={"kind": "latin_hypercube", "size": 32})  # fmt: skip
+    picture = drawn(sweep, "F6b")
+    assert picture.layout.xaxis.title.text == "b.value"
+    assert (picture.layout.xaxis.type, picture.layout.yaxis.type) == ("log", "linear")
+    assert picture.layout.yaxis.title.text == "c.value"
+    assert "Held: a.value 1.5." in SWEEPS["F6b"].caption(sweep, "y")
+    table = SWEEPS["F6b"].data(sweep, "y")  # type: ignore[call-arg]
+    assert table["kind"].value_counts().to_dict() == {"fitted": 41 * 41, "point": 32}
+
+
+def test_a_surface_from_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = curved(tmp_path / "sweep").folder
+    line = ["figure", "F6b", str(folder), "--metric", "y", "--level", "13"]
+    assert cli.main([*line, "-o", str(tmp_path / "a.html")]) == 0
+    page = (tmp_path / "a.html").read_text()
+    assert "The dashed line is the level 13 USD/h" in page
+    assert "--level 13.0" in page  # the command that draws it again
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert list(table[table["kind"] == "point"][A]) == POWERS
+    assert cli.main(["figure", "F6", str(folder), "--level", "13"]) == 2
+    assert "only F6b has a line at a level" in capsys.readouterr().err
+    words = made(tmp_path / "words", lambda at, rep: 1.0, seeds=2,
+                 levers={"mechanism": ["posted_price", "vickrey"]})  # fmt: skip
+    assert cli.main(["figure", "F6b", str(words.folder), "--metric", "y"]) == 2
+    assert "nothing to draw as F6b" in capsys.readouterr().err
+
+
+def edge(across: str = "", values: tuple[Any, ...] = (1,)) -> w.Boundary:
+    """What is found of a crossing of 0.5 at 1.4, whatever the second path."""
+    points = pd.DataFrame([
+        {**({across: v} if across else {}), "low": 1.25, "high": 1.5, "estimate": 1.4,
+         "est_low": 1.35, "est_high": 1.46, "decided": True, "runs": 20, "why": ""}
+        for v in values
+    ])  # fmt: skip
+    steps = pd.DataFrame([
+        {**({across: v} if across else {}), B: x, "n": 4, "mean": 1.4 - x, "se": 0.1,
+         "sign": sign, "looks": 1}
+        for v in values for x, sign in ((1.0, 1), (2.0, -1), (1.5, -1), (1.25, 1), (1.375, 0))
+    ])  # fmt: skip
+    steps.attrs["units"] = {"mean": "USD/h"}
+    return w.Boundary(points, steps, B, across, "profit of all, one", 0.05, level=0.5)
+
+
+def test_a_boundary_is_the_response_and_its_crossing() -> None:
+    figure = BOUNDARIES["F6c"]
+    assert figure.builder is w.plot.phase_boundary
+    picture = figure.builder(edge())
+    traces = {t.name: t for t in picture.data}
+    assert set(traces["bracket"].x) == {1.25, 1.5}
+    assert traces["level 0.5"].y == (0.5, 0.5)
+    assert list(traces["above"].x) == [1.0, 1.25]
+    assert list(traces["above"].y) == pytest.approx([0.9, 0.65])  # mean over the level, and it
+    assert list(traces["above"].error_y.array) == pytest.approx([0.3182446] * 2)  # t of 3
+    assert list(traces["not known"].x) == [1.375]
+    assert list(traces["estimate"].error_x.array) == pytest.approx([0.06])
+    assert len({t.marker.symbol for t in picture.data if t.mode == "markers"}) == 4  # in grey, too
+    assert "crosses 0.5 USD/h between b.value 1.25 and 1.5, about at 1.4" in " ".join(
+        picture.layout.title.text.split("<br>")
+    )
+    assert "at least 95%, all looks together" in figure.caption(edge())
+    assert list(figure.data(edge())["kind"]) == ["crossing", *["point"] * 5]
+    assert 'id="F6c"' in figure.html(edge())
+
+
+@pytest.mark.parametrize(("across", "values"), [(A, (1.0, 2.0)), ("mechanism", ("x", "y"))])
+def test_boundaries_across_a_second_path(across: str, values: tuple[Any, ...]) -> None:
+    found = edge(across, values)
+    picture = w.plot.phase_boundary(found)
+    traces = {t.name: t for t in picture.data}
+    assert list(traces["estimate"].x) == list(values)
+    assert list(traces["estimate"].y) == [1.4, 1.4]
+    assert list(traces["bracket"].y) == [1.25, 1.5, None] * 2
+    assert ("lines" in traces["estimate"].mode) == (across == A)  # no line between names
+    for column in ("low", "high", "estimate"):
+        found.points[column] = found.points[column].where(found.points.index == 0)
+    found.points["decided"] = [True, False]
+    found.points["why"] = ["", "above the level at both ends"]
+    assert list({t.name: t for t in w.plot.phase_boundary(found).data}["estimate"].x) == [values[0]]
+    assert "Not decided: above the level at both ends." in BOUNDARIES["F6c"].caption(found)

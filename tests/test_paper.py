@@ -43,7 +43,8 @@ from walras.scenarios.sweep.sweep import sweep as w_sweep
 from walras.scenarios.sweep.swept import Sweep
 from walras.scenarios.variants import kinds, variants
 
-from .paper_folders import KINDS, SCENARIO, make, two
+from .paper_folders import KINDS, make, two
+from .two_sellers import SCENARIO
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "table.tex"
@@ -332,6 +333,10 @@ def test_a_package_can_be_verified_and_says_how(folders: Path, kind: str, tmp_pa
                  "Description of programs", "Instructions to replicators", "walras verify data",
                  "List of figures, tables", "References", "seed "):  # fmt: skip
         assert part in text
+    if kind == "sweep":
+        peaks = found.manifest["memory_mb"]
+        assert f"{peaks['worker']:,.0f} MB of memory for the largest worker" in text
+        assert f"{peaks['parent']:,.0f} MB for the one that hands out runs" in text
     for word in re.findall(r"`(data/[\w./-]+)`", text):
         assert word.rstrip("/") in files or any(n.startswith(word) for n in files), word
 
@@ -493,6 +498,11 @@ def test_a_sweep_of_python_alone(tmp_path: Path) -> None:
         assert "1 by a Python function not made anew" in str(list(verify(held, runs=1))[-1])
         text = table_of(held)
         assert "over 6 runs of each setting" in text
+        failed = opened(w_sweep(two(), measure=lambda _: {"mine": 1 / 0}, out=tmp_path / "failed",
+                                **how).folder)  # fmt: skip
+        last = list(verify(failed, runs=1))[-1]
+        assert last.same
+        assert "it failed in a Python function" in str(last)
         assert bundle(held, "1")
 
         seller = w.Seller("one", accuracy=1.0, price=w.per_task(1.0), pricing=lambda *_: 1.0)

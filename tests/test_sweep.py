@@ -24,35 +24,18 @@ from SALib.analyze import sobol as sobol_indices
 import walras as w
 from walras import cli
 from walras.market.schema.errors import BadInputError
-from walras.scenarios.sweep import cluster, code, execute, store
+from walras.scenarios.sweep import cluster, code, execute, outcome, store
 from walras.scenarios.sweep import planned as planned_module
 from walras.scenarios.sweep import sweep as sweeping
-from walras.scenarios.sweep.job import Job, Piece
+from walras.scenarios.sweep.job import Failure, Job, Piece, piece_of
 from walras.scenarios.sweep.planned import plan
 from walras.scenarios.sweep.points import points_of, seed_for, unit_sample
 from walras.scenarios.sweep.spec import Design, Sample, Span
 from walras.scenarios.sweep.sweep import carry_out, sweep
 from walras.scenarios.sweep.swept import Sweep
 
-SCENARIO = """
-name = "two"
-[run]
-until = 120.0
-epoch = 6.0
-[[tasks]]
-name = "chat"
-arrivals = { kind = "poisson", rate = 1.0 }
-value = 2.0
-choice = { kind = "logit", scale = 0.25 }
-[[sellers]]
-name = "one"
-accuracy = 1.0
-price = { task = 1.2 }
-[[sellers]]
-name = "two"
-accuracy = 1.0
-price = { task = 1.3 }
-"""
+from .two_sellers import SCENARIO
+
 SWEEP = """
 scenario = "two.toml"
 seeds = 6
@@ -256,6 +239,38 @@ def test_processes_give_the_same_bytes(folder: Path) -> None:
     assert process.returncode == 0, err
     assert "36 of 36 runs done, 0 failed" in out
     assert content(folder / "out") == whole
+    noted = Sweep.load(folder / "out").manifest["memory_mb"]
+    of_workers = [piece.memory for piece in store.held(folder / "out")]
+    assert noted["worker"] == max(of_workers)
+    assert min(of_workers) > 10.0  # MB: Python and NumPy alone take more
+    assert noted["parent"] > 10.0
+
+
+def test_a_workers_peak_is_its_own() -> None:
+    """What the kernel's rusage tells of a new process begins at the peak of its parent."""
+    child = "import sys; from walras.scenarios.run import memory_mb; sys.exit(f'{memory_mb()}')"
+    program = f"""
+import subprocess, sys
+held = bytes(range(256)) * (2 << 20)
+sys.exit(subprocess.run([sys.executable, "-c", {child!r}], stderr=2).returncode)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )  # fmt: skip
+    assert 10.0 < float(done.stderr) < 2 << 8
+
+
+def test_a_repeated_command_notes_no_memory_of_its_own(
+    folder: Path, thread: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest of those that did something; a command that has nothing to do is not one."""
+    how: dict[str, Any] = {"seeds": 2, "out": folder / "out", "executor": thread}
+    for peak, shard in ((70.0, (1, 2)), (50.0, (2, 2)), (90.0, (1, 1))):
+        monkeypatch.setattr(sweeping, "memory_mb", lambda peak=peak: peak)
+        found = sweep(market(), {"sellers.one.slots": [1, 2]}, shard=shard, **how)
+        assert found.manifest == Sweep.load(folder / "out").manifest
+        assert found.manifest["memory_mb"]["parent"] == 70.0
 
 
 # --- faults --------------------------------------------------------------------------------------
@@ -424,6 +439,65 @@ def test_the_command_of_a_failure_repeats_it(folder: Path, thread: Executor) -> 
     assert "W103" in done.stderr
 
 
+def unlucky(_: Any) -> dict[str, float]:
+    """Fail, whatever the run."""
+    raise LookupError("no luck")
+
+
+def test_what_failed_in_measure_is_repeated_in_python(folder: Path, thread: Executor) -> None:
+    """No command knows the function: it would say that all is well."""
+    found = sweep(folder / "two.toml", {"sellers.one.price.task": [1.0]}, out=folder / "out",
+                  executor=thread, measure=unlucky)  # fmt: skip
+    row = found.failures.iloc[0]
+    assert (row["kind"], row["reason"]) == ("in measure", "LookupError: no luck")
+    assert row["command"].startswith(f"import walras as w; import {__name__}; {__name__}.unlucky(")
+    with pytest.raises(LookupError, match="no luck"):
+        exec(row["command"], {})  # noqa: S102 - our own line
+    planned = plan(str(folder / "two.toml"), Design(), lambda _: {"one": 1.0})
+    assert ("w; measure(w.run(w.load('out/scenario.toml'), seed="
+            in outcome.python_of(planned, Path("out"), 0))  # fmt: skip
+    assert outcome.python_of(plan(market(), Design(levers={"sellers.one.pricing": [raising]}),
+                                  unlucky), Path("out"), 0) == ""  # fmt: skip
+
+
+def test_a_run_that_finished_anywhere_has_not_failed(folder: Path) -> None:
+    """Whether its failure comes first or last; of two failures the same is told always."""
+    whole = undisturbed(folder)
+    planned = plan(str(folder / "two.toml"), *_design(folder))
+    out = folder / "alone"
+    for runs, why in (([0, 7], "a"), ([6, 7, 8], "b")):
+        failures = [Failure(run, "time-out", why) for run in runs]
+        piece = Piece(piece_of([], runs, failures, [0.0] * len(runs)), runs, failures)
+        store.add(out, piece)
+    reports: list[tuple[int, ...]] = []
+    with ThreadPoolExecutor(1) as threads:
+        pool = partial(sweeping._as_it_is, threads)
+        found = carry_out(planned, out, pool, 1, progress=lambda *told: reports.append(told))
+    assert reports == [(36, 36, 0)]
+    assert content(out) == whole
+    assert found.counts == (36, 0)
+    assert cli.main(["status", str(out)]) == 0
+    pieces = [
+        store.Held(out, [5, 6], [(5, "time-out", "late"), (6, "died", "killed")], []),
+        store.Held(out, [5, 6], [(5, "time-out", "later")], []),
+    ]  # fmt: skip
+    for order in (pieces, pieces[::-1]):
+        assert store.failures(order) == [(5, "time-out", "late")]
+
+
+def test_another_division_of_the_runs_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    line = ["sweep", "price.toml", "--out", "out", "--jobs", "1", "--shard"]
+    assert cli.main([*line, "2/2"]) == 0
+    assert cli.main([*line, "1/2"]) == 0
+    assert "other parts" not in capsys.readouterr().err
+    assert cli.main([*line, "1/3"]) == 0
+    assert "other parts were begun in out: 1/2, 2/2; " in capsys.readouterr().err
+    assert store.partitions(folder / "out", 2) == ["1/3"]
+
+
 def test_a_run_that_takes_too_long_is_given_up(tmp_path: Path, thread: Executor) -> None:
     found = sweep(market(), {"run.until": [60.0, 1e9]}, constants={"run.epoch": 60.0 * 1e5},
                   timeout=0.5, out=tmp_path / "out", executor=thread)  # fmt: skip
@@ -455,6 +529,29 @@ def test_the_run_that_kills_its_worker_is_found() -> None:
     failures = [failure for piece in taken for failure in piece.failures]
     assert sorted(runs) == list(range(20))
     assert [(f.run, f.kind) for f in failures] == [(5, "died")]
+
+
+def test_an_executor_that_stays_broken_ends_the_sweep(tmp_path: Path) -> None:
+    """One given by the user is not made anew: no run is blamed for it, and nothing goes round."""
+
+    class Broken(Dying):
+        over = False
+
+        def submit(self, fn: Any, /, job: Job) -> Any:  # type: ignore[override]
+            if self.over:
+                raise BrokenExecutor
+            self.over = any(run == 5 for run, *_ in job.runs)
+            return super().submit(fn, job)
+
+    how: dict[str, Any] = {"seeds": 10, "out": tmp_path / "out"}
+    with Broken(1) as broken, pytest.raises(BrokenExecutor):
+        sweep(market(), {"sellers.one.slots": [1]}, executor=broken, **how)
+    assert Sweep.load(tmp_path / "out").counts[1] == 0
+    with ThreadPoolExecutor(1) as threads:
+        assert sweep(market(), {"sellers.one.slots": [1]}, executor=threads, **how).counts == (
+            10,
+            0,
+        )
 
 
 # --- folders -------------------------------------------------------------------------------------
@@ -529,6 +626,34 @@ def test_a_changed_rule_is_another_code(tmp_path: Path, monkeypatch: pytest.Monk
     after = code.code_digest()
     code.code_digest.cache_clear()
     assert before != after
+
+
+def test_reading_and_merging_start_no_threads(folder: Path, thread: Executor) -> None:
+    """A thread of pyarrow's that is left at the end has aborted a command that was done."""
+    sweep(market(), {"sellers.one.slots": [1, 2]}, seeds=4, out=folder / "out", executor=thread)
+    program = """
+import os, sys
+from pathlib import Path
+from walras.analysis.figures.sweep_frames import chosen
+from walras.scenarios.sweep import store
+from walras.scenarios.sweep.merge import merge
+from walras.scenarios.sweep.swept import Sweep
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+folder, before = Path(sys.argv[1]), threads()
+found = Sweep.load(folder)
+merge(folder, list(store.held(folder)))
+assert len(found.measure("share", "chat", "one/default")) == 8
+assert len(found.results) and len(found.failures) == 0 and chosen(found)
+sys.exit(f"{threads() - before} threads were started" if threads() > before else 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "out")], capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 # --- sensitivity, through the whole pipeline ---

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from walras.analysis.sweeps import crossing
 from walras.analysis.sweeps.crossing import Step, cross, fieller
 from walras.analysis.sweeps.cube import cube
 from walras.analysis.sweeps.effects import difference
+from walras.scenarios.sweep import sweep as sweeping
 from walras.scenarios.sweep.store import SweepFolderError
 
 from .made_sweep import made, path
@@ -522,6 +524,47 @@ def test_the_boundary_of_a_queue(tmp_path: Path, thread: Executor) -> None:
     row = found.points.iloc[0]
     assert row["low"] <= 0.6 <= row["high"]
     assert row["estimate"] == pytest.approx(0.6, abs=0.03)
+
+
+class Mortal(ThreadPoolExecutor):
+    """A pool that breaks at a certain job of all pools, and takes no more; others live on."""
+
+    jobs, pools, fatal = 0, 0, 3
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        Mortal.pools += 1
+        self._over = False
+
+    def submit(self, fn: Any, /, *args: Any, **how: Any) -> Any:
+        if self._over:
+            raise BrokenExecutor
+        if args:  # a job, not a question whether the pool lives
+            Mortal.jobs += 1
+            if Mortal.jobs == self.fatal:
+                self._over = True
+                return super().submit(self._die)
+        return super().submit(fn, *args, **how)
+
+    @staticmethod
+    def _die() -> None:
+        raise BrokenExecutor
+
+
+def test_a_boundary_outlives_its_workers(
+    tmp_path: Path, thread: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies takes its pool with it: the search goes on in another."""
+    search = partial(
+        w.boundary, logit_market(), "sellers.one.price.task", 1.0, 2.0, metric="share",
+        task="chat", offer="one/default", threshold=0.3, tolerance=0.25, seeds=4, most=8,
+    )  # fmt: skip
+    undisturbed = search(out=tmp_path / "a", executor=thread)
+    monkeypatch.setattr(sweeping, "processes", lambda *_: Mortal)
+    found = search(out=tmp_path / "b", jobs=1)
+    assert Mortal.jobs > Mortal.fatal
+    assert Mortal.pools == 2
+    assert found.points.equals(undisturbed.points)
 
 
 @pytest.mark.parametrize(("changes", "said"), [

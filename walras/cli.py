@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from . import terminal
+from . import progress, terminal
 from .comparing import compare_command
 from .dashing import dashboard_command
 from .doctor import doctor_command
@@ -290,7 +290,7 @@ def equilibrium_command(
             )
         how = {"fixed": names, "joint": joint, "prices": "posted" if posted else "solved",
                "tolerance": tolerance}  # fmt: skip
-        with running.patience("drawing the report", quiet):
+        with progress.patience("drawing the report", quiet):
             found = accompanied(found, command=command, seed=seed)
             found = replace(found, manifest={**found.manifest, "solved": how})
             wrong = running.save_equilibrium(found, loaded, folder)
@@ -320,6 +320,9 @@ def figure_command(
     metric: Annotated[
         str, typer.Option(metavar="METRIC", help="Of a sweep: welfare, or sojourn:chat:fast/high.")
     ] = "",
+    level: Annotated[
+        float | None, typer.Option(metavar="X", help="Of F6b: a level, whose line is drawn.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Draw a figure of a folder as a page or for print, its data beside it."""
@@ -328,13 +331,14 @@ def figure_command(
     words = ["walras", "figure", id, str(folder)]
     words += [word for path in along or [] for word in ("--along", path)]
     given = {
-        "from": low, "to": high, "metric": metric or None, "size": size or None, "out": out,
+        "from": low, "to": high, "metric": metric or None, "level": level, "size": size or None,
+        "out": out,
     }  # fmt: skip
     words += [word for n, v in given.items() if v is not None for word in (f"--{n}", str(v))]
     try:
         written = drawing.draw(
             id, folder, size=size, out=out, along=along or [], ends=(low, high), metric=metric,
-            command=shlex.join(words),
+            level=level, command=shlex.join(words),
         )  # fmt: skip
     except drawing.NoExportError as error:
         if _State.debug:

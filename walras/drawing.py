@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ class NoExportError(Exception):
 def draw(
     id: str, folder: Path, *, size: str = "", out: Path | None = None,
     along: Sequence[str] = (), ends: tuple[float | None, float | None] = (None, None),
-    metric: str = "", command: str = "",
+    metric: str = "", level: float | None = None, command: str = "",
 ) -> list[Path]:  # fmt: skip
     """Write a figure of a run, a comparison, an equilibrium or a sweep, and its data beside it.
 
@@ -39,6 +40,7 @@ def draw(
         ends: least and greatest value there.
         metric: of a sweep, what is drawn: METRIC, METRIC:TASK or METRIC:TASK:OFFER; its own measure
             or welfare if empty.
+        level: of F6b, a level of that measure whose line is drawn.
         command: what draws it; the page keeps it, and the one that made the folder.
 
     Returns:
@@ -68,9 +70,12 @@ def draw(
         raise _wrong(why, "leave out --along, --from, --to")
     if metric and not swept:
         raise _wrong("only figures of sweeps are of a measure", "leave out --metric")
+    if level is not None and (id != "F6b" or not math.isfinite(level)):
+        raise _wrong("only F6b has a line at a level, a finite number", "leave out --level")
     more: tuple[Any, ...] = _moved(along, ends) if id == "F6" and not swept else ()
     if swept:
         more = tuple(metric.split(":", 2)) if metric else ()
+    at = {} if level is None else {"level": level}
     figure = registry[id]
     try:
         table = figure.data(found, *more)
@@ -80,14 +85,14 @@ def draw(
         raise _wrong(str(error), "") from None
     if table.empty:
         raise _wrong(f"there is nothing to draw as {id} of {folder}", figure.caption(found, *more))
-    drawn = figure.builder(found, *more)
+    drawn = figure.builder(found, *more, **at)
     drawn.update_layout(meta={"command": command, "run": figure.command(found)})
     drawn = drawn if inches is None else paper(drawn, *inches, points=_POINTS)
     data = out.with_suffix(".csv")
     data.write_text(table.to_csv(index=False, float_format="%.6g"), encoding="utf-8")
     if out.suffix == ".csv":
         return [out]
-    caption = figure.caption(found, *more)
+    caption = figure.caption(found, *more, **at)
     if out.suffix == ".html":
         out.write_text(figure.page(drawn, caption), encoding="utf-8")
         return [out, data]

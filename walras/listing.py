@@ -33,12 +33,13 @@ def scenarios() -> Rows:
 
 def figures() -> Rows:
     """Return the figures of reports with the questions they answer."""
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
+    from .analysis.figures import BOUNDARIES, COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
 
     rows = [{"name": f.id, "about": f.question} for f in FIGURES.values()]
     rows += [{"name": f.id, "about": f.question} for f in COMPARISONS.values()]
     rows += [{"name": f.id, "about": f"{f.question} (equilibrium)"} for f in EQUILIBRIA.values()]
     rows += [{"name": f.id, "about": f"{f.question} (sweep)"} for f in SWEEPS.values()]
+    rows += [{"name": f.id, "about": f"{f.question} (boundary)"} for f in BOUNDARIES.values()]
     return rows + [
         {"name": f.id, "about": f"{f.question} (game of strategies)"} for f in GAMES.values()
     ]
@@ -46,15 +47,15 @@ def figures() -> Rows:
 
 def figure(name: str) -> str:
     """Say what a figure of a report, such as F1, is about; empty if there is none."""
-    if not re.fullmatch(r"[FfMm][0-9]{1,3}b?", name):
+    if not re.fullmatch(r"[FfMm][0-9]{1,3}[bc]?", name):
         return ""  # without importing what draws them
-    from .analysis.figures import COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
+    from .analysis.figures import BOUNDARIES, COMPARISONS, EQUILIBRIA, FIGURES, GAMES, SWEEPS
 
     id = name[0].upper() + name[1:]
     homes: tuple[tuple[Mapping[str, Figure[Any]], str, str], ...] = (
         (FIGURES, "a run folder", "result"), (COMPARISONS, "a comparison", "comparison"),
         (EQUILIBRIA, "an equilibrium", "equilibrium"), (GAMES, "", "game"),
-        (SWEEPS, "", "sweep"),
+        (SWEEPS, "", "sweep"), (BOUNDARIES, "", "boundary"),
     )  # fmt: skip
     told = []
     for figures, folder, given in homes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from . import terminal
+from . import progress, terminal
 
 if TYPE_CHECKING:
     from .analysis.paper.checks import Check
@@ -111,8 +111,6 @@ def verify_command(
     if runs != "all" and not (runs.isascii() and runs.isdigit() and 0 < int(runs[:9]) == int(runs)):
         terminal.tell(f'error: --runs is "{runs}"; write a whole number from 1, or all')
         raise typer.Exit(BAD_INPUT)
-    from . import running
-
     checks: list[Check] = []
     with saying_why(folder):
         from .analysis.paper.folder import opened
@@ -122,7 +120,7 @@ def verify_command(
         others = versions_differ(held)
         for line in others if not (json or quiet) else ():
             typer.echo(f"another version: {line}")
-        with running.patience("making it anew", quiet):
+        with progress.patience("making it anew", quiet):
             for check in verify(held, runs=None if runs == "all" else int(runs)):
                 checks.append(check)
                 if not (json or quiet):

@@ -7,16 +7,15 @@ import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .progress import Words, shown
 from .scenarios.load import Loaded
 from .scenarios.toml import to_toml
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from .scenarios.compare import Comparison
     from .scenarios.result import Result
 
-_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
-_PATIENCE = 3.0  # seconds without progress after which a line says what takes so long
 _LEFT_OVER = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]{1,9})\.(?P<what>tmp|old)")
 
 Progress = Callable[[float, float, int], None]
@@ -88,97 +85,10 @@ def _failing() -> Iterator[None]:
 @contextmanager
 def progress(quiet: bool) -> Iterator[Progress | None]:
     """Yield a callback (simulated seconds done, of how many, tasks so far) that shows progress."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar() as report:
-            yield report
-    else:
-        with _lines() as report:
-            yield report
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-               TextColumn("{task.fields[speed]}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("compiling (once)", total=1.0, speed="", start=False)
-        speed: _Speed | None = None
-
-        def report(done: float, until: float, tasks: int) -> None:
-            nonlocal speed
-            if speed is None:  # compiling took its time before: it says nothing of the rest
-                speed = _Speed(done, tasks)
-                bar.start_task(task)
-            told = speed.told(tasks)
-            bar.update(task, description="simulating", completed=done / until, speed=told)
-
-        yield report
-
-
-@contextmanager
-def _lines() -> Iterator[Progress]:
-    speed: _Speed | None = None
-    last = 0.0
-
-    def report(done: float, until: float, tasks: int) -> None:
-        nonlocal speed, last
-        now = time.monotonic()
-        if speed is None:
-            begun()
-            speed, last = _Speed(done, tasks), now
-        elif now - last >= _EVERY:
-            last = now
-            _line(f"{done / until:.0%}  {speed.told(tasks)}  {speed.left(done, until):.0f} s left")
-
-    with patience("compiling (once)") as begun:
-        yield report
-
-
-@contextmanager
-def patience(doing: str, quiet: bool = False) -> Iterator[Callable[[], None]]:
-    """Say in a line what is being done, if it takes longer than a moment; yield what stops it."""
-    slow = threading.Timer(_PATIENCE, _line, [doing])
-    slow.daemon = True
-    if not quiet:
-        slow.start()
-    try:
-        yield slow.cancel
-    finally:
-        slow.cancel()
-
-
-def _line(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
-
-
-class _Speed:
-    """Progress since the first report, which ends the compiling."""
-
-    def __init__(self, done: float, tasks: int) -> None:
-        self.start, self.done, self.tasks = time.monotonic(), done, tasks
-
-    def told(self, tasks: int) -> str:
-        """Return tasks per second as text; empty at the first report."""
-        since = tasks - self.tasks
-        passed = time.monotonic() - self.start
-        return f"{since / max(passed, 1e-3):,.0f} tasks/s" if since else ""
-
-    def left(self, done: float, until: float) -> float:
-        """Return the seconds of computing that are left."""
-        passed = time.monotonic() - self.start
-        return passed * (until - done) / (done - self.done) if done > self.done else 0.0
+    words = Words("simulating", lambda done, of: f"{done / of:.0%}",
+                  lambda speed: f"{speed:,.0f} tasks/s", first="compiling (once)")  # fmt: skip
+    with shown(words, quiet) as report:
+        yield report and (lambda done, until, tasks: report(done, until, tasks, ""))
 
 
 # --- the run folder ----------------------------------------------------------------------------

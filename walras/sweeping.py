@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import terminal
+from .progress import Words, shown
 from .terminal import BAD_INPUT, FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from .scenarios.sweep.planned import Planned
-
-_EVERY = 30.0  # seconds between two lines of progress where there is no terminal
 
 
 def sweep_command(
@@ -67,6 +64,8 @@ def sweep_command(
         if dry_run:
             _estimate(planned, folder, jobs, json)
             return
+        if not quiet:
+            _warn_of_others(folder, part[1])
         _do(planned, folder, jobs, part, dask, command, quiet)
     _tell(folder, json, quiet, failing=True)
 
@@ -109,6 +108,19 @@ def _saying_why(folder: Path, command: str) -> Iterator[None]:
         why = f"{error.filename or folder}: {error.strerror or error}"
         terminal.tell(f"error: {why}; what is finished is safe in {folder}.{again}")
         raise typer.Exit(BAD_INPUT) from None
+
+
+def _warn_of_others(folder: Path, of: int) -> None:
+    """Say in a line that the runs of a sweep have been divided otherwise, too."""
+    from .scenarios.sweep import store
+
+    others = store.partitions(folder, of) if of > 1 else []
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        terminal.tell(
+            f"other parts were begun in {folder}: {', '.join(others[:3])}{more}; what they have "
+            "finished is not done again, what they are at may be done twice and counts once"
+        )
 
 
 def _do(
@@ -158,71 +170,14 @@ Report = Callable[[int, int, int], None]
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Report | None]:
     """Yield a callback (runs ended, of how many, failed) that shows progress."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar() as report:
-            yield report
-    else:
-        yield _lines()
-
-
-@contextmanager
-def _bar() -> Iterator[Report]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TextColumn("{task.fields[told]}"), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("runs", total=1, told="")
-        begin = _Rate()
-
-        def report(done: int, total: int, failed: int) -> None:
-            bar.update(task, completed=done, total=total, told=begin.told(done, failed))
-
-        yield report
-
-
-class _Rate:
-    """Runs per second since the first report."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def told(self, done: int, failed: int) -> str:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now, done
-        since, before = self._first
-        rate = (done - before) / (now - since) if now > since else 0.0
-        speed = f"{rate:.3g} runs/s" if done > before else ""
-        return "  ".join(filter(None, [speed, f"{failed:,} failed" if failed else ""]))
-
-    def left(self, done: int, total: int) -> str:
-        if self._first is None or done <= self._first[1]:
-            return ""
-        passed = time.monotonic() - self._first[0]
-        return f"  {passed * (total - done) / (done - self._first[1]):.0f} s left"
-
-
-def _lines() -> Report:
-    rate, last = _Rate(), time.monotonic()
-
-    def report(done: int, total: int, failed: int) -> None:
-        nonlocal last
-        told = rate.told(done, failed)
-        if time.monotonic() - last >= _EVERY:
-            last = time.monotonic()
-            terminal.tell(f"{done:,} of {total:,}  {told}{rate.left(done, total)}")
-
-    return report
+    words = Words("runs", lambda done, of: f"{done:,.0f} of {of:,.0f}",
+                  lambda speed: f"{speed:.3g} runs/s")  # fmt: skip
+    with shown(words, quiet) as report:
+        yield report and (
+            lambda done, total, failed: report(
+                done, total, done, f"{failed:,} failed" if failed else ""
+            )
+        )
 
 
 def _estimate(planned: Planned, folder: Path, jobs: int | None, json: bool) -> None:
@@ -269,14 +224,14 @@ def _tell(folder: Path, json: bool, quiet: bool, failing: bool = False) -> None:
     pieces = list(store.held(folder))
     total = found.manifest["total"]
     done = total - len(store.left(total, pieces))
-    failed = len({run for piece in pieces for run, *_ in piece.failures})
+    failures = store.failures(pieces)
+    failed = len(failures)
     seconds = [s for piece in pieces for s in piece.seconds]
     mean = sum(seconds) / len(seconds) if seconds else 0.0
     broken = store.damaged(folder)
     reasons: dict[str, int] = {}
-    for piece in pieces:
-        for _, kind, why in piece.failures:
-            reasons[f"{kind}: {why}"] = reasons.get(f"{kind}: {why}", 0) + 1
+    for _, kind, why in failures:
+        reasons[f"{kind}: {why}"] = reasons.get(f"{kind}: {why}", 0) + 1
     if json:
         terminal.print_json({
             "name": found.manifest["name"], "total": total, "done": done, "failed": failed,

@@ -6,6 +6,7 @@ It comes from outside, so every part of it is checked; its texts are those of th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,7 +21,7 @@ from ..equilibrium.response import at_prices, reasoners
 FACTORS = (0.1, 10.0)
 """Least and greatest factor on the prices of sellers of thinking."""
 _MOST, _LONGEST = 200, 2_000  # changes, and letters of each
-_HIGHEST = 2**53  # a seed that a page's numbers hold exactly
+_HIGHEST = 2**63 - 1  # seed
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def asked_of(message: Mapping[str, Any], known: Sequence[str]) -> Asked:
     if not isinstance(changes, list) or len(changes) > _MOST:
         raise _wrong("set", f"give at most {_MOST} changes, each a text")
     reasoning = _number(message.get("reasoning", 1.0), "reasoning", *FACTORS)
-    seed = _number(message.get("seed", 0), "seed", 0, _HIGHEST)
-    if seed != int(seed):
-        raise _wrong("seed", "a seed is a whole number")
+    seed = str(message.get("seed", "0"))  # as text: a page's numbers do not hold all of them
+    if not re.fullmatch(r"[0-9]{1,19}", seed) or int(seed) > _HIGHEST:
+        raise _wrong("seed", f"give a whole number from 0 to {_HIGHEST:,}")
     return Asked(
         scenario, tuple(_change(c) for c in changes), reasoning, int(seed), task,
         message.get("dark", False) is True,

@@ -95,7 +95,7 @@ class Guard:
 def _own(scope: Scope, host: str, origin: str | None) -> bool:
     """Return whether a request comes from a page of ours; browsers always say so of sockets."""
     if origin is None:
-        return scope["type"] == "http"
+        return bool(scope["type"] == "http")
     return str(urlsplit(origin).netloc) == host
 
 

@@ -79,7 +79,7 @@ def _run(folder: Path) -> tuple[str, dict[str, Any]]:
     whole = rows[(rows["task"] == "all") & (rows["offer"] == "all")].set_index("metric")["value"]
     values = {id: float(whole[m]) for id, m in _IN_SUMMARY.items() if m in whole.index}
     return f"{result.market.name} (recorded)", {
-        "start": {"scenario": f"{result.market.name} (recorded)", "seed": int(result.seed)},
+        "start": {"scenario": f"{result.market.name} (recorded)", "seed": str(result.seed)},
         "recorded": {"values": {k: v for k, v in values.items() if math.isfinite(v)}},
     }  # fmt: skip
 
@@ -113,7 +113,7 @@ def _points(sweep: Sweep) -> dict[str, Any]:
         first = at[sweep.paths[0]] if sweep.paths else 0
         runs.append({
             "x": first if isinstance(first, int | float) else json.dumps(first),
-            "y": float(row.value), "seed": int(row.seed), "run": int(row.run),
+            "y": float(row.value), "seed": str(row.seed), "run": int(row.run),
             "set": [*constants, *(f"{path}={toml_of(value)}" for path, value in at.items())],
         })  # fmt: skip
     return {

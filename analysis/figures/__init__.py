@@ -1,8 +1,8 @@
 """The figures: each answers one question of a run and yields a drawing, its data, its command.
 
 To add one, write a module with `build`, `data` and `caption` (functions of a result, or of a
-comparison of mechanisms, or of an equilibrium, or of a game of strategies, or of a sweep) and list
-it in `FIGURES`, `COMPARISONS`, `EQUILIBRIA`, `GAMES` or `SWEEPS`.
+comparison of mechanisms, or of an equilibrium, or of a game of strategies, or of a sweep, or of a
+boundary) and list it in `FIGURES`, `COMPARISONS`, `EQUILIBRIA`, `GAMES`, `SWEEPS` or `BOUNDARIES`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ...scenarios.result import Result
 from ...scenarios.sweep.swept import Sweep
 from ..equilibrium.solved import Equilibrium
 from ..games.game import Game
+from ..sweeps.boundary import Boundary
 from . import (
     basins,
     best_responses,
@@ -26,11 +27,13 @@ from . import (
     deadlines,
     enough_seeds,
     exploitability,
+    fitted_surface,
     fluid_map,
     frontier,
     indices,
     mechanisms,
     misallocation,
+    phase_boundary,
     phase_transition,
     price_paths,
     reactions,
@@ -49,7 +52,7 @@ from .template import CONFIG, escape
 
 _CAPTION = "font: 14px/1.4 sans-serif; max-width: 62em; margin: 8px"
 
-T = TypeVar("T", Result, Comparison, Equilibrium, Game, Sweep)
+T = TypeVar("T", Result, Comparison, Equilibrium, Game, Sweep, Boundary)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,8 @@ class Figure(Generic[T]):
     Attributes:
         id: its name on the command line, such as F1.
         question: the question it answers.
-        builder: draws it from a result, a comparison, an equilibrium, a game or a sweep; the title
-            says what that answers.
+        builder: draws it from a result, a comparison, an equilibrium, a game, a sweep or a
+            boundary; the title says what that answers.
         data: returns the numbers drawn, units in `attrs["units"]`; empty if there is nothing to
             draw.
         caption: explains how to read it.
@@ -195,6 +198,10 @@ _SWEPT = (
         responses.build, responses.data, responses.caption,
     ),
     Figure(
+        "F6b", "What does the measure look like between the points that were tried?",
+        fitted_surface.build, fitted_surface.data, fitted_surface.caption,
+    ),
+    Figure(
         "F9", "What does the outcome hang on?", indices.build, indices.data, indices.caption,
     ),
     Figure(
@@ -204,5 +211,12 @@ _SWEPT = (
 )  # fmt: skip
 SWEEPS: dict[str, Figure[Sweep]] = {figure.id: figure for figure in _SWEPT}
 """The figures of a sweep by their id; each takes a measure: metric, task, offer."""
+BOUNDARIES: dict[str, Figure[Boundary]] = {
+    "F6c": Figure(
+        "F6c", "Where does a phase begin?",
+        phase_boundary.build, phase_boundary.data, phase_boundary.caption,
+    ),
+}  # fmt: skip
+"""The figures of a boundary by their id."""
 
-__all__ = ["COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure"]
+__all__ = ["BOUNDARIES", "COMPARISONS", "EQUILIBRIA", "FIGURES", "GAMES", "SWEEPS", "Figure"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from ...scenarios.result import rows_of
 from ...scenarios.sweep.swept import Sweep
 from ..sweeps.cube import Cube, cube
 from .template import OKABE_ITO, SYMBOLS
@@ -29,7 +29,7 @@ def chosen(sweep: Sweep, metric: str = "", task: str = "all", offer: str = "all"
     if not path.is_file():
         done, total = sweep.counts[0], sweep.manifest["total"]
         raise ValueError(f"{done:,} of {total:,} runs are done; repeat the command of the sweep")
-    table = pq.read_table(path, columns=["task", "offer", "metric", "unit"])
+    table = rows_of(path, ["task", "offer", "metric", "unit"])
     whole = table.filter(pc.and_(_is(table, "task", task), _is(table, "offer", offer)))
     names = [str(name) for name in pc.unique(whole["metric"]).to_pylist()]
     own = [

@@ -154,8 +154,14 @@ def _how_long(folder: Folder) -> str:
     if folder.kind == "sweep":
         seconds = [s for piece in pieces_of(folder.path)[0] for s in piece.seconds]
         each = sum(seconds) / len(seconds) if seconds else 0.0
+        peaks = folder.manifest.get("memory_mb", {})
+        most = (
+            f"{peaks['worker']:,.0f} MB of memory for the largest worker process, "
+            f"{peaks['parent']:,.0f} MB for the one that hands out runs"
+            if peaks.get("worker") else "memory was not noted, a worker takes some hundred MB"
+        )  # fmt: skip
         return (f"The {len(seconds):,} runs took {_time(sum(seconds))} of one core, {each:.2g} s "
-                "each; memory was not noted, a worker takes some hundred MB.")  # fmt: skip
+                f"each; {most}.")  # fmt: skip
     runs = folder.runs
     if not runs:
         return "It takes minutes on one core; time and memory were not noted."

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...scenarios.result import rows_of
+
 TEXTS = (".json", ".toml", ".html", ".txt", ".csv", ".svg", ".md")
 
 
@@ -61,7 +63,7 @@ class Scrubber:
 
     def failures(self, content: bytes) -> bytes:
         """Return a sweep's table of failures without them: its commands name its folder."""
-        table = pq.read_table(pa.BufferReader(content))
+        table = rows_of(pa.BufferReader(content))
         for name in ("reason", "command"):
             texts = [self.text(text) for text in table[name].to_pylist()]
             at = table.column_names.index(name)

@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ...market.rng import hashed
 from ...market.schema.errors import BadInputError
 from ...scenarios.load import data_of_file
+from ...scenarios.result import rows_of
 from ...scenarios.sweep import store
 from ...scenarios.sweep.file import read_design
-from ...scenarios.sweep.job import Base, Job, work
+from ...scenarios.sweep.job import IN_MEASURE, Base, Job, work
+from ...scenarios.sweep.merge import merge
 from ...scenarios.sweep.planned import plan
 from .checks import Check, said
 from .folder import Folder
@@ -33,7 +34,7 @@ def verify_sweep(folder: Folder, runs: int | None) -> Iterator[Check]:
     """Yield what became of the parts of a sweep; see `verify`."""
     try:
         pieces, broken = pieces_of(folder.path)
-        design = _table(folder.path / "design.parquet").to_pandas()
+        design = rows_of(folder.path / "design.parquet").to_pandas(use_threads=False)
     except (OSError, ValueError, LookupError, pa.ArrowException) as error:
         yield Check("files", False, f"a file cannot be read: {error}")
         return
@@ -60,9 +61,7 @@ def pieces_of(folder: Path) -> tuple[list[store.Held], list[str]]:
         if store.digest_of(content) != path.stem.rpartition("-")[2]:
             broken.append(f"{path.name} has another digest")
             continue
-        told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
-        failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
-        whole.append(store.Held(path, told["runs"], failures, told["seconds"]))
+        whole.append(store.told_by(path, content))
     return whole, broken
 
 
@@ -96,12 +95,12 @@ def _merged(folder: Path, pieces: list[store.Held]) -> Check:
     if not kept.is_file():
         return Check("results", False, "results.parquet is missing; the same sweep again makes it")
     with tempfile.TemporaryDirectory(prefix="walras-") as place:
-        store.merge(Path(place), pieces)
+        merge(Path(place), pieces)
         anew = Path(place) / "results.parquet"
         if anew.read_bytes() == kept.read_bytes():
             return Check("results", True, "the bytes that the pieces make")
         try:
-            same = _same_rows(_table(anew), _table(kept))
+            same = _same_rows(rows_of(anew), rows_of(kept))
         except pa.ArrowException:
             return Check("results", False, "results.parquet cannot be read")
     return Check("results", same, "the rows of the pieces" if same else "pieces hold other rows")
@@ -135,23 +134,31 @@ def _again(
         if '"function ' in json.dumps(changes):
             yield Check(f"run {run}", False, "it has a Python function, which no file holds")
             continue
-        held = next(piece for piece in pieces if run in piece.runs)
+        held = _holding(run, pieces)
         yield _compared(run, held, Job(base, [(run, changes, int(design["seed"].iloc[run]))]))
+
+
+def _holding(run: int, pieces: list[store.Held]) -> store.Held:
+    """Return the piece of a run, of several one in which it finished."""
+    those = [piece for piece in pieces if run in piece.runs]
+    return min(those, key=lambda piece: any(run == failed for failed, *_ in piece.failures))
 
 
 def _compared(run: int, held: store.Held, job: Job) -> Check:
     then = [(kind, why) for failed, kind, why in held.failures if failed == run]
     if then and then[0][0] in _BY_CHANCE:
         return Check(f"run {run}", True, f"not made anew: it failed by {then[0][0]}")
+    if then and then[0][0] == IN_MEASURE:
+        return Check(f"run {run}", True, "not made anew: it failed in a Python function")
     piece = work(job)
     now = [(f.kind, f.reason) for f in piece.failures]
     if then or now:
         told = [f"it fails: {': '.join(f[0])}" if f else "it does not fail" for f in (now, then)]
         return Check(f"run {run}", now == then, told[0] if now == then else
                      f"{told[0]} now; then {told[1]}")  # fmt: skip
-    rows = _table(held.path)
+    rows = rows_of(held.path)
     rows = rows.filter(pc.equal(rows["run"], run))
-    anew = _table(pa.BufferReader(piece.content))
+    anew = rows_of(pa.BufferReader(piece.content))
     more = rows.slice(len(anew))  # what else was measured, by a Python function
     if more["unit"].to_pylist() != [""] * len(more):
         return Check(f"run {run}", False, f"{len(rows)} measures then, {len(anew)} now")
@@ -160,11 +167,6 @@ def _compared(run: int, held: store.Held, job: Job) -> Check:
         by_function = f", {len(more)} by a Python function not made anew" if len(more) else ""
         return Check(f"run {run}", True, f"{len(anew)} measures, bit for bit{by_function}")
     return Check(f"run {run}", False, _which(known, anew))
-
-
-def _table(source: Any) -> pa.Table:
-    """Return the rows of a file, read by this thread alone: at the end none is left behind."""
-    return pq.ParquetFile(source).read(use_threads=False)
 
 
 def _which(then: pa.Table, now: pa.Table) -> str:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -21,9 +20,12 @@ import pandas as pd
 from ...market.rng import hashed
 from ...market.schema.fields import whole
 from ...market.schema.market import Market
-from ...scenarios.sweep.execute import one_thread_each, processes
+from ...scenarios.sweep.execute import Pool
 from ...scenarios.sweep.job import Measure
-from ...scenarios.sweep.sweep import sweep
+from ...scenarios.sweep.lasting import lasting
+from ...scenarios.sweep.planned import plan
+from ...scenarios.sweep.spec import Design
+from ...scenarios.sweep.sweep import carry_out, pool_of
 from .crossing import Crossing, Floats, batches_of, cross
 from .cube import cube, told
 
@@ -44,6 +46,8 @@ class Boundary:
         across: the second path; empty if there is none.
         what: the response in words.
         error: chance that a bracket holds no crossing.
+        level: that is crossed, in the unit of `steps.attrs["units"]["mean"]`.
+        scale: of the path, "linear" or "log".
     """
 
     points: pd.DataFrame
@@ -52,6 +56,8 @@ class Boundary:
     across: str
     what: str
     error: float
+    level: float = 0.0
+    scale: str = "linear"
 
     def __repr__(self) -> str:
         known = int(self.points["decided"].sum())
@@ -72,7 +78,8 @@ class _Search:
     sizes: list[int]
     seed: int
     folder: Path
-    executor: Executor
+    pool: Pool
+    width: int
     measure: Measure | None
     timeout: float | str | None
     units: dict[str, str] = field(default_factory=dict)
@@ -83,13 +90,15 @@ class _Search:
         if self.between is not None:
             first, second = self.between
             vary = {path: [first[path], second[path]] for path in first}
-        found = sweep(
-            self.market, vary, together=True, constants={**self.constants, **fixed, self.along: x},
+        design = Design(
+            name="boundary", levers=vary, together=True, timeout=self.timeout,
+            constants={**self.constants, **fixed, self.along: x},
             # Batch b has streams of its own, the same at every point.
             seeds=self.sizes[batch], seed=int(hashed(self.seed, batch)) >> 1,
-            executor=self.executor, measure=self.measure, timeout=self.timeout,
-            out=self.folder / place / f"{x:.12g}-{batch + 1}", name="boundary",
         )  # fmt: skip
+        folder = self.folder / place / f"{x:.12g}-{batch + 1}"
+        planned = plan(self.market, design, self.measure)
+        found = carry_out(planned, folder, self.pool, self.width)
         at = f"{self.along} = {x:.6g}"
         if found.counts[1]:
             failures = found.failures
@@ -180,10 +189,11 @@ def boundary(
     width = 1.0 / 64 if tolerance is None else span.share(tolerance)
     _check(span, width, error, seeds, most, between, across)
     path, values = next(iter((across or {"": [None]}).items()))
-    with _workers(executor, jobs if jobs is not None else os.cpu_count() or 1) as workers:
+    pool, workers = pool_of(executor, jobs, None)
+    with lasting(pool) as kept:
         search = _Search(
             market, along, between, constants or {}, (metric, task, offer), threshold,
-            batches_of(seeds, most), seed, Path(out), workers, measure, timeout,
+            batches_of(seeds, most), seed, Path(out), kept, workers, measure, timeout,
         )  # fmt: skip
         found = [
             _crossing(search, span, width, error, {path: value} if path else {}, place)
@@ -226,16 +236,6 @@ class _Range:
         if self.log:
             return math.log(width) / math.log(self.high / self.low)
         return width / (self.high - self.low)
-
-
-@contextmanager
-def _workers(executor: Executor | None, width: int) -> Iterator[Executor]:
-    """Yield an executor: the one given, or processes that live as long as the search."""
-    if executor is not None:
-        yield executor
-        return
-    with one_thread_each(), processes(width)() as pool:
-        yield pool
 
 
 def _check(
@@ -289,4 +289,7 @@ def _told(
     tables[0].attrs["units"] = dict.fromkeys(("low", "high", "estimate", "est_low", "est_high"),
                                              "that of the path") | {"runs": "runs"}  # fmt: skip
     tables[1].attrs["units"] = dict.fromkeys(("mean", "se"), unit) | {"n": "replications"}
-    return Boundary(*tables, along=search.along, across=path, what=what, error=error)
+    return Boundary(
+        *tables, along=search.along, across=path, what=what, error=error, level=search.level,
+        scale="log" if span.log else "linear",
+    )  # fmt: skip

@@ -45,6 +45,8 @@ class Surface:
         left_out: points that failed.
         unit: of the measure.
         what: the measure.
+        each: coefficients of each replication's own fit, shape [terms, replications].
+        sampled: a row per fitted point: the paths, value (mean over replications), se, low, high.
     """
 
     coefficients: pd.DataFrame
@@ -58,6 +60,8 @@ class Surface:
     unit: str
     what: str
     terms: list[Term]
+    each: Floats
+    sampled: pd.DataFrame
 
     def __repr__(self) -> str:
         return (f"<Surface of {self.what} in {len(self.paths)} paths: {self.points:,} points, "
@@ -67,6 +71,21 @@ class Surface:
         """Return the surface at values of all paths."""
         z = self._coded(at)
         return float(_columns(z[None, :], self.terms)[0] @ self._b)
+
+    def band(self, at: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+        """Return the surface at many points, a column per path: value, low, high of each.
+
+        Intervals are of replications, one point at a time: what the quadratic misses is not in.
+        """
+        z = np.column_stack([
+            _shares(span, at[path].to_numpy(np.float64))
+            for path, span in zip(self.paths, self.spans, strict=True)
+        ])  # fmt: skip
+        return _means(_columns(z, self.terms) @ self.each, level)[["value", "low", "high"]]
+
+    def middle(self, path: str) -> float:
+        """Return the middle of a path's range."""
+        return _value(self.spans[self.paths.index(path)], 0.0)
 
     def gradient(self, at: Mapping[str, float]) -> dict[str, float]:
         """Return the slope along each path at a point: the measure's unit per the path's own."""
@@ -174,6 +193,7 @@ def surface(
         residual=math.sqrt(float(left @ left) / len(left)),
         press=math.sqrt(float(out @ out) / len(out)), points=int(known.sum()),
         left_out=int((~known).sum()), unit=whole.unit, what=whole.what, terms=terms,
+        sampled=x[known].reset_index(drop=True).join(_means(y, level)), each=np.asarray(each),
     )  # fmt: skip
 
 
@@ -236,14 +256,20 @@ def _check(columns: Floats, terms: list[Term], paths: list[str]) -> None:
 def _coefficients(
     each: Floats, terms: list[Term], paths: list[str], level: float, unit: str
 ) -> pd.DataFrame:
-    seeds, rows = each.shape[1], []
-    for term, values in zip(terms, each, strict=True):
-        se = float(values.std(ddof=1)) / math.sqrt(seeds) if seeds > 1 else math.nan
-        e = Estimate(float(mean_over(values, 0)), se, seeds, seeds - 1)
-        rows.append((_named(term, paths), e.mean, se, *e.interval(level)))
-    out = pd.DataFrame(rows, columns=["term", "value", "se", "low", "high"])
+    out = _means(each, level)
+    out.insert(0, "term", [_named(term, paths) for term in terms])
     out.attrs["units"] = dict.fromkeys(("value", "se", "low", "high"), unit)
     return out
+
+
+def _means(each: Floats, level: float) -> pd.DataFrame:
+    """Return means over replications, shape [rows, replications]: value, se, low, high."""
+    seeds, rows = each.shape[1], []
+    for values in each:
+        se = float(values.std(ddof=1)) / math.sqrt(seeds) if seeds > 1 else math.nan
+        e = Estimate(float(mean_over(values, 0)), se, seeds, seeds - 1)
+        rows.append((e.mean, se, *e.interval(level)))
+    return pd.DataFrame(rows, columns=["value", "se", "low", "high"])
 
 
 def _named(term: Term, paths: list[str]) -> str:

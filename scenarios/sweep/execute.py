@@ -89,6 +89,7 @@ def execute(
 
     Raises:
         StoppedError: `stop` said so, and runs are left.
+        BrokenExecutor: what `pool` gives takes no job.
     """
     with one_thread_each():
         while len(runs):
@@ -112,6 +113,8 @@ def _together(
                 try:
                     under_way[executor.submit(work, job_of(part))] = part
                 except BrokenExecutor:
+                    if not first:  # as it was given: so would the next one be
+                        raise
                     broken = True
                     break
                 first += len(part)
@@ -144,12 +147,21 @@ def _one_by_one(
     deaths: Counter[int] = Counter()
     while suspects:
         with pool() as executor:
+            fresh = True
             while suspects:
                 if stop():
                     raise StoppedError
                 part = suspects.pop()
                 try:
-                    take(executor.submit(work, job_of(part)).result())
+                    future = executor.submit(work, job_of(part))
+                except BrokenExecutor:
+                    if fresh:
+                        raise
+                    suspects.append(part)  # it is not this run that broke the pool
+                    break
+                fresh = False
+                try:
+                    take(future.result())
                 except Exception as error:
                     if not _is_loss(error):
                         raise

@@ -20,7 +20,7 @@ from ...market.schema.errors import BadInputError
 from ..load import changed
 from ..overrides import Override
 from ..result import Result
-from ..run import run
+from ..run import memory_mb, run
 from ..summary import ALL
 from .measures import measures
 
@@ -33,6 +33,8 @@ SCHEMA = pa.schema([
     pa.field("value", pa.float64()), pa.field("se", pa.float64()), pa.field("unit", pa.string()),
 ])  # fmt: skip
 """Rows of a piece, and of merged results."""
+IN_MEASURE = "in measure"
+"""Kind of failure of a run of which only a Python function could not make anything."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class OutOfTimeError(Exception):
     """A run took longer than it was given."""
 
 
+class MeasureError(Exception):
+    """A run was simulated, but what else was to be measured of it raised."""
+
+
 def work(job: Job) -> Piece:
     """Simulate the runs of a job. A run that fails is noted, and the next one begins."""
     parts, failures, seconds = [], [], []
@@ -101,6 +107,8 @@ def work(job: Job) -> Piece:
             parts.append(_rows(number, _simulate(job, changes, seed), job.measure))
         except BadInputError as error:
             failures.append(Failure(number, "bad input", _said(error.problems)))
+        except MeasureError as error:
+            failures.append(Failure(number, IN_MEASURE, str(error)))
         except OutOfTimeError as error:
             failures.append(Failure(number, "time-out", str(error)))
         except MemoryError:
@@ -112,16 +120,21 @@ def work(job: Job) -> Piece:
             failures.append(Failure(number, "error", told))
         seconds.append(time.perf_counter() - begin)
     numbers = [number for number, *_ in job.runs]
-    return Piece(piece_of(parts, numbers, failures, seconds), numbers, failures, sum(seconds))
+    content = piece_of(parts, numbers, failures, seconds, memory_mb())
+    return Piece(content, numbers, failures, sum(seconds))
 
 
 def piece_of(
-    parts: list[pa.Table], runs: list[int], failures: list[Failure], seconds: list[float]
-) -> bytes:
-    """Return a piece's file: rows, and in its metadata which runs ended how, and in what time."""
+    parts: list[pa.Table], runs: list[int], failures: list[Failure], seconds: list[float],
+    memory: float = 0.0,
+) -> bytes:  # fmt: skip
+    """Return a piece's file: rows, and in its metadata which runs ended how, and in what time.
+
+    And the peak of the worker's memory so far, MB; 0 where it is not known.
+    """
     told = {
         "runs": runs, "failures": [[f.run, f.kind, f.reason] for f in failures],
-        "seconds": [round(s, 6) for s in seconds],
+        "seconds": [round(s, 6) for s in seconds], "memory": memory,
     }  # fmt: skip
     table = pa.concat_tables(parts) if parts else SCHEMA.empty_table()
     table = table.replace_schema_metadata({"walras": json.dumps(told)})
@@ -152,10 +165,16 @@ def _rows(number: int, result: Result, measure: Measure | None) -> pa.Table:
     rows = measures(result)
     if measure is not None:
         known = {name for task, offer, name, *_ in rows if task == offer == ALL}
-        for name, value in measure(result).items():
-            if str(name) in known:
-                raise ValueError(f'measure gives "{name}", which every run has; use another name')
-            rows.append((ALL, ALL, str(name), float(value), math.nan, ""))
+        try:
+            for name, value in measure(result).items():
+                if str(name) in known:
+                    told = f'measure gives "{name}", which every run has; use another name'
+                    raise ValueError(told)
+                rows.append((ALL, ALL, str(name), float(value), math.nan, ""))
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise MeasureError(readable(f"{type(error).__name__}: {error}")) from error
     columns = dict(zip(SCHEMA.names[1:], zip(*rows, strict=True), strict=True))
     return pa.table({"run": [number] * len(rows), **columns}, schema=SCHEMA)
 

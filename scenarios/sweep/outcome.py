@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from ..run import made_with
 from . import store, traces
 from .code import told
-from .job import readable
+from .job import IN_MEASURE, readable
+from .merge import merge
 from .planned import Planned
 
 
@@ -66,15 +67,18 @@ def finish(folder: Path, planned: Planned) -> bool:
     pieces = list(store.held(folder))
     if len(store.left(planned.total, pieces)):
         return False
-    store.merge(folder, pieces)
-    rows = sorted({run: (run, kind, why) for p in pieces for run, kind, why in p.failures}.values())
+    merge(folder, pieces)
+    rows = store.failures(pieces)
     failures = pd.DataFrame({
         "run": [run for run, *_ in rows],
         "point": [run // planned.design.seeds for run, *_ in rows],
         "rep": [run % planned.design.seeds for run, *_ in rows],
         "seed": [planned.seed(run) for run, *_ in rows],
         "kind": [kind for _, kind, _ in rows], "reason": [why for *_, why in rows],
-        "command": [command_of(planned, folder, run) for run, *_ in rows],
+        "command": [
+            (python_of if kind == IN_MEASURE else command_of)(planned, folder, run)
+            for run, kind, _ in rows
+        ],
     })  # fmt: skip
     out = pa.BufferOutputStream()
     schema = pa.schema([
@@ -89,13 +93,36 @@ def finish(folder: Path, planned: Planned) -> bool:
 
 def command_of(planned: Planned, folder: Path, run: int) -> str:
     """Return the command that repeats one run by itself; empty where a file cannot hold it."""
-    changes = planned.changes(run)
-    if not planned.text or any(callable(v) for v in changes.values()):
+    changes = _changes(planned, run)
+    if changes is None:
         return ""
     words = ["walras", "run", str(folder / "scenario.toml"), "--seed", str(planned.seed(run))]
-    for path, value in {**traces.places(planned.base), **changes}.items():
-        words += ["--set", f"{path}={toml_of(value)}"]
-    return shlex.join(words)
+    return shlex.join([*words, *(word for change in changes for word in ("--set", change))])
+
+
+def python_of(planned: Planned, folder: Path, run: int) -> str:
+    """Return the line of Python that measures one run again: no command knows the function."""
+    changes = _changes(planned, run)
+    if changes is None:
+        return ""
+    told = ", ".join(map(repr, [str(folder / "scenario.toml"), *changes]))
+    module, name = (getattr(planned.measure, n, "") for n in ("__module__", "__qualname__"))
+    if not name or "<" in name:  # of no name that could be imported
+        last = name.rpartition(".")[2]
+        module, name = "", last if last.isidentifier() else "measure"
+    first = "" if module in ("", "__main__") else f"import {module}; "
+    name = f"{module}.{name}" if first else name
+    again = f"w.run(w.load({told}), seed={planned.seed(run)}, record='summary')"
+    return f"import walras as w; {first}{name}({again})"
+
+
+def _changes(planned: Planned, run: int) -> list[str] | None:
+    """Return what a run changes as `--set` takes it; None where a file cannot hold it."""
+    changes = planned.changes(run)
+    if not planned.text or any(callable(v) for v in changes.values()):
+        return None
+    whole = {**traces.places(planned.base), **changes}
+    return [f"{path}={toml_of(value)}" for path, value in whole.items()]
 
 
 def toml_of(value: Any) -> str:

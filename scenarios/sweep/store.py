@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import heapq
 import json
 import os
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from .job import SCHEMA, Piece
+from .job import Piece
 
 FORMAT = 1
 """Of the folder; a later one cannot be read by this code, nor an earlier one be added to."""
 _PIECE = re.compile(r"(?P<first>[0-9]{7,})-(?P<count>[0-9]+)-(?P<digest>[0-9a-f]{32})\.parquet")
-_ROWS = 1 << 16  # of a row group of merged results
 
 
 class SweepFolderError(Exception):
@@ -39,16 +36,16 @@ class SweepFolderError(Exception):
 
 @dataclass(frozen=True)
 class Held:
-    """What a piece's file tells of itself: its path, and runs, failures and seconds of each."""
+    """What a piece's file tells of itself: its path, and runs, failures and seconds of each.
+
+    And the peak of its worker's memory, MB: 0 where it is not known.
+    """
 
     path: Path
     runs: list[int]
     failures: list[tuple[int, str, str]]
     seconds: list[float]
-
-
-_Open = tuple[int, int, Iterator[tuple[int, pa.Table]], pa.Table]
-"""A piece that is being read: the number of its next run, of the piece, what follows, the rows."""
+    memory: float = 0.0
 
 
 def digest_of(content: bytes) -> str:
@@ -126,12 +123,12 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
-    with _whole(path) as unfinished:
+    with whole(path) as unfinished:
         unfinished.write_bytes(content)
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Iterator[Path]:
     """Yield another name to write a file under, which then takes its place, or is removed."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -178,9 +175,29 @@ def held(folder: Path) -> Iterator[Held]:
             (folder / "damaged").mkdir(exist_ok=True)
             path.rename(folder / "damaged" / path.name)
             continue
-        told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
-        failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
-        yield Held(path, told["runs"], failures, told["seconds"])
+        yield told_by(path, content)
+
+
+def told_by(path: Path, content: bytes) -> Held:
+    """Return what a piece tells of itself."""
+    told = json.loads(pq.read_schema(pa.BufferReader(content)).metadata[b"walras"])
+    failures = [(int(run), str(kind), str(why)) for run, kind, why in told["failures"]]
+    return Held(path, told["runs"], failures, told["seconds"], told.get("memory", 0.0))
+
+
+def note_memory(folder: Path, parent: float) -> dict[str, Any]:
+    """Note in the manifest what memory the sweep took at most, MB; return the manifest.
+
+    Of the commands that came to their end the largest, and of the workers.
+    """
+    manifest = manifest_of(folder)
+    before = manifest.get("memory_mb", {})
+    worker = max((piece.memory for piece in held(folder)), default=0.0)
+    peaks = {"parent": max(parent, before.get("parent", 0.0)), "worker": worker}
+    if peaks != before:
+        manifest["memory_mb"] = peaks
+        write_whole(folder / "manifest.json", _json(manifest))
+    return manifest
 
 
 def damaged(folder: Path) -> list[Path]:
@@ -204,6 +221,27 @@ def left(total: int, pieces: list[Held]) -> NDArray[np.int64]:
     return np.flatnonzero(missing)
 
 
+def failures(pieces: Iterable[Held]) -> list[tuple[int, str, str]]:
+    """Return the failures of pieces by run, one a run: none of a run that finished in another."""
+    found: dict[int, tuple[int, str, str]] = {}
+    finished: set[int] = set()
+    for piece in pieces:
+        failed = {failure[0] for failure in piece.failures}
+        finished.update(run for run in piece.runs if run not in failed)
+        for failure in piece.failures:  # which of several is told must not hang on their order
+            found[failure[0]] = min(failure, found.get(failure[0], failure))
+    return [found[run] for run in sorted(found) if run not in finished]
+
+
+def partitions(folder: Path, of: int) -> list[str]:
+    """Return the parts of other divisions than into `of`, such as "2/3", that were begun here."""
+    found = (
+        re.fullmatch(r"[.]lock-([0-9]+)-of-([0-9]+)", path.name) for path in folder.glob(".l*")
+    )
+    parts = sorted((int(f[2]), int(f[1])) for f in found if f is not None)
+    return [f"{part}/{total}" for total, part in parts if total != of]
+
+
 @contextmanager
 def locked(folder: Path, shard: str = "", wait: bool = False) -> Iterator[None]:
     """Have a folder to oneself: all of it, or one's shard; wait for who has that shard, or don't.
@@ -222,64 +260,3 @@ def locked(folder: Path, shard: str = "", wait: bool = False) -> Iterator[None]:
                 "--shard i/n"
             ) from None
         yield
-
-
-def merge(folder: Path, pieces: list[Held]) -> None:
-    """Write results.parquet: the rows of all pieces by run; the same bytes however runs were split.
-
-    No more is in memory than a piece of each shard.
-    """
-    schema = pa.schema([
-        f.with_type(pa.dictionary(pa.int32(), pa.string())) if f.type == pa.string() else f
-        for f in SCHEMA
-    ])  # fmt: skip
-    waiting: list[pa.Table] = []
-    rows = 0
-    with (
-        _whole(folder / "results.parquet") as unfinished,
-        pq.ParquetWriter(unfinished, schema, compression="zstd") as out,
-    ):
-        for table in in_order(pieces):
-            waiting.append(table)
-            rows += len(table)
-            if rows >= _ROWS:
-                rest = pa.concat_tables(waiting)
-                while len(rest) >= _ROWS:
-                    out.write_table(rest.slice(0, _ROWS).cast(schema))
-                    rest = rest.slice(_ROWS)
-                waiting, rows = [rest], len(rest)
-        if rows:
-            out.write_table(pa.concat_tables(waiting).cast(schema))
-
-
-def in_order(pieces: list[Held]) -> Iterator[pa.Table]:
-    """Yield the rows of each run, by number; of a run that several pieces hold once."""
-    coming = deque(sorted(pieces, key=lambda p: p.runs[0]))
-    open_: list[_Open] = []
-    last = -1
-    while coming or open_:
-        while coming and (not open_ or coming[0].runs[0] <= open_[0][0]):
-            _push(open_, _by_run(coming.popleft()), len(coming))
-        if not open_:
-            continue  # pieces without rows
-        run, order, runs, table = heapq.heappop(open_)
-        if run > last:
-            last = run
-            yield table
-        _push(open_, runs, order)
-
-
-def _push(open_: list[_Open], runs: Iterator[tuple[int, pa.Table]], order: int) -> None:
-    following = next(runs, None)
-    if following is not None:
-        heapq.heappush(open_, (following[0], order, runs, following[1]))
-
-
-def _by_run(piece: Held) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the rows of a piece run by run; runs without rows are left out."""
-    table = pq.read_table(piece.path, schema=SCHEMA)
-    numbers = table["run"].to_numpy()
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    ends = np.append(starts[1:], len(numbers)) if len(numbers) else starts
-    for start, end in zip(starts, ends, strict=True):
-        yield int(numbers[start]), table.slice(start, end - start)

@@ -13,6 +13,7 @@ from typing import Any
 from ...market.schema.errors import BadInputError, Problem
 from ...market.schema.fields import whole
 from ...market.schema.market import Market
+from ..run import memory_mb
 from . import store
 from .execute import Pool, execute, processes
 from .job import Job, Measure, Piece
@@ -51,7 +52,7 @@ def sweep(
         measure: what else is measured of a run's `Result`: numbers by name.
         out: folder; `sweeps/<name>-<hash>` when absent.
         jobs: worker processes; as many as there are cores when absent.
-        executor: runs jobs instead, of any kind; it is not shut down.
+        executor: runs jobs instead, of any kind; it is not shut down, nor made anew if it breaks.
         shard: (i, n): the i-th of n parts of the runs.
         name: of the sweep; the scenario's when absent.
         progress: called with (runs that have ended, of how many, failed).
@@ -60,6 +61,7 @@ def sweep(
         BadInputError: the scenario or the design has errors.
         SweepFolderError: the folder holds something else, or another process works on it.
         OSError: nothing can be written there; what has been finished is safe.
+        BrokenExecutor: the executor given has lost a worker; what has been finished is safe.
 
     Example:
         >>> import tempfile
@@ -88,14 +90,18 @@ def sweep(
     }  # fmt: skip
     planned = plan(market, Design(**fields, **({} if sample is None else {"sample": sample})),
                    measure)  # fmt: skip
-    width = jobs if jobs is not None else os.cpu_count() or 1
-    whole("jobs", width, 1, 10_000, "10,000")
-    pool: Pool = processes(width, planned.design.memory)
-    if executor is not None:
-        pool = partial(_as_it_is, executor)
-        width = int(getattr(executor, "_max_workers", 0) or width)
+    pool, width = pool_of(executor, jobs, planned.design.memory)
     folder = folder_of(planned) if out is None else Path(out)
     return carry_out(planned, folder, pool, width, shard=shard, progress=progress)
+
+
+def pool_of(executor: Executor | None, jobs: int | None, memory: int | None) -> tuple[Pool, int]:
+    """Return what makes an executor, or gives out the one given, and how many workers it has."""
+    width = jobs if jobs is not None else os.cpu_count() or 1
+    whole("jobs", width, 1, 10_000, "10,000")
+    if executor is None:
+        return processes(width, memory), width
+    return partial(_as_it_is, executor), int(getattr(executor, "_max_workers", 0) or width)
 
 
 def _as_it_is(executor: Executor) -> AbstractContextManager[Executor]:
@@ -157,6 +163,8 @@ def carry_out(
     # Other shards may still be at work, or begin: who merges keeps none of them away.
     with suppress(store.SweepFolderError), store.locked(folder, "-merge", wait=True):
         finish(folder, planned)
+        if len(mine) or "memory_mb" not in manifest:
+            manifest = store.note_memory(folder, memory_mb())
     return Sweep(folder, manifest)
 
 
@@ -167,10 +175,10 @@ class _Counts:
         self, planned: Planned, pieces: list[store.Held], part: int, of: int,
         progress: Progress | None,
     ) -> None:  # fmt: skip
-        mine = [[r % of == part - 1 for r in p.runs].count(True) for p in pieces]
+        done = {run for piece in pieces for run in piece.runs if run % of == part - 1}
         self._total = len(range(part - 1, planned.total, of))
-        self._done = sum(mine)
-        self._failed = sum(run % of == part - 1 for p in pieces for run, *_ in p.failures)
+        self._done = len(done)
+        self._failed = sum(run in done for run, *_ in store.failures(pieces))
         self._progress = progress
         self._tell()
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from ..result import rows_of
 from . import store
 
 
@@ -44,12 +46,9 @@ class Sweep:
     @cached_property
     def counts(self) -> tuple[int, int]:
         """How many runs have ended, and how many of these have failed."""
-        done: set[int] = set()
-        failed: set[int] = set()
-        for piece in store.held(self.folder):
-            done.update(piece.runs)
-            failed.update(run for run, *_ in piece.failures)
-        return len(done), len(failed)
+        pieces = list(store.held(self.folder))
+        done = {run for piece in pieces for run in piece.runs}
+        return len(done), len(store.failures(pieces))
 
     @property
     def paths(self) -> list[str]:
@@ -59,7 +58,7 @@ class Sweep:
     @cached_property
     def design(self) -> pd.DataFrame:
         """A row per run: run, point, rep, seed and a column for each path that varies."""
-        return pd.read_parquet(self.folder / "design.parquet")
+        return _frame(rows_of(self.folder / "design.parquet"))
 
     @cached_property
     def results(self) -> pd.DataFrame:
@@ -67,7 +66,7 @@ class Sweep:
 
         Of runs that have not failed, once all have ended.
         """
-        rows = pd.read_parquet(self.folder / "results.parquet")
+        rows = _frame(rows_of(self.folder / "results.parquet"))
         found = rows.merge(self.design.drop(columns="seed"), on="run", how="left")
         columns = ["run", "point", "rep", *self.paths]
         return found[[*columns, *(c for c in rows.columns if c != "run")]]
@@ -78,13 +77,13 @@ class Sweep:
         Raises:
             KeyError: no run has such a measure.
         """
-        where = [("task", "==", task), ("offer", "==", offer), ("metric", "==", metric)]
-        table = pq.read_table(
-            self.folder / "results.parquet", filters=where, columns=["run", "value", "unit"]
-        )
+        names = {"task": task, "offer": offer, "metric": metric}
+        table = rows_of(self.folder / "results.parquet", ["run", *names, "value", "unit"])
+        for column, name in names.items():
+            table = table.filter(pc.equal(table[column].cast(pa.string()), name))
         if not len(table):
             raise KeyError(f'no run has "{metric}" of task "{task}" and offer "{offer}"')
-        rows = table.select(["run", "value"]).to_pandas()
+        rows = _frame(table.select(["run", "value"]))
         found = self.design.drop(columns="seed").merge(rows, on="run")
         found.attrs["units"] = {"value": str(table["unit"][0])}
         return found
@@ -92,12 +91,17 @@ class Sweep:
     @cached_property
     def failures(self) -> pd.DataFrame:
         """A row per failed run: run, point, rep, seed, kind, reason, command."""
-        return pd.read_parquet(self.folder / "failures.parquet")
+        return _frame(rows_of(self.folder / "failures.parquet"))
 
     def values(self, point: int) -> dict[str, Any]:
         """Return the values of the paths at a point."""
         row = self.design[self.design["point"] == point].iloc[0]
         return {path: _value(row[path]) for path in self.paths}
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = table.to_pandas(use_threads=False)
+    return frame
 
 
 def _value(told: Any) -> Any:

@@ -11,8 +11,11 @@
   const NARROW = 600;         // px, below which axes have few ticks
   const RETRY = [500, 1000, 2000, 4000];
 
+  /* A table without the names that every object has. */
+  function nothing() { return Object.create(null); }
+
   /* What is shown: all of it stands in the page's address. */
-  const asked = {scenario: "", set: {}, reasoning: 1, seed: 0, task: "", tab: "live"};
+  const asked = {scenario: "", set: nothing(), reasoning: 1, seed: "0", task: "", tab: "live"};
   const seen = {fluid: null, live: null, pinned: null, controls: "", drawn: {}, solved: {}};
   let config = {}, socket = null, tries = 0, playing = false, wanted = false, started = false;
   let timer = null, boxes = {}, pin = "";
@@ -24,7 +27,7 @@
     q.set("scenario", asked.scenario);
     for (const [path, text] of Object.entries(asked.set)) q.append("set", `${path}=${text}`);
     if (asked.reasoning !== 1) q.set("reasoning", String(asked.reasoning));
-    if (asked.seed) q.set("seed", String(asked.seed));
+    if (asked.seed !== "0") q.set("seed", asked.seed);
     if (asked.task) q.set("task", asked.task);
     if (asked.tab !== "live") q.set("tab", asked.tab);
     if (pin) q.set("pin", pin);
@@ -35,7 +38,7 @@
     const q = new URLSearchParams(text), start = config.start || {};
     const known = config.scenarios.includes(q.get("scenario"));
     asked.scenario = known ? q.get("scenario") : start.scenario || config.scenarios[0];
-    asked.set = {};
+    asked.set = nothing();
     const sets = q.has("scenario") ? q.getAll("set") : start.set || [];
     for (const one of sets) {
       const at = one.indexOf("=");
@@ -43,11 +46,16 @@
     }
     const factor = Number(q.get("reasoning") || 1);
     asked.reasoning = factor >= 0.1 && factor <= 10 ? factor : 1;
-    const seed = Number(q.has("seed") ? q.get("seed") : q.has("scenario") ? 0 : start.seed || 0);
-    asked.seed = Number.isSafeInteger(seed) && seed >= 0 ? seed : 0;
+    asked.seed = seedOf(q.get("seed") ?? (q.has("scenario") ? "0" : start.seed || "0"));
     asked.task = q.get("task") || "";
     asked.tab = $(`tab-${q.get("tab")}`) ? q.get("tab") : start.tab || "live";
     pin = q.get("pin") || "";
+  }
+
+  /* A seed may have more digits than a number holds. */
+  function seedOf(text) {
+    const digits = String(text).trim().replace(/^0+(?=.)/, "");
+    return /^[0-9]{1,19}$/.test(digits) ? digits : "0";
   }
 
   function question() {
@@ -61,7 +69,7 @@
   function pinned() {
     const q = new URLSearchParams(pin);
     return {
-      scenario: q.get("scenario") || "", set: q.getAll("set"), seed: Number(q.get("seed") || 0),
+      scenario: q.get("scenario") || "", set: q.getAll("set"), seed: seedOf(q.get("seed") || "0"),
       reasoning: Number(q.get("reasoning") || 1),
     };
   }
@@ -417,7 +425,7 @@
     else if (at.id === "learning") {
       for (const path of told.learning.paths) change(path, at.value, "");
     } else if (at.id === "scenario") {
-      Object.assign(asked, {scenario: at.value, set: {}, reasoning: 1, task: ""});
+      Object.assign(asked, {scenario: at.value, set: nothing(), reasoning: 1, task: ""});
       forget();
       $("reasoning").value = "0";
       ask();
@@ -427,8 +435,8 @@
       if (told) controls(told);
       ask();
     } else if (at.id === "seed") {
-      const seed = Math.round(Number(at.value));
-      asked.seed = Number.isSafeInteger(seed) && seed >= 0 ? seed : 0;
+      asked.seed = seedOf(at.value);
+      at.value = asked.seed;
       ask();
     } else if (at.id === "pace") send({pace: Number(at.value)});
   }
@@ -469,7 +477,7 @@
     "copy-toml"() { send({toml: question()}); },
     "copy-command"() { if (seen.fluid) copy(seen.fluid.command, "command"); },
     undo() {
-      Object.assign(asked, {set: {}, reasoning: 1});
+      Object.assign(asked, {set: nothing(), reasoning: 1});
       $("reasoning").value = "0";
       ask();
     },
@@ -693,7 +701,7 @@
       asked.reasoning = point.reasoning;
       $("reasoning").value = String(Math.log10(point.reasoning));
     } else {
-      asked.set = {};
+      asked.set = nothing();
       for (const one of point.set) {
         const at = one.indexOf("=");
         asked.set[one.slice(0, at)] = one.slice(at + 1);
@@ -701,7 +709,7 @@
       asked.scenario = config.start.scenario;
       $("scenario").value = asked.scenario;
       asked.seed = point.seed;
-      $("seed").value = String(point.seed);
+      $("seed").value = point.seed;
       say(`run ${point.run} of the sweep: seed ${point.seed}`);
     }
     show("live");
@@ -718,9 +726,9 @@
     $("reasoning-home").append(make("input", "", {
       id: "reasoning", type: "range", min: -1, max: 1, step: 0.01,
     }));
-    $("seed-home").append(make("input", "", {id: "seed", type: "number", min: 0, step: 1}));
+    $("seed-home").append(make("input", "", {id: "seed", inputmode: "numeric"}));
     $("scenario").value = asked.scenario;
-    $("seed").value = String(asked.seed);
+    $("seed").value = asked.seed;
     $("reasoning").value = String(Math.log10(asked.reasoning));
     $("pace").value = given.pace || "60";
     if (pin) { $("pin").textContent = "Unpin"; $("pin").setAttribute("aria-pressed", "true"); }
