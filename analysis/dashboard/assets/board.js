@@ -99,15 +99,17 @@
       if (wanted) send({run: "play"});
     };
     socket.onmessage = (event) => {
-      for (const [kind, told] of Object.entries(JSON.parse(event.data))) {
-        if (HEARD[kind]) HEARD[kind](told);
-      }
+      hear(JSON.parse(event.data));
     };
     socket.onclose = () => {
       running(false);
       say("The dashboard does not answer; is it still running? Trying again …", true);
       setTimeout(connect, RETRY[Math.min(tries++, RETRY.length - 1)]);
     };
+  }
+
+  function hear(message) {
+    for (const [kind, told] of Object.entries(message)) if (HEARD[kind]) HEARD[kind](told);
   }
 
   const HEARD = {
@@ -743,6 +745,7 @@
   }
 
   const none = () => window.dash_clientside.no_update;
+  window.walras = {hear};  // for tests
   window.dash_clientside = Object.assign({}, window.dash_clientside, {walras: {
     start(given) { start(given); return none(); },
     boxed(chosen) {
