@@ -16,6 +16,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+_ROOT = Path(__file__).parent.parent
 SHOP = """
 name = "shop"
 question = "Who talks at once, and who thinks first?"
@@ -65,17 +66,17 @@ cost = { output = 40.0 }
 
 
 @contextmanager
-def served(*arguments: str, **more: Any) -> Iterator[str]:
-    """Run `walras dashboard` with arguments; yield the address that it prints."""
+def served(*arguments: str) -> Iterator[tuple[str, int]]:
+    """Run `walras dashboard` with arguments; yield the address that it prints, and its process."""
     process = subprocess.Popen(
         [sys.executable, "-m", "walras", "dashboard", *arguments, "--no-browser", "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **more,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=_ROOT,
     )  # fmt: skip
     assert process.stdout is not None
     try:
         address = process.stdout.readline().partition(": ")[2].strip()
         assert address, "the dashboard did not start"
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         process.wait(20)
@@ -126,7 +127,7 @@ class Board:
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         self.page.on("dialog", opened)
         self.page.on("request", asked)
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(20_000)
 
     def open(self, query: str = "") -> Board:
         """Load the page and wait for its first answer."""
@@ -201,3 +202,84 @@ class Board:
 
 TRACES = "id => document.querySelector(`#${id} .js-plotly-plot`).data"
 """Script: the traces of a plot."""
+MEETING = """() => {
+  const seen = [...document.querySelectorAll('button, select, input, summary, output, h1, h2')]
+    .filter(e => e.checkVisibility() && e.getBoundingClientRect().width > 0)
+    .filter(e => !e.closest('.modebar'));
+  const rects = seen.map(e => {
+    let r = e.getBoundingClientRect(), [l, t, rr, b] = [r.left, r.top, r.right, r.bottom];
+    const clip = e.closest('.scroll, #tabs');
+    if (clip) {
+      const c = clip.getBoundingClientRect();
+      [l, t, rr, b] = [Math.max(l, c.left), Math.max(t, c.top), Math.min(rr, c.right),
+                       Math.min(b, c.bottom)];
+    }
+    return [l, t, rr, b];
+  });
+  const found = [];
+  for (let i = 0; i < seen.length; i++) for (let j = 0; j < i; j++) {
+    const [a, b] = [rects[i], rects[j]];
+    const wide = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+    const tall = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+    if (wide > 1 && tall > 1 && !seen[i].contains(seen[j]) && !seen[j].contains(seen[i]))
+      found.push(`${seen[i].outerHTML.slice(0, 80)} meets ${seen[j].outerHTML.slice(0, 80)}`);
+  }
+  const out = document.documentElement.scrollWidth - window.innerWidth;
+  return out > 0 ? [...found, `${out} px too wide`] : found;
+}"""
+"""Script: which controls and heads overlap, and whether the page is wider than its window."""
+PALE = """() => {
+  const parts = (c) => (c.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const over = (c, under) => c.length < 4 ? c
+    : [0, 1, 2].map(i => c[3] * c[i] + (1 - c[3]) * under[i]);
+  const behind = (e) => {
+    const all = [];
+    for (; e; e = e.parentElement) all.push(parts(getComputedStyle(e).backgroundColor));
+    return all.reverse().reduce((under, c) => over(c, under), [255, 255, 255]);
+  };
+  const light = (c) => {
+    const [r, g, b] = c.map(v => v / 255)
+      .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    const field = e.matches('input:not([type=range]), select');
+    if (!(own || field) || !e.checkVisibility() || e.disabled) continue;
+    if (e.closest('noscript, .annotation, .modebar')) continue;
+    const style = getComputedStyle(e), drawn = e.closest('svg');
+    const under = behind(drawn ? drawn.parentElement : e);
+    const a = light(over(parts(drawn ? style.fill : style.color), under)), b = light(under);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const said = (e.textContent || e.value).slice(0, 40);
+    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${e.tagName} ${said}`);
+  }
+  return found;
+}"""
+"""Script: which texts have less contrast than 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+RUN = "window.pwned=1"
+HOSTILE = [
+    *(f"<{tag}>{RUN}</{tag}>" for tag in ("script", "b", "style", "textarea", "title", "svg")),
+    *(f"<{tag} src=x onerror={RUN}>" for tag in ("img", "video", "audio", "script", "input")),
+    *(f"<{tag} onload={RUN}>" for tag in ("svg", "body", "iframe", "object", "embed")),
+    *(f"<a href={q}javascript:{RUN}{q}>x</a>" for q in ("", "'", '"')),
+    *(f"javascript:{RUN}", f"data:text/html,<script>{RUN}</script>", f"vbscript:{RUN}"),
+    *(f"{q}><script>{RUN}</script>" for q in ("'", '"', "`", "-->", "]]>", "</title>")),
+    *(f"{q} onmouseover={q}{RUN}{q} x={q}" for q in ("'", '"')),
+    *(f"{q};{RUN};//" for q in ("'", '"', "`", "\\'", '\\"', "</script>")),
+    *(f"{a}{RUN}{b}" for a, b in (("${", "}"), ("{{", "}}"), ("{%", "%}"), ("<%", "%>"),
+                                   ("#{", "}"), ("%{", "}"), ("`${", "}`"), ("[[", "]]"))),
+    "%{x}", "%{customdata}", "%{y:.3f}<extra></extra>", "<extra>", "%s%n%d", "%00", "%3Cscript%3E",
+    "__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "a.__proto__.pwned",
+    "constructor.prototype.pwned", "__defineGetter__", "valueOf", "null", "undefined", "NaN",
+    "true", "-0", "1e999", "∞", "-1", "1/0", "0x41",
+    "&lt;script&gt;", "&#60;script&#62;", "&amp;", "&", "<", ">", "'", '"', "`", "\\", "/",
+    "../../etc/passwd", "..\\..\\x", "file:///etc/passwd", "//evil.example/x", "C:\\x",
+    "\u202egnp.exe",
+    "\u2066x\u2069", "العربية", "עברית", "日本語", "🦊🏳️‍🌈", "e\u0301" * 20, "\ufeffx",
+    "\u200b", "a\u2028b", "x" * 1500, "<b>" * 300, "a\tb", "$x^2$", "\\(x\\)", "'; DROP TABLE x;--",
+    "=1+1", "@SUM(1)", "+cmd|' /C calc'!A0", "<br><br>", "<sub>x</sub>", "[]", "{}", "[1, 2]",
+    '{kind = "constant"}', "<!--", "<!DOCTYPE html>", "\x00", "a\x00b", "\x1b[31mred", "\r\nx",
+]  # fmt: skip
+"""Markup, scripts, quotes, templates, names that objects have, text that turns or hides text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,21 @@ pytest.importorskip("playwright")
 pytest.importorskip("dash")
 
 from playwright.sync_api import expect
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
-from .dashboard_page import CHROMIUM, SHOP, TRACES, Board, browsing, served
+from .dashboard_page import (
+    CHROMIUM,
+    HOSTILE,
+    MEETING,
+    PALE,
+    RUN,
+    SHOP,
+    TRACES,
+    Board,
+    browsing,
+    served,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -46,9 +60,11 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(home: Path) -> Iterator[str]:
-    """Where a dashboard is that all tests share which open no folder."""
-    with served("shop.toml", cwd=home) as found:
-        yield found
+    """Where a dashboard is that all tests share which open no folder; it ends when nobody looks."""
+    with served(str(home / "shop.toml")) as (found, _):
+        socket = f"{found.replace('http', 'ws')}socket"
+        with connect(socket, origin=Origin(found.rstrip("/"))):
+            yield found
 
 
 @pytest.fixture
@@ -57,15 +73,18 @@ def boards(browser: Browser, address: str) -> Iterator[Any]:
     opened: list[Board] = []
     with ExitStack() as stack:
 
-        def open_page(query: str = "", at: str = "", **look: Any) -> Board:
+        def open_page(query: str = "", at: str = "", between: Any = None, **look: Any) -> Board:
             context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | look)
             stack.callback(context.close)
             opened.append(Board(context.new_page(), at or address))
+            if between is not None:
+                opened[-1].page.route_web_socket(re.compile("/socket$"), between)
             return opened[-1].open(query)
 
         yield open_page
         for board in opened:
-            assert board.page.evaluate("window.pwned") is None
+            if not board.page.is_closed():
+                assert board.page.evaluate("window.pwned") is None
     assert [told for board in opened for told in board.wrong] == []
 
 
@@ -120,13 +139,13 @@ def test_a_box_on_either_map_filters_the_linked_views(boards: Any, tmp_path: Pat
     board.keep(tmp_path, "selected")
     board.pause()
     few = board.figure("f4")["data"]
-    board.page.locator("#f1 .nsewdrag").dblclick()
+    board.page.locator("#f1 .nsewdrag").dblclick(position={"x": 300, "y": 30})
     expect(note).to_be_empty()
     board.until(f"d => JSON.stringify(({TRACES})('f4')) !== JSON.stringify(d)", few)
     board.box("f2", (0.01, 0.99), (0.01, 0.45))
     expect(note).to_contain_text("of the last")
-    pale = board.figure("f2")["data"][-1]["marker"]["opacity"]
-    assert {0.12} < set(pale)
+    board.until(f"({TRACES})('f2').at(-1).marker.opacity.some(o => o === 0.12)")
+    assert 0.95 in board.figure("f2")["data"][-1]["marker"]["opacity"]
 
 
 def test_a_price_in_the_table_moves_its_offer(boards: Any) -> None:
@@ -190,8 +209,8 @@ def test_what_is_pinned_stays_beside_and_all_of_it_is_in_the_address(boards: Any
     expect(page.locator("#number-price .pin")).to_have_text(f"pinned {now}")
     assert page.locator("#number-price .value").inner_text() != now
     board.answered(lambda: page.select_option("#task", "report"))
-    cell = page.get_by_label("quick accuracy")
-    board.answered(lambda: (cell.fill("0.8"), cell.press("Enter")))
+    cell = page.get_by_label("quick speed")
+    board.answered(lambda: (cell.fill("200"), cell.press("Enter")))
     page.locator("#seed").fill("7")
     page.locator("#seed").press("Enter")
     page.click("#tab-data")
@@ -204,7 +223,7 @@ def test_what_is_pinned_stays_beside_and_all_of_it_is_in_the_address(boards: Any
     assert page.locator("#reasoning-told").inner_text() == "× 0.316"
     assert page.locator("#task").input_value() == "report"
     assert page.locator("#seed").input_value() == "7"
-    assert page.get_by_label("quick accuracy").input_value() == "0.8"
+    assert page.get_by_label("quick speed").input_value() == "200"
     expect(page.locator("#tab-data")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#rows table")).to_have_text(rows, use_inner_text=True)
 
@@ -238,7 +257,7 @@ def test_a_sweep_and_a_run_are_opened_from_their_folders(
         )  # fmt: skip
     result = w.run(str(home / "shop.toml"), seed=11, until="10 min")
     folder = result.save(tmp_path / "run")
-    with served(str(tmp_path / "sweep")) as at, served(str(folder)) as other:
+    with served(str(tmp_path / "sweep")) as (at, _), served(str(folder)) as (other, _):
         board = boards(at=at)
         expect(board.page.locator("#tab-sweep")).to_have_attribute("aria-selected", "true")
         board.page.locator("#sweep .scatterlayer .point").nth(1).scroll_into_view_if_needed()
@@ -247,11 +266,13 @@ def test_a_sweep_and_a_run_are_opened_from_their_folders(
             lambda: board.page.locator("#sweep .scatterlayer .point").nth(1).click(force=True)
         )
         assert "seed" in board.page.locator("#status").inner_text()
-        assert board.page.get_by_label("able price out").input_value() == "300"
+        assert board.page.get_by_label("able price out").input_value() == "300.0"
         assert "sellers.able.price.output=300.0" in unquote_plus(board.page.url)
         second = boards(at=other)
         assert second.page.locator("#seed").input_value() == "11"
         expect(second.page.locator("#number-welfare .pin")).to_contain_text("recorded")
+        for page in (board.page, second.page):
+            page.close()  # before the server ends
 
 
 def test_two_pages_are_two_markets(boards: Any) -> None:
@@ -260,6 +281,7 @@ def test_two_pages_are_two_markets(boards: Any) -> None:
     one.run_on()
     assert two.clock() == "0 s"
     assert two.page.locator("#reasoning-told").inner_text() == "× 1"
+    assert one.page.evaluate("window.pwned") is None
     one.page.close()
     two.run_on()
 
@@ -300,58 +322,6 @@ def test_all_of_it_with_keys_alone(boards: Any) -> None:
     expect(page.locator("#pin")).to_have_text("Unpin")
 
 
-_MEETING = """() => {
-  const seen = [...document.querySelectorAll('button, select, input, summary, output, h1, h2')]
-    .filter(e => e.checkVisibility() && e.getBoundingClientRect().width > 0)
-    .filter(e => !e.closest('.modebar'));
-  const rects = seen.map(e => {
-    let r = e.getBoundingClientRect(), [l, t, rr, b] = [r.left, r.top, r.right, r.bottom];
-    const clip = e.closest('.scroll, #tabs');
-    if (clip) {
-      const c = clip.getBoundingClientRect();
-      [l, t, rr, b] = [Math.max(l, c.left), Math.max(t, c.top), Math.min(rr, c.right),
-                       Math.min(b, c.bottom)];
-    }
-    return [l, t, rr, b];
-  });
-  const found = [];
-  for (let i = 0; i < seen.length; i++) for (let j = 0; j < i; j++) {
-    const [a, b] = [rects[i], rects[j]];
-    const wide = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-    const tall = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-    if (wide > 1 && tall > 1 && !seen[i].contains(seen[j]) && !seen[j].contains(seen[i]))
-      found.push(`${seen[i].outerHTML.slice(0, 80)} meets ${seen[j].outerHTML.slice(0, 80)}`);
-  }
-  const out = document.documentElement.scrollWidth - window.innerWidth;
-  return out > 0 ? [...found, `${out} px too wide`] : found;
-}"""
-_PALE = """() => {
-  const parts = (c) => (c.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
-  const over = (c, under) => c.length < 4 ? c : [0, 1, 2].map(i => c[3] * c[i] + (1 - c[3]) * under[i]);
-  const behind = (e) => {
-    const all = [];
-    for (; e; e = e.parentElement) all.push(parts(getComputedStyle(e).backgroundColor));
-    return all.reverse().reduce((under, c) => over(c, under), [255, 255, 255]);
-  };
-  const light = (c) => {
-    const [r, g, b] = c.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const found = [];
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-    const field = e.matches('input:not([type=range]), select');
-    if (!(own || field) || !e.checkVisibility() || e.disabled || e.closest('noscript, .annotation, .modebar')) continue;
-    const style = getComputedStyle(e), drawn = e.closest('svg');
-    const under = behind(drawn ? drawn.parentElement : e);
-    const a = light(over(parts(drawn ? style.fill : style.color), under)), b = light(under);
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${e.tagName} ${(e.textContent || e.value).slice(0, 40)}`);
-  }
-  return found;
-}"""
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_fits_every_width_and_can_be_read(boards: Any, theme: str, tmp_path: Path) -> None:
     board = boards(color_scheme=theme)
@@ -359,11 +329,11 @@ def test_it_fits_every_width_and_can_be_read(boards: Any, theme: str, tmp_path: 
     board.pause()
     for width, height in ((1920, 1080), (1280, 900), (390, 844)):
         board.page.set_viewport_size({"width": width, "height": height})
-        board.drawn()
+        board.until("document.documentElement.scrollWidth <= innerWidth")
         for tab in ("live", "equilibrium", "welfare", "sweep", "data"):
             board.page.click(f"#tab-{tab}")
-            assert board.page.evaluate(_MEETING) == [], (width, tab)
-            assert board.page.evaluate(_PALE) == [], (width, tab)
+            assert board.page.evaluate(MEETING) == [], (width, tab)
+            assert board.page.evaluate(PALE) == [], (width, tab)
         board.page.click("#tab-live")
         board.drawn()
         board.keep(tmp_path, f"{theme}-{width}")
@@ -380,58 +350,42 @@ def test_the_full_catalogue_streams(boards: Any, tmp_path: Path) -> None:
     board.keep(tmp_path, "marketplace")
 
 
-# --- what is written into names and values ---------------------------------------------------------
+# --- what is written into names and values -------------------------------------------------------
 
-_RUN = "window.pwned=1"
-HOSTILE = [
-    *(f"<{tag}>{_RUN}</{tag}>" for tag in ("script", "b", "style", "textarea", "title", "svg")),
-    *(f"<{tag} src=x onerror={_RUN}>" for tag in ("img", "video", "audio", "script", "input")),
-    *(f"<{tag} onload={_RUN}>" for tag in ("svg", "body", "iframe", "object", "embed")),
-    *(f"<a href={q}javascript:{_RUN}{q}>x</a>" for q in ("", "'", '"')),
-    *(f"javascript:{_RUN}", f"data:text/html,<script>{_RUN}</script>", f"vbscript:{_RUN}"),
-    *(f"{q}><script>{_RUN}</script>" for q in ("'", '"', "`", "-->", "]]>", "</title>")),
-    *(f"{q} onmouseover={q}{_RUN}{q} x={q}" for q in ("'", '"')),
-    *(f"{q};{_RUN};//" for q in ("'", '"', "`", "\\'", '\\"', "</script>")),
-    *(f"{a}{_RUN}{b}" for a, b in (("${", "}"), ("{{", "}}"), ("{%", "%}"), ("<%", "%>"),
-                                   ("#{", "}"), ("%{", "}"), ("`${", "}`"), ("[[", "]]"))),
-    "%{x}", "%{customdata}", "%{y:.3f}<extra></extra>", "<extra>", "%s%n%d", "%00", "%3Cscript%3E",
-    "__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "a.__proto__.pwned",
-    "constructor.prototype.pwned", "__defineGetter__", "valueOf", "null", "undefined", "NaN",
-    "true", "-0", "1e999", "∞", "-1", "1/0", "0x41",
-    "&lt;script&gt;", "&#60;script&#62;", "&amp;", "&", "<", ">", "'", '"', "`", "\\", "/",
-    "../../etc/passwd", "..\\..\\x", "file:///etc/passwd", "//evil.example/x", "C:\\x",
-    "\u202egnp.exe", "\u2066x\u2069", "العربية", "עברית", "日本語", "🦊🏳️‍🌈", "e\u0301" * 20, "\ufeffx",
-    "\u200b", "a\u2028b", "x" * 1500, "<b>" * 300, "a\tb", "$x^2$", "\\(x\\)", "'; DROP TABLE x;--",
-    "=1+1", "@SUM(1)", "+cmd|' /C calc'!A0", "<br><br>", "<sub>x</sub>", "[]", "{}", "[1, 2]",
-    '{kind = "constant"}', "<!--", "<!DOCTYPE html>", "\x00", "a\x00b", "\x1b[31mred", "\r\nx",
-]  # fmt: skip
-"""Markup, scripts, quotes, templates, names that objects have, text that turns or hides text."""
+_TEXT = "id => document.getElementById(id).textContent"
+_OTHER_PROBLEMS = """before => document.querySelector('#problems .error')
+  && document.getElementById('problems').textContent !== before"""
+_IN_F3 = """t => [...document.querySelectorAll('#f3 .annotation')]
+  .some(e => e.textContent.replace(/\\s/g, '') === t)"""
 _FOREIGN = (
-    "document.querySelectorAll('#board img, #board script, #board iframe, #board a[href]:not(.skip),"
-    " #board object, #board embed, #board video, #board [onerror], #board [onload]').length"
+    "document.querySelectorAll('#board img, #board script, #board iframe, #board a[href]:not(.skip)"
+    ", #board object, #board embed, #board video, #board [onerror], #board [onload]').length"
 )
 
 
-def test_a_hundred_hostile_texts_in_a_control_are_only_text(boards: Any) -> None:
-    """Each is refused like any other wrong value, in words that show it, or is a number."""
+def in_parts(texts: list[str], size: int) -> list[list[str]]:
+    """Return texts, a few at a time."""
+    return [texts[i : i + size] for i in range(0, len(texts), size)]
+
+
+def test_a_hundred_hostile_texts_in_controls_are_only_text(boards: Any) -> None:
+    """Each is refused like any other wrong value, in words that show it."""
     assert len(HOSTILE) >= 100
     board = boards()
     page = board.page
-    for text in HOSTILE:
-        page.evaluate("document.getElementById('problems').replaceChildren()")
-        sent = page.locator("[data-path='sellers.able.speed']").evaluate(
-            "(e, v) => { e.value = v; e.dispatchEvent(new Event('change', {bubbles: true}));"
-            " return e.value.trim(); }", text,
+    cells = page.locator("input[data-path^=sellers]")
+    before = ""
+    for texts in in_parts([t for t in HOSTILE if t != "0x41"], cells.count()):
+        cells.evaluate_all(
+            "(all, texts) => all.forEach((e, i) => { e.value = texts[i] || '';"
+            " e.dispatchEvent(new Event('change', {bubbles: true})); })", texts,
         )  # fmt: skip
-        if not sent or sent == "60":
-            continue
-        board.until("document.querySelector('#problems .error')")
-        told = page.locator("#problems").inner_text()
-        assert "speed" in told or "set" in told, text
-        word = max(re.findall(r"[A-Za-z]{3,20}", text), key=len, default="")
-        assert word in told, text
-        assert page.evaluate(_FOREIGN) == 0, text
-    page.locator("[data-path='sellers.able.speed']").fill("60")
+        board.until(_OTHER_PROBLEMS, before)
+        before = page.locator("#problems").text_content() or ""
+        for text in texts:
+            word = max(re.findall(r"[A-Za-z]{3,20}", text), key=len, default="")
+            assert word in before or "a table is not" in before, text
+        assert page.evaluate(_FOREIGN) == 0, texts
 
 
 def test_a_hundred_hostile_texts_that_the_server_tells_are_only_text(boards: Any) -> None:
@@ -439,45 +393,64 @@ def test_a_hundred_hostile_texts_that_the_server_tells_are_only_text(boards: Any
     from walras.analysis.dashboard.look import LIGHT, empty
     from walras.analysis.figures.template import escape, printable
 
-    board = boards()
+    sockets: list[Any] = []
+    told: list[dict[str, Any]] = []
+
+    def between(page_side: Any) -> None:
+        server = page_side.connect_to_server()
+
+        def pass_on(message: str) -> None:
+            told.append(json.loads(message))
+            page_side.send(message)
+
+        server.on_message(pass_on)
+        sockets.append(page_side)
+
+    board = boards(between=between)
     page = board.page
-    for text in HOSTILE:
-        problem = {"code": "W1", "text": text, "field": text, "hint": text, "warning": ""}
-        page.evaluate("told => window.walras.hear(told)", {
-            "halted": text, "toml": {"problems": [problem]}, "live": {
-                "time": 1.0, "playing": False, "values": {}, "sparks": {}, "chosen": None,
-                "dots": None, "f3": empty(LIGHT, escape(text)),
-            },
-        })  # fmt: skip
-        assert page.evaluate("document.getElementById('status').textContent") == text
-        assert text in page.evaluate("document.getElementById('problems').textContent")
-        assert page.evaluate(_FOREIGN) == 0, text
-        if printable(text).strip() and len(text) < 40:
-            shown = "".join(printable(text).split())
-            board.until(
-                "t => document.querySelector('#f3 .annotation')?.textContent.replace(/\\s/g, '')"
-                " === t", shown,
-            )  # fmt: skip
+    board.until(_IN_F3, "pressplay:pricesastimegoesby")  # all that comes by itself has come
+    market = next(message["fluid"] for message in told if "fluid" in message)
+    live = {"time": 1.0, "playing": False, "values": {}, "sparks": {}, "chosen": None, "dots": None}
+    for texts in in_parts(HOSTILE, 8):
+        problems = [{"code": "W1", "text": t, "field": t, "hint": t, "warning": ""} for t in texts]
+        drawn = [empty(LIGHT, escape(t)) for t in texts]
+        notes = [note for figure in drawn for note in figure["layout"]["annotations"]]
+        drawn[0]["layout"]["annotations"] = notes
+        sockets[0].send(json.dumps({
+            "fluid": {**market, "question": texts[0], "problems": problems, "note": texts[0],
+                      "command": texts[0], "rows": {"columns": texts[:1], "rows": [texts]}},
+            "live": {**live, "f3": drawn[0]}, "halted": texts[-1],
+        }))  # fmt: skip
+        board.until("t => document.getElementById('status').textContent === t", texts[-1])
+        told = {id: page.evaluate(_TEXT, id) for id in ("problems", "question", "rows")}
+        assert texts[0] in told["question"]
+        for text in texts:
+            assert text in told["problems"]
+            assert text in told["rows"]
+        for text in texts:
+            if printable(text).strip() and len(text) < 40:
+                board.until(_IN_F3, "".join(printable(text).split()))
+        assert page.evaluate(_FOREIGN) == 0, texts
 
 
 def test_hostile_addresses_and_files(boards: Any, tmp_path: Path) -> None:
     """A file's name, its question, and names that the pattern allows though objects have them."""
     board = boards()
-    query = "&".join(f"{key}={quote(text)}" for text in HOSTILE[:40]
-                     for key in ("set", "scenario", "task", "tab", "pin", "seed", "reasoning"))  # fmt: skip
+    keys = ("set", "scenario", "task", "tab", "pin", "seed", "reasoning")
+    query = "&".join(f"{key}={quote(text)}" for text in HOSTILE[:40] for key in keys)
     board.page.goto(f"{board.address}?{query}")
     board.until("document.querySelector('#problems .error') || document.body.dataset.fluid")
-    file = tmp_path / f"<img src=x onerror={_RUN}>'\"${{{_RUN}}} \u202e.toml"
-    question = '"' + "".join(f"\\u{ord(c):04x}" for c in " | ".join(HOSTILE[:30])) + '"'
+    file = tmp_path / f"<img src=x onerror={RUN}>'\"${{{RUN}}} \u202e.toml"
+    question = '"' + "".join(f"\\u{ord(c):04x}" for c in " | ".join(HOSTILE[:10])) + '"'
     text = SHOP.replace('"Who talks at once, and who thinks first?"', question)
     text = text.replace('"talk"', '"constructor"').replace('"able"', '"a.__proto__"')
     file.write_text(text.replace('"quick"', '"toString"'), "utf-8")
-    with served(str(file)) as at:
+    with served(str(file)) as (at, _):
         odd = boards(at=at)
-        assert odd.page.locator("#question").inner_text().count("window.pwned") > 20
+        assert odd.page.locator("#question").inner_text().count("window.pwned") == 10
         assert odd.page.evaluate(_FOREIGN) == 0
         assert odd.page.locator("#task").input_value() == "constructor"
-        assert _RUN in odd.page.locator("#scenario option").first.inner_text()
+        assert RUN in odd.page.locator("#scenario option").first.inner_text()
         cell = odd.page.get_by_label("a.__proto__ price out")
         odd.answered(lambda: (cell.fill("200"), cell.press("Enter")))
         assert "sellers.a.__proto__.price.output=200" in unquote_plus(odd.page.url)
@@ -485,4 +458,5 @@ def test_hostile_addresses_and_files(boards: Any, tmp_path: Path) -> None:
         odd.run_on()
         names = {note["text"] for note in odd.figure("f4")["layout"]["annotations"]}
         assert {"constructor", "toString", "a.__proto__"} <= names
-        assert odd.page.evaluate("({}).pwned") is None
+        assert odd.page.evaluate("({}).pwned || window.pwned") is None
+        odd.page.close()

@@ -56,7 +56,9 @@ def figure(look: Look, data: list[Any], **layout: Any) -> Drawn:
         "font": {"family": FONT, "size": 12, "color": look.ink}, "colorway": list(OKABE_ITO),
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "margin": {"l": 58, "r": 12, "t": 8, "b": 44}, "uirevision": "kept", "autosize": True,
-        "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+        "hoverlabel": {"font": {"family": FONT, "size": 12, "color": look.ink}, "align": "left",
+                       "bgcolor": look.page, "bordercolor": look.muted},
+        "modebar": {"bgcolor": look.halo, "color": look.muted, "activecolor": look.ink},
         "xaxis": axis, "yaxis": axis, "showlegend": False,
     }  # fmt: skip
     for name, value in layout.items():

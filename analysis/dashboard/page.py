@@ -73,8 +73,7 @@ def page(server: FastAPI, config: Mapping[str, Any]) -> Any:
     )  # fmt: skip
     app.layout = _layout(config)
     for name, output, source in (
-        ("start", "status", ("config", "data")), ("boxed", "f1-note", ("f1", "selectedData")),
-        ("lassoed", "f2-note", ("f2", "selectedData")),
+        ("start", "status", ("config", "data")),
         ("clicked", "sweep-note", ("sweep", "clickData")),
     ):  # fmt: skip
         app.clientside_callback(
@@ -133,7 +132,7 @@ def _head(config: Mapping[str, Any]) -> Any:
     """Return what stands above all; the page's script puts plain inputs into the homes."""
     from dash import html
 
-    options = [html.Option(name, value=name) for name in config["scenarios"]]
+    options = [html.Option(Path(name).name or name, value=name) for name in config["scenarios"]]
     button = {"type": "button", "className": "act"}
     return html.Header(children=[
         html.Div(className="line", children=[

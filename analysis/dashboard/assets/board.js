@@ -18,7 +18,8 @@
   const asked = {scenario: "", set: nothing(), reasoning: 1, seed: "0", task: "", tab: "live"};
   const seen = {fluid: null, live: null, pinned: null, controls: "", drawn: {}, solved: {}};
   let config = {}, socket = null, tries = 0, playing = false, wanted = false, started = false;
-  let timer = null, boxes = {}, pin = "";
+  let timer = null, boxes = {}, outlines = {}, pin = "";
+  const heard = new WeakSet();
 
   /* --- the address -------------------------------------------------------------------------- */
 
@@ -99,17 +100,15 @@
       if (wanted) send({run: "play"});
     };
     socket.onmessage = (event) => {
-      hear(JSON.parse(event.data));
+      for (const [kind, told] of Object.entries(JSON.parse(event.data))) {
+        if (HEARD[kind]) HEARD[kind](told);
+      }
     };
     socket.onclose = () => {
       running(false);
       say("The dashboard does not answer; is it still running? Trying again …", true);
       setTimeout(connect, RETRY[Math.min(tries++, RETRY.length - 1)]);
     };
-  }
-
-  function hear(message) {
-    for (const [kind, told] of Object.entries(message)) if (HEARD[kind]) HEARD[kind](told);
   }
 
   const HEARD = {
@@ -121,6 +120,8 @@
       if (told.key + told.reasoning !== seen.solved.of) {
         seen.solved = {of: told.key + told.reasoning};
         for (const card of document.querySelectorAll(".paper")) card.hidden = true;
+        for (const home of ["solved", "gap"]) banner(home, "solving …");
+        sweep();
         solve();
       }
       asked.task = told.task;
@@ -164,6 +165,7 @@
   function draw(id, figure) {
     if (!figure) return;
     figure.layout.uirevision = `${asked.scenario} ${asked.task}`;
+    figure.layout.selections = outlines[id] ? [outlines[id]] : [];
     if (window.innerWidth < NARROW) thin(figure.layout.xaxis);
     seen.drawn[id] = figure;
     window.dash_clientside.set_props(id, {figure});
@@ -203,6 +205,45 @@
     for (const [name, ends] of Object.entries(boxes)) if (ends) told[name] = ends;
     send({chosen: Object.keys(told).length ? told : null});
     fade(told.offers);
+  }
+
+  /* Plotly tells of a selection whenever it draws, of none where it forgot it: what counts is
+     another box, or that it was ended. The box is drawn again with each figure. It is Plotly that
+     is listened to: Dash may pass on the last of several events only. */
+  const SELECTS = {
+    f1(chosen) {
+      select({deadline: chosen ? chosen.range.x : null, value: chosen ? chosen.range.y : null});
+    },
+    f2(chosen) {
+      const found = chosen && chosen.points.map((p) => p.customdata);
+      select({offers: found && found.filter((o) => o !== undefined)});
+    },
+  };
+
+  function outlined(id, chosen) {
+    const range = chosen && chosen.range;
+    if (chosen && !range) return;
+    const [x, y] = range ? [range.x, range.y] : [];
+    const now = range && {type: "rect", x0: x[0], x1: x[1], y0: y[0], y1: y[1]};
+    if (now && outlines[id] && alike(now, outlines[id])) return;
+    outlines = {...outlines, [id]: now};
+    if (seen.drawn[id]) seen.drawn[id].layout.selections = now ? [now] : [];
+    setTimeout(() => SELECTS[id](chosen));  // Dash is not done with this event yet
+  }
+
+  function listen() {
+    for (const id of Object.keys(SELECTS)) {
+      const plot = document.querySelector(`#${id} .js-plotly-plot`);
+      if (!plot || !plot.on || heard.has(plot)) continue;
+      heard.add(plot);
+      plot.on("plotly_selected", (chosen) => { if (chosen) outlined(id, chosen); });
+      plot.on("plotly_deselect", () => outlined(id, null));
+    }
+  }
+
+  function alike(a, b) {
+    return ["x0", "x1", "y0", "y1"].every(
+      (k) => Math.abs(a[k] - b[k]) <= 1e-6 * Math.max(Math.abs(a[k]), Math.abs(b[k])));
   }
 
   /* Offers that are not selected fade, wherever a bubble stands for one. */
@@ -413,19 +454,19 @@
   }
 
   /* A value goes into a change as text where it is a word, as it is where it is a number. */
-  function change(path, value, before) {
+  function change(path, value) {
     const trimmed = value.trim();
-    if (trimmed === "" || trimmed === String(before)) delete asked.set[path];
+    if (trimmed === "") delete asked.set[path];
     else asked.set[path] = trimmed;
     ask();
   }
 
   function changed(event) {
     const at = event.target;
-    if (at.dataset.path) change(at.dataset.path, at.value, null);
-    else if (at.id === "mechanism") change("mechanism", at.value, null);
+    if (at.dataset.path) change(at.dataset.path, at.value);
+    else if (at.id === "mechanism") change("mechanism", at.value);
     else if (at.id === "learning") {
-      for (const path of told.learning.paths) change(path, at.value, "");
+      for (const path of told.learning.paths) change(path, at.value);
     } else if (at.id === "scenario") {
       Object.assign(asked, {scenario: at.value, set: nothing(), reasoning: 1, task: ""});
       forget();
@@ -444,7 +485,7 @@
   }
 
   function forget() {
-    boxes = {};
+    boxes = outlines = {};
     send({chosen: null});
   }
 
@@ -690,7 +731,8 @@
   }
 
   function note(text_, waits) {
-    $("sweep-note").textContent = waits ? seen.solved.why || "solving …" : text_;
+    const none_ = seen.solved.why || "Nobody sells thinking here: there is no price to move.";
+    $("sweep-note").textContent = !waits ? text_ : seen.solved.done ? none_ : "solving …";
   }
 
   /* Plotly reads a subset of HTML in its labels. */
@@ -742,23 +784,12 @@
     document.addEventListener("keydown", keyed);
     DARK.addEventListener("change", recoloured);
     connect();
+    setInterval(listen, 250);  // Dash may put another plot into its place
   }
 
   const none = () => window.dash_clientside.no_update;
-  window.walras = {hear};  // for tests
   window.dash_clientside = Object.assign({}, window.dash_clientside, {walras: {
     start(given) { start(given); return none(); },
-    boxed(chosen) {
-      const range = chosen && chosen.range;
-      if (started) select({deadline: range ? range.x : null, value: range ? range.y : null});
-      return none();
-    },
-    lassoed(chosen) {
-      const points = chosen && chosen.points;
-      const offers = points && points.map((p) => p.customdata).filter((o) => o !== undefined);
-      if (started) select({offers: offers && offers.length ? offers : null});
-      return none();
-    },
     clicked(chosen) {
       const point = chosen && chosen.points && chosen.points[0];
       if (started && point && point.customdata) opened(point.customdata);
