@@ -422,11 +422,11 @@ def test_a_hundred_hostile_texts_that_the_server_tells_are_only_text(boards: Any
             "live": {**live, "f3": drawn[0]}, "halted": texts[-1],
         }))  # fmt: skip
         board.until("t => document.getElementById('status').textContent === t", texts[-1])
-        told = {id: page.evaluate(_TEXT, id) for id in ("problems", "question", "rows")}
-        assert texts[0] in told["question"]
+        shown = {id: page.evaluate(_TEXT, id) for id in ("problems", "question", "rows")}
+        assert texts[0] in shown["question"]
         for text in texts:
-            assert text in told["problems"]
-            assert text in told["rows"]
+            assert text in shown["problems"]
+            assert text in shown["rows"]
         for text in texts:
             if printable(text).strip() and len(text) < 40:
                 board.until(_IN_F3, "".join(printable(text).split()))
