@@ -134,7 +134,7 @@ def test_the_study_of_the_page_is_sound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/paper.md", "docs/studies.md", "docs/sweeps.md"]
+    "page", ["README.md", "docs/dashboard.md", "docs/paper.md", "docs/studies.md", "docs/sweeps.md"]
 )
 def test_the_commands_of_a_page_exist(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,6 +160,7 @@ def test_the_commands_of_a_page_exist(
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
+        "docs/dashboard.md",
         "docs/games.md",
         "docs/model.md",
         "docs/paper.md",

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from .look import POSTED, SOLVED
+from .look import LIGHT, POSTED, SOLVED, TINTS, empty
 
 _ASSETS = Path(__file__).parent / "assets"
 _INDEX = """<!DOCTYPE html>
@@ -33,14 +33,16 @@ CARDS = {
     "f1": ("F1", "Who is chosen for which deadline and which stakes?",
            "Fluid market: colour tells whose offer is most likely chosen, the stronger the "
            "likelier; on black lines the two best offers are worth the same. Dots are simulated "
-           "tasks, crosses those that ended wrong or late. Drag a box to select tasks."),
+           "tasks, crosses those that ended wrong or late. Drag a box to select tasks; a double "
+           "click ends that."),
     "f3": ("F3", "How do prices move?",
            "Prices of a mean task at the offers that serve most of the class; dotted, what serving "
            "costs; black, what is paid on average. From the event market."),
     "f2": ("F2", "What do accuracy and speed cost?",
            "Each offer at its price and accuracy; the larger, the longer the answer takes; shape "
            "tells the effort, pale offers are chosen by hardly anybody. Black: what mixtures of "
-           "two offers reach. Drag a box to select offers."),
+           "two offers reach. Very inaccurate offers that nobody takes may lie below. Drag a box "
+           "to select offers."),
     "f4": ("F4", "Who serves what?",
            "From task class to the offer taken to the outcome, each class equally tall: of the "
            "fluid market at once, of the event market as soon as it runs."),
@@ -70,8 +72,7 @@ def page(server: FastAPI, config: Mapping[str, Any]) -> Any:
     )  # fmt: skip
     app.layout = _layout(config)
     for name, output, source in (
-        ("start", "status", ("config", "data")), ("boxed", "f1-note", ("f1", "selectedData")),
-        ("lassoed", "f2-note", ("f2", "selectedData")),
+        ("start", "status", ("config", "data")),
         ("clicked", "sweep-note", ("sweep", "clickData")),
     ):  # fmt: skip
         app.clientside_callback(
@@ -84,7 +85,7 @@ def _layout(config: Mapping[str, Any]) -> Any:
     from dash import dcc, html
 
     return html.Div(id="board", children=[
-        dcc.Store(id="config", data=dict(config)),
+        dcc.Store(id="config", data={**config, "tints": TINTS}),
         html.A("Skip to the charts", href="#charts", className="skip"),
         _head(config),
         html.Div(id="problems", role="alert"),
@@ -94,7 +95,7 @@ def _layout(config: Mapping[str, Any]) -> Any:
             ]),
             html.Main(id="charts", children=[
                 html.Div(id="tabs", role="tablist", **{"aria-label": "Views"}, children=[
-                    html.Button(label, id=f"tab-{name}", role="tab", className="tab",
+                    html.Button(label, id=f"tab-{name}", role="tab", className="view-tab",
                                 **{"aria-controls": f"view-{name}", "data-tab": name})
                     for name, label in TABS.items()
                 ]),
@@ -106,8 +107,9 @@ def _layout(config: Mapping[str, Any]) -> Any:
                 _view("welfare", [html.Div(id="gap"), *map(_figure, POSTED)]),
                 _view("sweep", [
                     html.P(id="sweep-note", className="caption"),
-                    dcc.Graph(id="sweep", config=_graph(), responsive=True,
-                              style={"height": "480px"}),
+                    html.Article(id="card-sweep", className="card", hidden=True, children=[
+                        _plot("sweep"),
+                    ]),
                 ]),
                 _view("data", [html.Div(id="rows")]),
             ]),
@@ -126,9 +128,10 @@ def _view(name: str, children: list[Any]) -> Any:
 
 
 def _head(config: Mapping[str, Any]) -> Any:
-    from dash import dcc, html
+    """Return what stands above all; the page's script puts plain inputs into the homes."""
+    from dash import html
 
-    options = [html.Option(name, value=name) for name in config["scenarios"]]
+    options = [html.Option(Path(name).name or name, value=name) for name in config["scenarios"]]
     button = {"type": "button", "className": "act"}
     return html.Header(children=[
         html.Div(className="line", children=[
@@ -139,8 +142,10 @@ def _head(config: Mapping[str, Any]) -> Any:
         ]),
         html.Div(className="hero", children=[
             html.Label("Price of reasoning", htmlFor="reasoning"),
-            dcc.Input(id="reasoning", type="range", min=-1, max=1, step=0.01, value=0),
             html.Output("× 1", id="reasoning-told", htmlFor="reasoning"),
+            html.Span("÷ 10", className="end"),
+            html.Span(id="reasoning-home"),
+            html.Span("× 10", className="end"),
         ]),
         html.Div(className="line", role="toolbar", **{"aria-label": "Simulation"}, children=[
             html.Button("Play", id="play", title="space", **button),
@@ -148,7 +153,7 @@ def _head(config: Mapping[str, Any]) -> Any:
             html.Button("Reset", id="reset", title="key r", **button),
             html.Label(["per second ", html.Select(
                 [html.Option(text, value=value) for value, text in PACES.items()], id="pace")]),
-            html.Label(["seed ", dcc.Input(id="seed", inputMode="numeric", value="0")]),
+            html.Label(["seed ", html.Span(id="seed-home")]),
             html.Span("0 s", id="clock", className="clock"),
             html.Button("Pin", id="pin", title="key p: compare what follows with this", **button),
             html.Button("Copy TOML", id="copy-toml", **button),
@@ -158,33 +163,41 @@ def _head(config: Mapping[str, Any]) -> Any:
 
 
 def _card(id: str, told: tuple[str, str, str]) -> Any:
-    from dash import dcc, html
+    from dash import html
 
     number, question, caption = told
     return html.Article(className="card", children=[
         html.H2([html.B(f"{number} "), question]),
-        dcc.Graph(id=id, config=_graph(), responsive=True, style={"height": "350px"}),
-        html.P(id=f"{id}-note", className="note"),
-        html.Details([html.Summary("how to read it"), html.P(caption, className="caption")]),
+        _plot(id),
+        html.Div(className="foot", children=[
+            html.Details([html.Summary("how to read it"), html.P(caption, className="caption")]),
+            html.P(id=f"{id}-note", className="note"),
+        ]),
     ])  # fmt: skip
 
 
 def _figure(id: str) -> Any:
     """Return a card for a figure that is solved behind the page; hidden until it is there."""
-    from dash import dcc, html
+    from dash import html
 
     return html.Article(id=f"card-{id}", className="card paper", hidden=True, children=[
         html.H2(id=f"question-{id}"),
-        dcc.Graph(id=f"figure-{id}", config=_graph(), responsive=True),
+        _plot(f"figure-{id}"),
         html.P(id=f"caption-{id}", className="caption"),
     ])  # fmt: skip
 
 
-def _graph() -> dict[str, Any]:
-    return {
-        "displaylogo": False, "responsive": True, "plotlyServerURL": "", "displayModeBar": "hover",
-        "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "autoScale2d"],
-    }  # fmt: skip
+def _plot(id: str) -> Any:
+    """Return a plot with nothing on it yet, whatever the page's colours."""
+    from dash import dcc, html
+
+    return html.Div(className="plot", children=dcc.Graph(
+        id=id, responsive=True, figure=empty(LIGHT, ""), config={
+            "displaylogo": False, "responsive": True, "plotlyServerURL": "",
+            "displayModeBar": "hover",
+            "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "autoScale2d"],
+        },
+    ))  # fmt: skip
 
 
 __all__ = ["CARDS", "PACES", "TABS", "page"]

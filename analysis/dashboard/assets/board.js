@@ -8,13 +8,18 @@
   const SETTLE = 40;          // ms between two questions while a control moves
   const DOTS = 300;           // ms between two drawings of tasks on the map
   const QUIET = 1500;         // ms without a change before what takes seconds is solved
+  const NARROW = 600;         // px, below which axes have few ticks
   const RETRY = [500, 1000, 2000, 4000];
 
+  /* A table without the names that every object has. */
+  function nothing() { return Object.create(null); }
+
   /* What is shown: all of it stands in the page's address. */
-  const asked = {scenario: "", set: {}, reasoning: 1, seed: "0", task: "", tab: "live"};
+  const asked = {scenario: "", set: nothing(), reasoning: 1, seed: "0", task: "", tab: "live"};
   const seen = {fluid: null, live: null, pinned: null, controls: "", drawn: {}, solved: {}};
   let config = {}, socket = null, tries = 0, playing = false, wanted = false, started = false;
-  let timer = null, boxes = {}, pin = "";
+  let timer = null, boxes = {}, outlines = {}, pin = "";
+  const heard = new WeakSet();
 
   /* --- the address -------------------------------------------------------------------------- */
 
@@ -34,7 +39,7 @@
     const q = new URLSearchParams(text), start = config.start || {};
     const known = config.scenarios.includes(q.get("scenario"));
     asked.scenario = known ? q.get("scenario") : start.scenario || config.scenarios[0];
-    asked.set = {};
+    asked.set = nothing();
     const sets = q.has("scenario") ? q.getAll("set") : start.set || [];
     for (const one of sets) {
       const at = one.indexOf("=");
@@ -115,11 +120,14 @@
       if (told.key + told.reasoning !== seen.solved.of) {
         seen.solved = {of: told.key + told.reasoning};
         for (const card of document.querySelectorAll(".paper")) card.hidden = true;
+        for (const home of ["solved", "gap"]) banner(home, "solving …");
+        sweep();
         solve();
       }
       asked.task = told.task;
       choose($("task"), told.tasks, told.task);
       if (told.controls) { seen.controls = told.key; controls(told.controls); }
+      if (!seen.drawn.f3) draw("f3", blank("the event market starts …"));
       hero(told.reasoners);
       $("question").textContent = told.question || "";
       draw("f1", told.figures.f1);
@@ -127,7 +135,8 @@
       draw("f4", told.figures.f4);
       numbers();
       rows();
-      $("f1-note").textContent = told.note.split(";")[0];
+      if (Object.values(boxes).some(Boolean)) select({});
+      $("f1-note").textContent = told.rows ? told.note.split(";")[0] : "";
       $("f1-note").title = told.note;
       document.body.dataset.fluid = String(Number(document.body.dataset.fluid || 0) + 1);
       document.body.dataset.ms = String(told.ms);
@@ -136,7 +145,7 @@
       seen.live = told;
       running(told.playing);
       $("clock").textContent = duration(told.time);
-      draw("f3", told.f3);
+      draw("f3", told.time > 0 || !wanted ? told.f3 : blank("the event market starts …"));
       dots();
       numbers();
       const chosen = told.chosen;
@@ -152,15 +161,37 @@
 
   /* --- figures ------------------------------------------------------------------------------ */
 
+  /* Zoom and selection stay while the same class of the same scenario is shown. */
   function draw(id, figure) {
     if (!figure) return;
+    figure.layout.uirevision = `${asked.scenario} ${asked.task}`;
+    figure.layout.selections = outlines[id] ? [outlines[id]] : [];
+    if (window.innerWidth < NARROW) thin(figure.layout.xaxis);
     seen.drawn[id] = figure;
     window.dash_clientside.set_props(id, {figure});
   }
 
+  function thin(axis) {
+    while (axis && axis.ticktext && axis.ticktext.length > 5) {
+      axis.tickvals = axis.tickvals.filter((_, i) => i % 2 === 0);
+      axis.ticktext = axis.ticktext.filter((_, i) => i % 2 === 0);
+    }
+  }
+
+  function blank(text_) {
+    const ink = getComputedStyle(document.body).getPropertyValue("--muted");
+    return {data: [], layout: {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", xaxis: {visible: false},
+      yaxis: {visible: false}, annotations: [{
+        text: text_, x: 0.5, y: 0.5, xref: "paper", yref: "paper", showarrow: false,
+        font: {size: 14, color: ink},
+      }],
+    }};
+  }
+
   let dotted = 0;
   function dots() {
-    const figure = seen.fluid && seen.fluid.figures.f1, trace = seen.live && seen.live.dots;
+    const figure = seen.drawn.f1, trace = seen.live && seen.live.dots;
     if (!figure || !figure.data.length || !trace || Date.now() - dotted < DOTS && playing) return;
     dotted = Date.now();
     window.dash_clientside.set_props("f1", {
@@ -176,9 +207,48 @@
     fade(told.offers);
   }
 
+  /* Plotly tells of a selection whenever it draws, of none where it forgot it: what counts is
+     another box, or that it was ended. The box is drawn again with each figure. It is Plotly that
+     is listened to: Dash may pass on the last of several events only. */
+  const SELECTS = {
+    f1(chosen) {
+      select({deadline: chosen ? chosen.range.x : null, value: chosen ? chosen.range.y : null});
+    },
+    f2(chosen) {
+      const found = chosen && chosen.points.map((p) => p.customdata);
+      select({offers: found && found.filter((o) => o !== undefined)});
+    },
+  };
+
+  function outlined(id, chosen) {
+    const range = chosen && chosen.range;
+    if (chosen && !range) return;
+    const [x, y] = range ? [range.x, range.y] : [];
+    const now = range && {type: "rect", x0: x[0], x1: x[1], y0: y[0], y1: y[1]};
+    if (now && outlines[id] && alike(now, outlines[id])) return;
+    outlines = {...outlines, [id]: now};
+    if (seen.drawn[id]) seen.drawn[id].layout.selections = now ? [now] : [];
+    setTimeout(() => SELECTS[id](chosen));  // Dash is not done with this event yet
+  }
+
+  function listen() {
+    for (const id of Object.keys(SELECTS)) {
+      const plot = document.querySelector(`#${id} .js-plotly-plot`);
+      if (!plot || !plot.on || heard.has(plot)) continue;
+      heard.add(plot);
+      plot.on("plotly_selected", (chosen) => { if (chosen) outlined(id, chosen); });
+      plot.on("plotly_deselect", () => outlined(id, null));
+    }
+  }
+
+  function alike(a, b) {
+    return ["x0", "x1", "y0", "y1"].every(
+      (k) => Math.abs(a[k] - b[k]) <= 1e-6 * Math.max(Math.abs(a[k]), Math.abs(b[k])));
+  }
+
   /* Offers that are not selected fade, wherever a bubble stands for one. */
   function fade(offers) {
-    const figure = seen.fluid && seen.fluid.figures.f2;
+    const figure = seen.drawn.f2;
     if (!figure) return;
     const data = figure.data.map((trace) => {
       if (!trace.customdata || !offers) return trace;
@@ -205,11 +275,12 @@
       const card = home.children[i], of = (from) => text(key.id, (from || {})[key.id], solvedNow);
       const simulated = of(live.values), expected = of(fluid.values);
       const [label, value, other, beside] = card.children;
-      label.textContent = key.label;
+      label.textContent = key.id === "welfare" && solvedNow.planner > 0
+        ? "Welfare / planner’s" : key.label;
       value.textContent = simulated || expected ||
         (Number.isFinite(solvedNow[key.id]) ? percent(solvedNow[key.id]) : "–");
-      other.textContent = simulated && expected ? `fluid ${expected}`
-        : expected && !simulated ? "fluid" : "";
+      other.textContent = simulated ? expected && `fluid ${expected}`
+        : expected ? "fluid" : Number.isFinite(solvedNow[key.id]) ? "fluid, posted prices" : "";
       beside.textContent = seen.pinned ? `pinned ${of(seen.pinned.values) || "–"}`
         : config.recorded ? `recorded ${of(config.recorded.values) || "–"}` : "";
       line(card.lastChild, (live.sparks || {})[key.id] || []);
@@ -219,8 +290,7 @@
   function text(id, value, solvedNow) {
     if (value === null || value === undefined) return "";
     if (id === "welfare") {
-      return solvedNow.planner > 0 ? `${percent(value / solvedNow.planner)} of planner`
-        : `${number(value)} USD/h`;
+      return solvedNow.planner > 0 ? percent(value / solvedNow.planner) : `${number(value)} USD/h`;
     }
     if (id === "price") {
       return solvedNow.nash > 0 ? `${number(value / solvedNow.nash)} × Nash`
@@ -231,11 +301,17 @@
 
   function number(x) {
     if (!Number.isFinite(x)) return "–";
-    if (x !== 0 && (Math.abs(x) < 1e-4 || Math.abs(x) >= 1e9)) return x.toExponential(2);
+    if (x !== 0 && (Math.abs(x) < 1e-6 || Math.abs(x) >= 1e9)) {
+      const [digits, power] = x.toExponential(2).split("e");
+      return `${digits} × 10${[...power.replace("+", "")].map((c) => RAISED[c] || c).join("")}`;
+    }
     return x.toLocaleString("en", {maximumSignificantDigits: 3}).replace("-", "−");
   }
 
-  function percent(x) { return Number.isFinite(x) ? `${number(100 * x)}%` : "–"; }
+  function percent(x) {
+    if (!Number.isFinite(x)) return "–";
+    return x > 0 && x < 1e-4 ? "< 0.01%" : `${number(100 * x)}%`;
+  }
 
   function duration(s) {
     for (const [size, unit] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
@@ -244,6 +320,7 @@
     return `${number(s)} s`;
   }
 
+  const RAISED = Object.fromEntries([..."-0123456789"].map((c, i) => [c, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
   const SVG = "http://www.w3.org/2000/svg";
   function spark() {
     const svg = document.createElementNS(SVG, "svg");
@@ -260,6 +337,7 @@
     const at = values.map((v, i) => v === null ? "" :
       `${(100 * i / Math.max(values.length - 1, 1)).toFixed(1)},` +
       `${(22 - 20 * (v - low) / wide).toFixed(1)}`);
+    svg.toggleAttribute("hidden", known.length < 2);
     svg.firstChild.setAttribute("points", known.length > 1 ? at.filter(Boolean).join(" ") : "");
   }
 
@@ -370,26 +448,27 @@
     const slider = $("reasoning");
     slider.disabled = count === 0;
     slider.setAttribute("aria-valuetext", `times ${number(asked.reasoning)}`);
+    $("reasoning-told").classList.toggle("none", count === 0);
     $("reasoning-told").textContent = count === 0 ? "nobody sells thinking here"
       : `× ${number(asked.reasoning)}`;
   }
 
   /* A value goes into a change as text where it is a word, as it is where it is a number. */
-  function change(path, value, before) {
+  function change(path, value) {
     const trimmed = value.trim();
-    if (trimmed === "" || trimmed === String(before)) delete asked.set[path];
+    if (trimmed === "") delete asked.set[path];
     else asked.set[path] = trimmed;
     ask();
   }
 
   function changed(event) {
     const at = event.target;
-    if (at.dataset.path) change(at.dataset.path, at.value, null);
-    else if (at.id === "mechanism") change("mechanism", at.value, null);
+    if (at.dataset.path) change(at.dataset.path, at.value);
+    else if (at.id === "mechanism") change("mechanism", at.value);
     else if (at.id === "learning") {
-      for (const path of told.learning.paths) change(path, at.value, "");
+      for (const path of told.learning.paths) change(path, at.value);
     } else if (at.id === "scenario") {
-      Object.assign(asked, {scenario: at.value, set: {}, reasoning: 1, task: ""});
+      Object.assign(asked, {scenario: at.value, set: nothing(), reasoning: 1, task: ""});
       forget();
       $("reasoning").value = "0";
       ask();
@@ -405,7 +484,10 @@
     } else if (at.id === "pace") send({pace: Number(at.value)});
   }
 
-  function forget() { boxes = {}; }
+  function forget() {
+    boxes = outlines = {};
+    send({chosen: null});
+  }
 
   function slid(event) {
     if (event.target.id !== "reasoning") return;
@@ -438,7 +520,7 @@
     "copy-toml"() { send({toml: question()}); },
     "copy-command"() { if (seen.fluid) copy(seen.fluid.command, "command"); },
     undo() {
-      Object.assign(asked, {set: {}, reasoning: 1});
+      Object.assign(asked, {set: nothing(), reasoning: 1});
       $("reasoning").value = "0";
       ask();
     },
@@ -447,7 +529,8 @@
 
   const KEYS = {" ": "play", s: "step", r: "reset", p: "pin"};
   function keyed(event) {
-    const inside = event.target.closest("input, select, button, a, summary, textarea");
+    const types = "input:not([type=range]), select, textarea";
+    const inside = event.target.closest(event.key === " " ? `${types}, button, a, summary` : types);
     if (event.target.dataset && event.target.dataset.tab && event.key.startsWith("Arrow")) {
       const all = [...$("tabs").children], i = all.indexOf(event.target);
       const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
@@ -483,13 +566,23 @@
     $("status").classList.toggle("bad", Boolean(bad));
   }
 
+  /* Errors stand there; warnings, of which a market may have many, are opened by who wants them. */
   function problems(list) {
-    $("problems").replaceChildren(...(list || []).slice(0, 6).map((p) => {
+    const now = JSON.stringify(list || []);
+    if (seen.problems === now) return;
+    seen.problems = now;
+    const lines = (list || []).map((p) => {
       const line_ = make("p", p.warning ? "warning" : "error");
       line_.textContent = [p.code, p.field && `${p.field}:`, p.text, p.hint && `(${p.hint})`]
         .filter(Boolean).join(" ");
       return line_;
-    }));
+    });
+    const [bad, mild] = ["error", "warning"].map((c) => lines.filter((p) => p.className === c));
+    const box = group(mild.length > 1 ? `${mild.length} warnings` : "1 warning", false, ...mild);
+    const first = make("span");
+    first.textContent = mild.length ? `: ${mild[0].textContent}` : "";
+    box.firstChild.append(first);
+    $("problems").replaceChildren(...bad, ...(mild.length ? [box] : []));
   }
 
   async function copy(what, name) {
@@ -499,24 +592,26 @@
     } catch {
       const area = make("textarea", "copied", {readonly: "", "aria-label": name});
       area.value = what;
+      seen.problems = "";
       $("problems").replaceChildren(area);
       area.select();
       say(`copy the ${name} from the box above`);
     }
   }
 
+  const PARTS = ["share", "accuracy", "on time", "load", "markup"];
   function tabulate(table) {
     const node = make("table", "data"), head = make("tr");
     head.append(...table.columns.map((c) => {
-      const cell = make("th");
-      cell.textContent = c;
+      const cell = make("th", "", {scope: "col"});
+      cell.textContent = c.replaceAll("_", " ");
       return cell;
     }));
     node.append(head, ...table.rows.map((r) => {
       const line_ = make("tr");
-      line_.append(...r.map((v) => {
-        const cell = make("td");
-        cell.textContent = typeof v === "number" ? number(v) : v ?? "–";
+      line_.append(...r.map((v, i) => {
+        const cell = make("td"), write = PARTS.includes(table.columns[i]) ? percent : number;
+        cell.textContent = typeof v === "number" ? write(v) : v ?? "–";
         return cell;
       }));
       return line_;
@@ -564,7 +659,9 @@
       $(`card-${id}`).hidden = false;
       $(`question-${id}`).textContent = `${id} ${told_.question}`;
       $(`caption-${id}`).textContent = told_.caption;
-      draw(`figure-${id}`, told_.figure);
+      $(`card-${id}`).style.setProperty("--tall", `${told_.figure.layout.height || 450}px`);
+      seen.drawn[`figure-${id}`] = told_.figure;
+      window.dash_clientside.set_props(`figure-${id}`, {figure: tinted(told_.figure)});
     }
     const said = now.step ? `solving: ${now.step} …` : now.why || "";
     const line_ = seen.fluid.command.replace("walras run", "walras equilibrium");
@@ -574,6 +671,20 @@
     banner("gap", said, parts.length && {
       columns: ["what costs the market welfare", "USD/h"], rows: parts,
     });
+  }
+
+  /* Solved figures are drawn for paper. */
+  function tinted(figure) {
+    if (!DARK.matches) return figure;
+    let text_ = JSON.stringify(figure);
+    for (const [from, to] of Object.entries(config.tints)) text_ = text_.replaceAll(from, to);
+    return JSON.parse(text_);
+  }
+
+  function recoloured() {
+    seen.drawn = {};
+    ask();
+    if (seen.fluid) solved();
   }
 
   function banner(id, text_, table) {
@@ -588,11 +699,16 @@
     const given = config.sweep;
     if (!given) {
       const figure = seen.solved.sweep;
-      if (figure && seen.drawn.sweep !== figure) draw("sweep", figure);
+      if (figure && seen.drawn.sweep !== figure) {
+        seen.drawn.sweep = figure;
+        window.dash_clientside.set_props("sweep", {figure: tinted(figure)});
+      }
+      $("card-sweep").hidden = !figure;
       note("What the price of reasoning does to this market, in the fluid model. Click a point: " +
         "the slider goes there.", !figure);
       return;
     }
+    $("card-sweep").hidden = false;
     if (seen.drawn.sweep) return;
     const words = given.runs.some((run) => typeof run.x === "string");
     const ink = getComputedStyle(document.body).color;
@@ -615,7 +731,8 @@
   }
 
   function note(text_, waits) {
-    $("sweep-note").textContent = waits ? seen.solved.why || "solving …" : text_;
+    const none_ = seen.solved.why || "Nobody sells thinking here: there is no price to move.";
+    $("sweep-note").textContent = !waits ? text_ : seen.solved.done ? none_ : "solving …";
   }
 
   /* Plotly reads a subset of HTML in its labels. */
@@ -628,7 +745,7 @@
       asked.reasoning = point.reasoning;
       $("reasoning").value = String(Math.log10(point.reasoning));
     } else {
-      asked.set = {};
+      asked.set = nothing();
       for (const one of point.set) {
         const at = one.indexOf("=");
         asked.set[one.slice(0, at)] = one.slice(at + 1);
@@ -650,6 +767,10 @@
     started = true;
     config = given;
     read(location.search);
+    $("reasoning-home").append(make("input", "", {
+      id: "reasoning", type: "range", min: -1, max: 1, step: 0.01,
+    }));
+    $("seed-home").append(make("input", "", {id: "seed", inputmode: "numeric"}));
     $("scenario").value = asked.scenario;
     $("seed").value = asked.seed;
     $("reasoning").value = String(Math.log10(asked.reasoning));
@@ -661,24 +782,14 @@
     document.addEventListener("input", slid);
     document.addEventListener("click", pressed);
     document.addEventListener("keydown", keyed);
-    DARK.addEventListener("change", ask);
+    DARK.addEventListener("change", recoloured);
     connect();
+    setInterval(listen, 250);  // Dash may put another plot into its place
   }
 
   const none = () => window.dash_clientside.no_update;
   window.dash_clientside = Object.assign({}, window.dash_clientside, {walras: {
     start(given) { start(given); return none(); },
-    boxed(chosen) {
-      const range = chosen && chosen.range;
-      if (started) select({deadline: range ? range.x : null, value: range ? range.y : null});
-      return none();
-    },
-    lassoed(chosen) {
-      const points = chosen && chosen.points;
-      const offers = points && points.map((p) => p.customdata).filter((o) => o !== undefined);
-      if (started) select({offers: offers && offers.length ? offers : null});
-      return none();
-    },
     clicked(chosen) {
       const point = chosen && chosen.points && chosen.points[0];
       if (started && point && point.customdata) opened(point.customdata);

@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 from ....market.fluid.solve import Selection
 from ...figures.frontier import hull
+from ...figures.map_labels import Area, meet
 from ...figures.notation import duration, log_ticks, number, percent
+from ...figures.template import plain, text_width
 from ..look import Drawn, Look, empty, figure
 from .sellers import Sellers
 
 Floats = NDArray[np.float64]
 _BUBBLE = (7.0, 30.0)
 """Diameters of the quickest and the slowest offer, px."""
-_LEAST, _NAMED = 0.02, 6
+_LEAST, _NAMED = 0.02, 8
+_AWAY = 15  # names from their bubbles, px
+_ROOM = (360.0, 220.0)  # of the plane at 1280 px
 
 
 def frontier(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
@@ -36,16 +40,22 @@ def frontier(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
     free = float(price[price > 0].min()) / 3.0 if (price > 0).any() else 1e-6
     at = np.maximum(price, free)
     both = np.concatenate([at, cost[cost > 0]])
-    x = [math.log10(float(both.min())) - 0.15, math.log10(float(both.max())) + 0.2]
-    span = max(float(np.ptp(right)), 0.02)
-    y = [float(right.min()) - 0.15 * span, min(float(right.max()) + 0.2 * span, 1 + 0.1 * span)]
+    x = [math.log10(float(both.min())) - 0.2, math.log10(float(both.max())) + 0.2]
+    x = [min(x[0], x[1] - 1.2), max(x[1], x[0] + 1.2)]
+    ticks: dict[str, Any] = {**log_ticks(*x)}
+    if (price <= 0).any():  # what is free stands left of all others, where its tick says 0
+        others = [t for t in ticks.get("tickvals", []) if t > 2.0 * free]
+        ticks = {"tickvals": [free, *others], "ticktext": ["0", *map(number, others)]}
+    y = _heights(right, share)
+    cost = np.where(share >= _LEAST, cost, 0.0)
     return figure(
         look, [_edge(at, right, look), *_costs(at, right, cost, look),
                _bubbles(on, at, price, right, time, share, sellers, look)],
-        xaxis={"type": "log", "range": x, **log_ticks(*x),
-               "title": {"text": "price of a mean task (dash: cost of serving), USD"}},
-        yaxis={"range": y, "tickformat": ".0%", "title": {"text": "accuracy"}},
-        annotations=_names(on, at, right, share, sellers, look), dragmode="select",
+        xaxis={"type": "log", "range": x, **ticks,
+               "title": {"text": "USD for a mean task (dash: its cost)"}},
+        yaxis={"range": y, "tickformat": ".1~%", "title": {"text": "accuracy"}},
+        annotations=_names(on, np.log10(at), right, share, (x, y), sellers, look),
+        dragmode="select",
     )  # fmt: skip
 
 
@@ -97,22 +107,45 @@ def _costs(at: Floats, right: Floats, cost: Floats, look: Look) -> list[dict[str
     }]  # fmt: skip
 
 
+def _heights(right: Floats, share: Floats) -> list[float]:
+    """Return the ends of the axis of accuracy: of what is bought, and of most that is not."""
+    low, high = float(np.quantile(right, 0.1)), float(right.max())
+    low = min(low, float(right[share >= _LEAST].min(initial=low)))
+    span = max(high - low, 0.02)
+    return [low - 0.25 * span, min(high + 0.2 * span, 1.0 + 0.1 * span)]
+
+
 def _names(
-    on: NDArray[np.int64], at: Floats, right: Floats, share: Floats, sellers: Sellers, look: Look
-) -> list[dict[str, Any]]:
-    """Name the offers that are chosen most, as far as their names do not meet."""
+    on: NDArray[np.int64], at: Floats, right: Floats, share: Floats,
+    ends: tuple[list[float], list[float]], sellers: Sellers, look: Look,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Name the offers that are chosen most, above or below them, as far as names do not meet.
+
+    Args:
+        on: offers, shape [N].
+        at: their prices, decades, shape [N].
+        right: their accuracy, shape [N].
+        share: of the class's tasks, shape [N].
+        ends: of both axes.
+        sellers: how offers are drawn.
+        look: of the page.
+    """
     notes: list[dict[str, Any]] = []
-    taken: list[tuple[float, float]] = []
-    wide = max(float(np.ptp(np.log10(at))), 0.1)
+    taken: list[Area] = []
+    per_x, per_y = (room / (b - a) for room, (a, b) in zip(_ROOM, ends, strict=True))
     for i in np.argsort(-share)[:_NAMED]:
-        if share[i] < _LEAST:
-            break
-        here = (float(np.log10(at[i])) / wide, float(right[i]))
-        if all(abs(here[0] - a) > 0.22 or abs(here[1] - b) > 0.03 for a, b in taken):
-            taken.append(here)
-            notes.append({
-                "text": sellers.labels[on[i]], "x": math.log10(float(at[i])), "y": float(right[i]),
-                "yshift": 16, "showarrow": False, "bgcolor": look.halo,
-                "font": {"size": 11, "color": look.ink},
-            })  # fmt: skip
+        half = text_width(plain(sellers.labels[on[i]]), 11) / 2.0 + 2.0
+        middle = (float(at[i]) - ends[0][0]) * per_x
+        shift = min(max(half - middle, 0.0), _ROOM[0]) - max(middle + half - _ROOM[0], 0.0)
+        for up in (_AWAY, -_AWAY):
+            y = (float(right[i]) - ends[1][0]) * per_y + up
+            box = (middle + shift - half, middle + shift + half, y - 7.0, y + 7.0)
+            if share[i] >= _LEAST and 0 < y < _ROOM[1] and not any(meet(box, a) for a in taken):
+                taken.append(box)
+                notes.append({
+                    "text": sellers.labels[on[i]], "x": float(at[i]), "y": float(right[i]),
+                    "xshift": round(shift), "yshift": up, "showarrow": False, "bgcolor": look.halo,
+                    "font": {"size": 11, "color": look.ink},
+                })  # fmt: skip
+                break
     return notes

@@ -14,12 +14,12 @@ from ...figures.map_labels import region_labels
 from ...figures.notation import duration, number, percent
 from ...figures.template import rgba
 from ..look import Drawn, Look, figure
-from .sellers import Sellers, legend
+from .sellers import Sellers
 
 SIDE = 96
 """Points of each side of the map."""
 _HOVER = (20, 16)
-_ROOM = (430.0, 290.0)  # of the plane at 1280 px
+_ROOM = (350.0, 240.0)  # of the plane at 1280 px
 
 
 def selection(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
@@ -31,8 +31,7 @@ def selection(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
     seen = selection_map(sel, k, deadlines_of(sel, k, SIDE), stakes_of(sel, k, SIDE))
     x, y = np.log10(seen.deadlines), np.log10(seen.stakes)
     labels = [sellers.labels[o] for o in seen.offers]
-    shading, entries = _shading(seen, sellers)
-    traces = [shading]
+    traces = [_shading(seen, sellers)]
     lines = indifference(seen.slope, seen.start, x, y)
     if lines.size:
         points = [[None if np.isnan(v) else float(f"{10.0**v:.4g}") for v in row] for row in lines]
@@ -45,32 +44,33 @@ def selection(sel: Selection, k: int, sellers: Sellers, look: Look) -> Drawn:
         for note in region_labels(seen.best, labels, x, y, _ROOM)
     ]
     axes = plane_axes(seen)
-    axes["yaxis"]["title_text"] = "stakes: value of a right answer in time (USD)"
+    for axis, title in (("xaxis", "deadline"), ("yaxis", "stakes (USD for a right answer)")):
+        del axes[axis]["title_text"]
+        axes[axis]["title"] = {"text": title}
     return figure(
-        look, [*traces, _hover(seen, labels), *entries], annotations=notes, showlegend=True,
-        dragmode="select", selectdirection="any", **axes,
+        look, [*traces, _hover(seen, labels)], annotations=notes, dragmode="select",
+        selectdirection="any", **axes,
     )  # fmt: skip
 
 
-def _shading(seen: FluidMap, sellers: Sellers) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the winners as one heat map (thousands tell who, the rest the share), and a legend."""
+def _shading(seen: FluidMap, sellers: Sellers) -> dict[str, Any]:
+    """Return the winners as one heat map: thousands tell who, the rest the share."""
     of = np.array([*sellers.seller, -1])[seen.offers]
     winner = of[seen.best]
     won = np.unique(winner)
-    hues, names = [*sellers.hues, sellers.colours[-1]], [*sellers.names, "did without"]
+    hues = [*sellers.hues, sellers.colours[-1]]
     z = np.searchsorted(won, winner) * 1000 + np.round(999 * seen.top).astype(np.int64)
     top, scale = 1000.0 * len(won), []
     for i, w in enumerate(won):
         scale += [[1000.0 * i / top, rgba(hues[w], 0.06)],
                   [(1000.0 * i + 999.0) / top, rgba(hues[w], 0.8)]]  # fmt: skip
     scale.append([1.0, scale[-1][1]])
-    shading = {
+    return {
         "type": "heatmap", "x": seen.deadlines.round(9).tolist(),
         "y": seen.stakes.round(9).tolist(),
         "z": z.T.tolist(), "zmin": 0, "zmax": top, "colorscale": scale, "showscale": False,
         "hoverinfo": "skip",
     }  # fmt: skip
-    return shading, [legend(names[w], hues[w]) for w in won]
 
 
 def _hover(seen: FluidMap, labels: list[str]) -> dict[str, Any]:

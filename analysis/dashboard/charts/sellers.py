@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ....market.schema.market import Market
 from ...figures.frames import OUTSIDE_OFFER, effort_ranks, short_names, symbol
@@ -20,22 +19,14 @@ class Sellers:
         colours: of their sellers, length O + 1.
         symbols: of their efforts, length O.
         seller: number of each offer's seller, length O.
-        names: of sellers, ready for Plotly.
-        of: colour of each seller by its name; "" is doing without.
+        hues: colour of each seller, in the market's order.
     """
 
     labels: list[str]
     colours: list[str]
     symbols: list[str]
     seller: list[int]
-    names: list[str]
-    of: dict[str, str]
-
-    @property
-    def hues(self) -> list[str]:
-        """Colour of each seller, in the market's order."""
-        first = {s: o for o, s in reversed(list(enumerate(self.seller)))}
-        return [self.colours[first[s]] for s in range(len(self.names))]
+    hues: list[str]
 
 
 def sellers_of(market: Market, order: Sequence[str]) -> Sellers:
@@ -45,22 +36,12 @@ def sellers_of(market: Market, order: Sequence[str]) -> Sellers:
         market: the spec.
         order: names of sellers, those first whose colours should be told apart best.
     """
-    of = {**palette([*order, *(s.name for s in market.sellers if s.name not in order)]),
-          "": OUTSIDE}  # fmt: skip
+    of = palette([*order, *(s.name for s in market.sellers if s.name not in order)])
     ranks, short = effort_ranks(market), short_names(market)
     which = [s for s, seller in enumerate(market.sellers) for _ in seller.effort]
     return Sellers(
         labels=[label(short[o]) for o in [*market.offers, OUTSIDE_OFFER]],
         colours=[*(of[market.sellers[s].name] for s in which), OUTSIDE],
         symbols=[symbol(ranks[o]) for o in market.offers], seller=which,
-        names=[label(s.name) for s in market.sellers], of=of,
+        hues=[of[s.name] for s in market.sellers],
     )  # fmt: skip
-
-
-def legend(name: str, colour: str, **more: Any) -> dict[str, Any]:
-    """Return a trace that is only an entry of the legend."""
-    return {
-        "type": "scatter", "x": [None], "y": [None], "mode": "markers", "name": name,
-        "showlegend": True, "hoverinfo": "skip",
-        "marker": {"symbol": "square", "size": 10, "color": colour}, **more,
-    }  # fmt: skip
