@@ -206,7 +206,7 @@ def test_what_is_pinned_stays_beside_and_all_of_it_is_in_the_address(boards: Any
     now = page.locator("#number-price .value").inner_text()
     page.click("#pin")
     board.answered(lambda: board.slide(-0.5))
-    expect(page.locator("#number-price .pin")).to_have_text(f"pinned {now}")
+    expect(page.locator("#number-price .pin")).to_have_text(f"pinned {now} (fluid)")
     assert page.locator("#number-price .value").inner_text() != now
     board.answered(lambda: page.select_option("#task", "report"))
     cell = page.get_by_label("quick speed")
@@ -219,7 +219,7 @@ def test_what_is_pinned_stays_beside_and_all_of_it_is_in_the_address(boards: Any
     page.reload()
     board.until("document.body.dataset.fluid")
     assert page.url == address
-    expect(page.locator("#number-price .pin")).to_have_text(f"pinned {now}")
+    expect(page.locator("#number-price .pin")).to_have_text(f"pinned {now} (fluid)")
     assert page.locator("#reasoning-told").inner_text() == "× 0.316"
     assert page.locator("#task").input_value() == "report"
     assert page.locator("#seed").input_value() == "7"
@@ -273,6 +273,11 @@ def test_a_sweep_and_a_run_are_opened_from_their_folders(
         expect(second.page.locator("#number-welfare .pin")).to_contain_text("recorded")
         for page in (board.page, second.page):
             page.close()  # before the server ends
+    with served(str(folder), str(home / "shop.toml")) as (at, _):
+        board = boards(at=at)
+        expect(board.page.locator("#number-price .pin")).to_contain_text("(fluid)")
+        assert board.page.locator("#pin").inner_text() == "Unpin"
+        board.page.close()
 
 
 def test_two_pages_are_two_markets(boards: Any) -> None:

@@ -50,7 +50,7 @@
     asked.seed = seedOf(q.get("seed") ?? (q.has("scenario") ? "0" : start.seed || "0"));
     asked.task = q.get("task") || "";
     asked.tab = $(`tab-${q.get("tab")}`) ? q.get("tab") : start.tab || "live";
-    pin = q.get("pin") || "";
+    pin = q.get("pin") ?? (q.has("scenario") ? "" : config.pin || "");
   }
 
   /* A seed may have more digits than a number holds. */
@@ -153,7 +153,12 @@
         ? `${chosen.count} of the last ${chosen.of} tasks of this class are selected` : "";
     },
     ribbons(told) { if (seen.live && seen.live.time > 0) draw("f4", told); },
-    pinned(told) { seen.pinned = told; numbers(); },
+    pinned(told) {
+      /* Of a market that has no fluid model, what was simulated when it was pinned stays. */
+      const known = Object.keys(told.values).length > 0;
+      if (pin && (known || !seen.pinned)) seen.pinned = {values: told.values, fluid: known};
+      numbers();
+    },
     halted(told) { running(false); wanted = false; say(told, true); },
     toml(told) { told.toml === undefined ? problems(told.problems) : copy(told.toml, "TOML"); },
     solved(told) { Object.assign(seen.solved, told); solved(); numbers(); },
@@ -281,7 +286,8 @@
         (Number.isFinite(solvedNow[key.id]) ? percent(solvedNow[key.id]) : "–");
       other.textContent = simulated ? expected && `fluid ${expected}`
         : expected ? "fluid" : Number.isFinite(solvedNow[key.id]) ? "fluid, posted prices" : "";
-      beside.textContent = seen.pinned ? `pinned ${of(seen.pinned.values) || "–"}`
+      beside.textContent = seen.pinned
+        ? `pinned ${of(seen.pinned.values) || "–"}${seen.pinned.fluid ? " (fluid)" : ""}`
         : config.recorded ? `recorded ${of(config.recorded.values) || "–"}` : "";
       line(card.lastChild, (live.sparks || {})[key.id] || []);
     });
