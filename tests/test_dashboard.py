@@ -213,7 +213,8 @@ def test_the_full_catalogue_has_an_answer_of_every_kind() -> None:
 
 
 def test_what_takes_seconds_comes_step_by_step(shop: dict[str, str]) -> None:
-    told = list(Solver(shop).steps({"scenario": "shop"}))
+    told = list(Solver(shop).steps({"scenario": "shop", "of": "this market"}))
+    assert {t["of"] for t in told} == {"this market"}
     assert [t["step"] for t in told][:2] == ["the price of reasoning", "the planner"]
     last = told[-1]
     assert last["done"]

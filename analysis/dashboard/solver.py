@@ -51,11 +51,11 @@ class Solver:
     def steps(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what is known so far, after each step, the last time with `done`.
 
-        Keys: `planner` (welfare, USD/h), `exploitability`, `nash` (USD a task pays at solved
+        Keys: `of`, what the message calls the market; `planner` (welfare, USD/h), `exploitability`, `nash` (USD a task pays at solved
         prices), `text`, `levers` (a table), `figures` (by id), `sweep` (a figure), `why` where
         there is nothing to solve, `error`.
         """
-        found: dict[str, Any] = {"figures": {}}
+        found: dict[str, Any] = {"figures": {}, "of": str(message.get("of", ""))}
         try:
             asked = asked_of(message, list(self._targets))
             market = market_of(asked, self._targets)

@@ -149,7 +149,9 @@ def serve_solver(pipe: Connection, given: dict[str, Any]) -> None:
         except (EOFError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - the page says what it was
-            tell(pipe, "solved", {"figures": {}, "done": True, "why": unforeseen(error)})
+            of = str(message["solve"].get("of", ""))
+            why = unforeseen(error)
+            tell(pipe, "solved", {"figures": {}, "of": of, "done": True, "why": why})
 
 
 def serve_simulation(pipe: Connection, given: dict[str, Any]) -> None:

@@ -161,7 +161,12 @@
     },
     halted(told) { running(false); wanted = false; say(told, true); },
     toml(told) { told.toml === undefined ? problems(told.problems) : copy(told.toml, "TOML"); },
-    solved(told) { Object.assign(seen.solved, told); solved(); numbers(); },
+    solved(told) {
+      if (told.of !== seen.solved.of) return;  // of a market that is no longer shown
+      seen.solved = told;
+      solved();
+      numbers();
+    },
   };
 
   /* --- figures ------------------------------------------------------------------------------ */
@@ -653,7 +658,7 @@
   let thinking = null;
   function solve() {
     clearTimeout(thinking);
-    thinking = setTimeout(() => send({solve: question()}), QUIET);
+    thinking = setTimeout(() => send({solve: {...question(), of: seen.solved.of}}), QUIET);
   }
 
   function solved() {
