@@ -123,7 +123,9 @@ def test_the_examples_of_the_sweeps_page_run(
     assert names["fitted"].r2 > 0.9
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/dashboard.md", "docs/paper.md", "docs/sweeps.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/dashboard.md", "docs/paper.md", "docs/sweeps.md"]
+)
 def test_the_commands_of_a_page_exist(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
