@@ -340,7 +340,9 @@ def test_what_is_selected_counts(shop: dict[str, str]) -> None:
     chosen = sent[-1]["live"]["chosen"]
     assert chosen == {"of": len(rows), "count": int((rows["value"] >= middle).sum())}
     ribbons = [frame["ribbons"] for frame in sent if "ribbons" in frame][-1]
-    assert len(ribbons["data"][0]["dimensions"][0]["ticktext"]) == 1  # chat alone is selected from
+    names = {note["text"] for note in ribbons["layout"]["annotations"]}
+    assert "chat" in names  # it alone is selected from
+    assert "code.x" not in names
     faded = sent[-1]["live"]["dots"]["marker"]["opacity"]
     assert sum(x > 0.5 for x in faded) == chosen["count"]
     simulator.hear({"chosen": {"offers": [0]}})

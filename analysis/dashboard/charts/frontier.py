@@ -111,7 +111,7 @@ def _heights(right: Floats, share: Floats) -> list[float]:
     """Return the ends of the axis of accuracy: of what is bought, and of most that is not."""
     low, high = float(np.quantile(right, 0.1)), float(right.max())
     low = min(low, float(right[share >= _LEAST].min(initial=low)))
-    span = max(high - low, 0.02)
+    span = max(high - low, 0.08)
     return [low - 0.25 * span, min(high + 0.2 * span, 1.0 + 0.1 * span)]
 
 

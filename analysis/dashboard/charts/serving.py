@@ -157,7 +157,7 @@ def _pieces(
 
 
 def _bars(column: list[Piece], x: int, hues: Sequence[str], look: Look) -> dict[str, Any]:
-    tops, sizes = zip(*column, strict=True)
+    tops, sizes = [top for top, _ in column], [size for _, size in column]
     return {
         "type": "bar", "x": [_AT[x]] * len(column), "y": sizes, "base": tops,
         "width": 2 * _WIDE, "hoverinfo": "skip",
@@ -180,7 +180,7 @@ def _hover(
         (_AT[1], top + tall / 2.0, f"{name}: {percent(tall)} of all")
         for name, (top, tall) in zip(known[1], columns[1], strict=True)
     ]
-    xs, ys, said = zip(*at, strict=True)
+    xs, ys, said = (list(part) for part in zip(*at, strict=True))
     return {"type": "scatter", "x": xs, "y": ys, "text": said, "mode": "markers",
             "marker": {"size": 14, "opacity": 0},
             "hovertemplate": "%{text}<extra></extra>"}  # fmt: skip
