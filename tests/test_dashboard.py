@@ -328,6 +328,38 @@ def test_other_views_of_a_market_let_it_run_on_and_other_markets_start_anew(
         simulator.hear({"run": "step"})
 
 
+def test_prices_are_drawn_with_cost_and_equilibrium_beside(shop: dict[str, str]) -> None:
+    simulator, sent = watched(shop)
+    simulator.hear({"run": "step"})
+    fast, solved = 400.0 * 100e-6, [[0.5, 0.25, 0.25, 2.0], [1.0, 1.0, 1.0, 2.0]]
+    plain = {t["text"]: t["y"] for t in sent[-1]["live"]["f3"]["data"] if "text" in t}
+    assert plain["fast"] == [pytest.approx(fast)]
+    assert plain["deep-2.0 · low"] == [pytest.approx(900.0 * 100e-6)]
+    simulator.hear({"nash": solved})
+    levels = [t for t in sent[-1]["live"]["f3"]["data"] if t["line"].get("dash") == "dash"]
+    assert 0.5 in [level["y"][0] for level in levels]
+    simulator.hear({"ask": {"scenario": "shop", "reasoning": 2.0, "task": "chat"}})
+    simulator.hear({"run": "step"})  # another market: its equilibrium is not known
+    assert not [t for t in sent[-1]["live"]["f3"]["data"] if t["line"].get("dash") == "dash"]
+
+
+def test_where_nobody_posts_a_price_what_was_paid_is_drawn(shop: dict[str, str]) -> None:
+    simulator, sent = watched(shop)
+    message = {"scenario": "shop", "task": "chat", "set": ["mechanism=second_score"]}
+    simulator.hear({"ask": message})
+    simulator.hear({"run": "step"})
+    spell = simulator._live.spells[0]  # type: ignore[union-attr]
+    drawn = {t["text"]: t["y"] for t in sent[-1]["live"]["f3"]["data"] if "text" in t}
+    assert drawn["fast"][0] == pytest.approx(spell.paid[0, 0] / spell.served[0, 0], rel=1e-4)
+
+
+def test_colours_hang_on_the_scenario_alone(shop: dict[str, str]) -> None:
+    moved = Fluid(shop).answer({"scenario": "shop", "reasoning": 0.1})
+    assert moved["order"] == Fluid(shop).answer({"scenario": "shop"})["order"]
+    other = {"scenario": "shop", "set": ["mechanism=second_score"]}
+    assert Fluid(shop).answer(other)["order"] == moved["order"]
+
+
 def test_what_is_selected_counts(shop: dict[str, str]) -> None:
     simulator, sent = watched(shop)
     for _ in range(3):

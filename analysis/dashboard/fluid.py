@@ -26,7 +26,7 @@ from ..figures.template import escape
 from .asked import Asked, asked_of, loaded, market_of, options
 from .charts.frontier import frontier
 from .charts.selection import selection
-from .charts.sellers import Sellers, sellers_of
+from .charts.sellers import sellers_of
 from .charts.serving import outcomes, serving
 from .controls import controls
 from .look import empty, look_of
@@ -100,16 +100,16 @@ class Fluid:
         return shlex.join(line)
 
     def _drawn(self, asked: Asked, market: Market) -> dict[str, Any]:
-        look = look_of(asked.dark)
+        look, order = look_of(asked.dark), self._order(asked.scenario, market)
         try:
             sel = self._selection(asked, market)
         except BadInputError as error:
-            why = escape(f"no fluid market: {error.problems[0].message}")
-            blank = empty(look, why)
-            return {"figures": {"f1": blank, "f2": blank, "f4": empty(look, "press play")},
-                    "values": {}, "rows": None, "note": error.problems[0].message,
-                    "order": [s.name for s in market.sellers]}  # fmt: skip
-        k, sellers = _class_of(asked, market), self._sellers(asked, sel)
+            why = error.problems[0].message
+            blank, none = (empty(look, t) for t in (escape(f"no fluid market: {why}"),
+                                                    "no task has ended yet"))  # fmt: skip
+            return {"figures": {"f1": blank, "f2": blank, "f4": none}, "values": {}, "rows": None,
+                    "note": why, "order": order}  # fmt: skip
+        k, sellers = _class_of(asked, market), sellers_of(market, order)
         values = of_selection(sel)
         note = ""
         if not sel.converged and sel.residual > _TOLERANCE:
@@ -121,7 +121,7 @@ class Fluid:
                 "f4": serving(_outcomes(sel), market, sellers, look),
             },
             "values": {name: _plain(value) for name, value in values.items()},
-            "rows": _rows(sel, k), "order": self._orders[asked.scenario],
+            "rows": _rows(sel, k), "order": order,
             "note": note or (f"fluid market approximate: {approximate}" if approximate else ""),
         }  # fmt: skip
 
@@ -145,12 +145,17 @@ class Fluid:
         levers = np.array([s.price.lever for s in market.sellers])[setting.seller_of]
         return solve(setting, setting.charges(levers), near, tolerance=_TOLERANCE)
 
-    def _sellers(self, asked: Asked, sel: Selection) -> Sellers:
-        """Return how offers are drawn; colours follow who serves most before anything is moved."""
-        market = sel.setting.market
-        if asked.scenario not in self._orders:
-            self._orders[asked.scenario] = by_share(sel)
-        return sellers_of(market, self._orders[asked.scenario])
+    def _order(self, scenario: str, market: Market) -> list[str]:
+        """Return the sellers by whom they serve before anything is moved; colours follow that."""
+        if scenario not in self._orders:
+            plain = Asked(scenario)
+            try:
+                self._orders[scenario] = by_share(
+                    self._selection(plain, market_of(plain, self._targets))
+                )
+            except BadInputError:  # it has no fluid market
+                self._orders[scenario] = [s.name for s in market.sellers]
+        return self._orders[scenario]
 
 
 def by_share(sel: Selection) -> list[str]:

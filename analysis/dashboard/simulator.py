@@ -1,7 +1,8 @@
 """The process that simulates for one page: it runs, pauses and tells, as it is told.
 
 Messages to it: `{"ask": ...}` as a page asks, `{"run": "play" | "pause" | "step" | "reset"}`,
-`{"pace": simulated seconds per second}` and `{"chosen": ...}`, which tasks the page has selected.
+`{"pace": simulated seconds per second}`, `{"chosen": ...}`, which tasks the page has selected, and
+`{"nash": ...}`, equilibrium prices of mean tasks, [K, O] USD, when they are solved.
 From it: frames, each whole, so that a slow page may skip some.
 """
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...market.engine import LedgerOverflowError
 from ...market.schema.errors import BadInputError
+from ...market.schema.market import PostedPrice
 from ..figures.template import escape
 from .asked import Asked, asked_of, market_of
 from .charts.dots import dots
@@ -55,6 +57,7 @@ class Simulator:
         self._live: LiveMarket | None = None
         self._order: list[str] = []
         self._chosen: dict[str, Any] = {}
+        self._nash: NDArray[np.float64] | None = None
         self.playing = False
         self._pace, self._speed = 60.0, _FIRST  # wanted, and what this machine can do
         self._ribbons = -math.inf
@@ -71,6 +74,9 @@ class Simulator:
             if "chosen" in message:
                 self._chosen = dict(message["chosen"] or {})
                 self._ribbons = -math.inf
+                self.tell()
+            if "nash" in message:
+                self._nash = np.array(message["nash"], dtype=np.float64)
                 self.tell()
             if "run" in message:
                 self._run(str(message["run"]))
@@ -95,7 +101,7 @@ class Simulator:
         if self._asked is not None:
             market = market_of(self._asked, self._targets)
             self._live = LiveMarket(market, self._asked.seed)
-            self._speed, self._chosen = _FIRST, {}
+            self._speed, self._chosen, self._nash = _FIRST, {}, None
             self.tell()
 
     def _run(self, order: str) -> None:
@@ -155,6 +161,8 @@ class Simulator:
                 np.array([s.served[k] for s in live.spells]),
                 np.array([s.paid[k] for s in live.spells]),
                 live.economy.engine.state.cells["cost"][k], sellers, look,
+                nash=None if self._nash is None else self._nash[k],
+                posted=isinstance(market.mechanism, PostedPrice),
             )  # fmt: skip
             if self._clock() - self._ribbons >= _RIBBONS:
                 self._ribbons = self._clock()

@@ -51,9 +51,10 @@ class Solver:
     def steps(self, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what is known so far, after each step, the last time with `done`.
 
-        Keys: `of`, what the message calls the market; `planner` (welfare, USD/h), `exploitability`, `nash` (USD a task pays at solved
-        prices), `text`, `levers` (a table), `figures` (by id), `sweep` (a figure), `why` where
-        there is nothing to solve, `error`.
+        Keys: `of`, what the message calls the market; `planner` (welfare, USD/h),
+        `exploitability`, `nash` (USD a task pays at solved prices), `asks` (of mean tasks there,
+        USD, by class and offer), `text`, `levers` (a table), `figures` (by id), `sweep` (a
+        figure), `gap` (USD/h by name), `why` where there is nothing to solve.
         """
         found: dict[str, Any] = {"figures": {}, "of": str(message.get("of", ""))}
         try:
@@ -126,6 +127,7 @@ def _solved(found: Equilibrium) -> dict[str, Any]:
     ]
     return {
         "nash": price if found.point.converged and math.isfinite(price) else None,
+        "asks": found.selection.charges.ask.tolist() if found.point.converged else None,
         "text": found.text, "levers": {"columns": columns, "rows": rows},
     }  # fmt: skip
 

@@ -78,6 +78,12 @@ class Tab:
             self._asked = {"ask": {**asked, "order": answer.get("order", [])}}
             self.simulate(self._asked)
 
+    def compare(self, asked: dict[str, Any], nash: Any) -> None:
+        """Let the event market draw equilibrium prices, if they are those of what is shown."""
+        shown = (self._asked or {}).get("ask", {})
+        if all(shown.get(part) == asked.get(part) for part in ("scenario", "set", "reasoning")):
+            self.simulate({"nash": nash})
+
     def simulate(self, message: Mapping[str, Any]) -> None:
         """Send the page's simulator a message; start it if it is not there."""
         if self._simulator is None:
@@ -275,7 +281,10 @@ def _answered(tab: Tab, asked: Any, kind: str, told: bytes) -> bool:
     return True
 
 
-def _solved(tab: Tab, _: Any, kind: str, told: bytes) -> bool:
+def _solved(tab: Tab, asked: Any, kind: str, told: bytes) -> bool:
     """Pass on what has been solved so far; return whether that is all."""
     tab.post(kind, told)
-    return b'"done": true' in told
+    answer = json.loads(told)
+    if answer.get("asks"):
+        tab.compare(asked, answer["asks"])
+    return bool(answer.get("done"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ _TALL = 0.055  # a name, as a share of the height
 
 def prices(
     times: Floats, asks: Floats, served: Floats, paid: Floats, cost: Floats, sellers: Sellers,
-    look: Look, lines: Mapping[str, Floats] | None = None,
+    look: Look, *, nash: Floats | None = None, posted: bool = True,
 ) -> Drawn:  # fmt: skip
     """Return the price of a mean task at each of the main offers, and the mean of what was paid.
 
@@ -34,7 +33,9 @@ def prices(
         cost: of serving a mean task, USD, shape [O].
         sellers: how offers are drawn.
         look: of the page.
-        lines: prices to compare with, USD of a mean task [O] by name, "Nash" or "joint profit".
+        nash: prices of a mean task at the equilibrium of prices, USD, shape [O], once known.
+        posted: whether prices are posted; under other mechanisms what each offer was paid on
+            average is drawn instead.
     """
     total = served.sum(axis=0)
     main = [int(o) for o in np.argsort(-total)[:_MAIN] if total[o] > 0]
@@ -42,29 +43,40 @@ def prices(
         return empty(look, "no task of this class has been served yet")
     unit, name = clock(float(times[-1]))
     x = (times / unit).round(6).tolist()
+    each = asks if posted else _over(paid, served)
+    mean = _over(paid.sum(axis=1), served.sum(axis=1))
     traces: list[dict[str, Any]] = []
     for o in main:
-        traces.append(_path(x, asks[:, o], sellers.colours[o], sellers.labels[o], shape="hv"))
+        shape = "hv" if posted else "linear"
+        traces.append(_path(x, each[:, o], sellers.colours[o], sellers.labels[o], shape=shape))
         ends = [x[0], x[-1]]
         if cost[o] > 0:
             traces.append(_level(ends, float(cost[o]), sellers.colours[o], "dot"))
-        for at in (lines or {}).values():
-            traces.append(_level(ends, float(at[o]), sellers.colours[o], "dash"))
-    count, sums = served.sum(axis=1), paid.sum(axis=1)
-    mean = np.divide(sums, count, out=np.full(len(count), np.nan), where=count > 0)
+        if nash is not None:
+            traces.append(_level(ends, float(nash[o]), sellers.colours[o], "dash"))
     traces.append(_path(x, mean, look.ink, "paid on average", width=2.4))
-    shown = np.concatenate([asks[:, main].ravel(), mean[np.isfinite(mean)]])
-    axis, low, high = _scale(shown)
-    ends = [(float(asks[-1, o]), sellers.labels[o], sellers.colours[o]) for o in main]
-    known = mean[np.isfinite(mean)]
-    if len(known):
-        ends.append((float(known[-1]), "paid on average", look.ink))
-    notes = _names(ends, axis["type"] == "log", low, high, look)
+    paths = [(each[:, o], sellers.labels[o], sellers.colours[o]) for o in main]
+    known = [(path[np.isfinite(path)], *more) for path, *more in
+             [*paths, (mean, "paid on average", look.ink)]]  # fmt: skip
+    known = [path for path in known if len(path[0])]
+    levels = [] if nash is None else [nash[main]]
+    axis, low, high = _scale(np.concatenate([*(path for path, *_ in known), *levels]))
+    notes = _names(
+        [(float(path[-1]), name, colour) for path, name, colour in known],
+        axis["type"] == "log",
+        low,
+        high,
+        look,
+    )
     return figure(
         look, traces, xaxis={"title": {"text": f"simulated time ({name})"}}, annotations=notes,
         yaxis={**axis, "title": {"text": "price of a mean task (USD)"}},
-        margin={"r": room_for([f"■ {name}" for _, name, _ in ends], 10.0)},
+        margin={"r": room_for([f"■ {name}" for _, name, _ in known], 10.0)},
     )  # fmt: skip
+
+
+def _over(sums: Floats, counts: Floats) -> Floats:
+    return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
 
 
 def _scale(shown: Floats) -> tuple[dict[str, Any], float, float]:
