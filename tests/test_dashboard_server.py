@@ -23,6 +23,8 @@ from websockets.sync.client import ClientConnection, connect
 import walras as w
 from walras.analysis.dashboard.guard import Guard
 from walras.analysis.dashboard.tabs import Tabs
+from walras.analysis.dashboard.workers import Worker, tell
+from walras.analysis.dashboard.workers import heard as heard_by
 
 _SERVE = """
 import sys
@@ -328,6 +330,35 @@ def test_a_page_that_takes_nothing_makes_nothing_grow() -> None:
         return tab.waiting
 
     assert asyncio.run(fill()) == {"live": b"9999", "ribbons": b"x"}
+
+
+def test_a_worker_that_is_busy_keeps_nobody_waiting() -> None:
+    """What a process has no time to hear waits beside it, the newest of each kind alone."""
+    heard_: list[tuple[str, bytes]] = []
+    worker = Worker(sleepy, {}, lambda _, kind, told: heard_.append((kind, told)))
+    begin = time.monotonic()
+    for i in range(2_000):
+        worker.send({"chosen": [i] * 1_000})
+        worker.send({"run": "step"})
+    assert time.monotonic() - begin < 5.0
+    deadline = time.monotonic() + 60.0
+    while len(heard_) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    worker.stop()
+    told = dict(heard_)
+    assert json.loads(told["last"]) == 1_999
+    assert json.loads(told["count"]) < 2_000  # of 4,000
+
+
+def sleepy(pipe: Any, _: dict[str, Any]) -> None:
+    """Hear nothing for a while, then all; tell what was chosen last, and of how many messages."""
+    time.sleep(4.0)
+    count, last = 0, -1
+    while last != 1_999:
+        message = heard_by(pipe, 10.0) or {}
+        count, last = count + 1, message.get("chosen", [last])[0]
+    tell(pipe, "last", last)
+    tell(pipe, "count", count)
 
 
 def test_two_pages_are_two_markets(port: int) -> None:

@@ -24,6 +24,8 @@ Heard = Callable[["Worker", str, bytes], None]
 """Takes a worker, the kind of its message, and that; the kind "dead" tells that it ended."""
 DEAD = "dead"
 _NICE = 10
+_NEWEST = ("ask", "toml", "pin", "solve", "pace", "chosen", "nash")
+_MOST = 1_000
 ANSWERS = {"ask": "fluid", "toml": "toml", "pin": "pinned"}
 """What the fluid market may be asked, and the kind of its answer."""
 
@@ -46,32 +48,53 @@ class Worker:
         self._process.start()
         theirs.close()  # so that the end of the process ends the pipe
         self._heard, self._ended = heard, False
-        self._lock = threading.Lock()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._outbox: list[tuple[str, bytes]] = []
+        self._more = threading.Condition()
+        for work in (self._listen, self._deliver):
+            threading.Thread(target=work, daemon=True).start()
 
     @property
     def pid(self) -> int:
         """Its number."""
         return int(self._process.pid or 0)
 
-    def send(self, message: Mapping[str, Any]) -> bool:
-        """Send a message; return whether the process was there to take it."""
-        with self._lock, suppress(OSError, ValueError):
-            if not self._ended:
-                self._pipe.send_bytes(json.dumps(message).encode())
-                return True
-        return False
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Let the process be sent a message, `{kind: what}`, and return at once.
+
+        It may be busy for seconds. Of what waits, a kind of `_NEWEST` is kept once, and no more
+        than `_MOST` messages in all.
+        """
+        ((kind, _),) = message.items()
+        with self._more:
+            if kind in _NEWEST:
+                self._outbox = [waits for waits in self._outbox if waits[0] != kind]
+            self._outbox = [*self._outbox[1 - _MOST :], (kind, json.dumps(message).encode())]
+            self._more.notify()
 
     def stop(self) -> None:
         """End the process; nothing of it is heard from now on."""
-        self._ended = True
+        self._end()
         self._process.terminate()
         self._process.join(1.0)
         if self._process.is_alive():
             self._process.kill()
             self._process.join(1.0)
-        with self._lock, suppress(OSError):
-            self._pipe.close()
+
+    def _end(self) -> None:
+        with self._more:
+            self._ended = True
+            self._more.notify()
+
+    def _deliver(self) -> None:
+        with suppress(OSError, ValueError):  # the process has ended
+            while True:
+                with self._more:
+                    while not self._outbox and not self._ended:
+                        self._more.wait()
+                    if self._ended:
+                        return
+                    _, told = self._outbox.pop(0)
+                self._pipe.send_bytes(told)
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):
@@ -79,10 +102,12 @@ class Worker:
                 kind, _, told = self._pipe.recv_bytes().partition(b"\0")
                 if not self._ended:
                     self._heard(self, kind.decode(), told)
-        if not self._ended:
-            self._ended = True
+        wanted = self._ended
+        self._end()
+        if not wanted:
             self._process.join(1.0)
             self._heard(self, DEAD, json.dumps(self._process.exitcode).encode())
+        self._pipe.close()
 
 
 def tell(pipe: Connection, kind: str, message: Any) -> None:
