@@ -1,4 +1,4 @@
-"""The pictures of docs/dashboard.md, made anew: `python dashboard_pictures.py [FOLDER]`.
+"""The pictures of docs/dashboard.md, made anew: `python docs/pictures/dashboard.py [FOLDER]`.
 
 Needs `walras[dash]`, Playwright, Pillow and Chromium; takes a minute.
 """
@@ -54,7 +54,7 @@ PICTURES = {
 """What is shown, the size of the page, whether it is dark, and what is done first; by file."""
 
 line = [sys.executable, "-m", "walras", "dashboard", "marketplace", "--no-browser", "--port", "0"]
-with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:  # noqa: S603
+with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
     assert server.stdout is not None  # noqa: S101
     address = server.stdout.readline().partition(": ")[2].strip()
     with sync_playwright() as playwright:
