@@ -6,6 +6,7 @@ All but the choice of what is worth a control comes from the schema.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,7 +18,6 @@ from ...market.schema.market import Market
 from ...market.schema.supply import Seller
 from ...scenarios.schema import entry_at
 from ...scenarios.variants import kinds
-from ..equilibrium.response import reasoners
 
 _OF_TASK = ("arrivals", "value", "deadline", "loss", "choice")
 _OF_ARRIVALS = ("rate", "users")
@@ -27,9 +27,8 @@ def controls(market: Market) -> dict[str, Any]:
     """Return the controls of a market.
 
     Keys: `tasks`, fields by class; `mechanism` and `learning`, choices; `models`, a table with
-    columns and a row of fields for each seller; `reasoners`, how many sellers the price of
-    reasoning moves. A field has path, label, value, unit, range and help; a column label, unit and
-    help.
+    columns and a row of fields for each seller. A field has path, label, value, unit, range and
+    help; a column label, unit and help; a choice value and options.
 
     Example:
         >>> from walras.scenarios.load import load
@@ -40,7 +39,6 @@ def controls(market: Market) -> dict[str, Any]:
     return {
         "tasks": {task.name: _of_task(task) for task in market.tasks},
         "mechanism": _mechanism(market), "learning": _learning(market), "models": _models(market),
-        "reasoners": len(reasoners(market)),
     }  # fmt: skip
 
 
@@ -105,11 +103,7 @@ def _cell(seller: Seller, name: str) -> dict[str, Any] | None:
 
 def _mechanism(market: Market) -> dict[str, Any]:
     now = getattr(market.mechanism, "kind", "")
-    options = [
-        {"value": kind, "label": kind.replace("_", " "), "help": _first(model)}
-        for kind, model in kinds().items()
-    ]
-    return {"path": "mechanism", "value": now, "options": options}
+    return {"value": now, "options": _options(kinds())}
 
 
 def _learning(market: Market) -> dict[str, Any]:
@@ -118,15 +112,12 @@ def _learning(market: Market) -> dict[str, Any]:
     return {
         "paths": [f"sellers.{s.name}.pricing" for s in market.sellers],
         "value": named.pop() if len(named) == 1 else "",
-        "options": [
-            {"value": name, "label": name.replace("_", " "), "help": _first(kind)}
-            for name, kind in STRATEGIES.items()
-        ],
+        "options": _options(STRATEGIES),
     }  # fmt: skip
 
 
-def _first(kind: type[Any]) -> str:
-    return (kind.__doc__ or "").partition("\n")[0]
+def _options(names: Iterable[str]) -> list[dict[str, str]]:
+    return [{"value": name, "label": name.replace("_", " ")} for name in names]
 
 
 def _field(

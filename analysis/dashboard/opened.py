@@ -136,5 +136,5 @@ def _points(sweep: Sweep) -> dict[str, Any]:
         })  # fmt: skip
     return {
         "x": sweep.paths[0] if sweep.paths else "", "y": whole.what, "unit": whole.unit,
-        "runs": runs, "paths": sweep.paths,
+        "runs": runs,
     }  # fmt: skip

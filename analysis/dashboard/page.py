@@ -1,4 +1,4 @@
-"""The page: what stands where. What it shows comes through its socket, see `assets/board.js`."""
+"""The page: what stands where. What it shows comes through its socket, see `assets/`."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _view(name: str, children: list[Any]) -> Any:
     from dash import html
 
     return html.Section(
-        children, id=f"view-{name}", role="tabpanel", className="view", hidden=name != "live",
+        children, id=f"view-{name}", role="tabpanel", hidden=name != "live",
         **{"aria-labelledby": f"tab-{name}"},
     )  # fmt: skip
 

@@ -150,8 +150,8 @@ class Simulator:
         rows = live.tasks(k)
         keep = self._kept(rows)
         frame: dict[str, Any] = {
-            "time": live.now, "playing": self.playing, "speed": float(f"{self._speed:.3g}"),
-            "dots": dots(rows, keep, sellers, look), **self._numbers(live),
+            "time": live.now, "playing": self.playing, "dots": dots(rows, keep, sellers, look),
+            **self._numbers(live),
             "chosen": {"of": len(rows), "count": int(keep.sum())} if self._chosen else None,
         }  # fmt: skip
         if live.spells:
