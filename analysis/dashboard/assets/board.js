@@ -104,7 +104,7 @@
   function start(config) {
     if (started || !config) return;
     started = true;
-    const {state, nodes, controls} = walras, {at, make} = nodes, {asked} = state;
+    const {state} = walras, {at, make} = walras.nodes, {asked} = state;
     state.config = config;
     state.read(location.search);
     at("reasoning-home").append(make("input", "", {
@@ -118,8 +118,8 @@
     if (state.pin) pressed("pin", true, "Unpin");
     show(asked.tab);
     if (config.sweep) walras.sweep.show();
-    document.addEventListener("change", controls.changed);
-    document.addEventListener("input", controls.slid);
+    document.addEventListener("change", walras.controls.changed);
+    document.addEventListener("input", walras.controls.slid);
     document.addEventListener("click", clicked);
     document.addEventListener("keydown", keyed);
     state.DARK.addEventListener("change", recoloured);
