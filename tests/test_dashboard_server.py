@@ -156,8 +156,8 @@ def test_pages_of_other_names_and_from_elsewhere_are_refused(port: int) -> None:
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", ""):
         assert got(port, "/", Host=host)[0] == 421, host
     assert got(port, "/_dash-layout", Origin="http://evil.example")[0] == 403
-    for origin in ("null", "http://[::1", "http://[x]:1", "http://a\xbc/"):  # some are no address
-        assert got(port, "/_dash-layout", Origin=origin)[0] == 403, origin
+    for bad in ("null", "http://[::1", "http://[x]:1", "http://a\xbc/"):  # some are no address
+        assert got(port, "/_dash-layout", Origin=bad)[0] == 403, bad
     for origin in ("http://evil.example", f"http://127.0.0.1:{port + 1}", None):
         told: Any = origin
         for path in ("/socket", "/_dash-ws-callback"):
@@ -425,6 +425,28 @@ def test_a_simulator_that_is_killed_can_be_started_again(file: str) -> None:
         say(stream, ask={"scenario": "small", "seed": "3"})
         assert heard(stream, "fluid")["tasks"] == ["chat"]
         assert gone(list(before))
+
+
+@_LINUX
+def test_a_simulator_that_stands_still_holds_up_no_other_page(file: str) -> None:
+    """What a page says to it fills its pipe; the server must not wait for that."""
+    with served(file) as (port, process), page(port, "small") as first, page(port, "mm1") as other:
+        heard(first, "live")
+        stopped = children(process.pid)
+        heard(other, "live")
+        fluid, *others = sorted(children(process.pid))
+        assert fluid in stopped
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(100):
+            say(first, chosen={"offers": [0] * 9_000})
+        say(other, ask={"scenario": "mm1", "set": ["run.until=300 h"]})
+        assert heard(other, "fluid", 20.0)["command"] == "walras run mm1 --set 'run.until=300 h'"
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+        say(first, run="step")
+        while not heard(first, "live")["time"]:
+            pass
 
 
 @_LINUX

@@ -8,6 +8,7 @@ From it: frames, each whole, so that a slow page may skip some.
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -76,8 +77,7 @@ class Simulator:
                 self._ribbons = -math.inf
                 self.tell()
             if "nash" in message:
-                self._nash = np.array(message["nash"], dtype=np.float64)
-                self.tell()
+                self._compare(np.array(message["nash"], dtype=np.float64))
             if "run" in message:
                 self._run(str(message["run"]))
         except BadInputError as error:
@@ -100,8 +100,16 @@ class Simulator:
     def _start(self) -> None:
         if self._asked is not None:
             market = market_of(self._asked, self._targets)
+            self._live = None
+            gc.collect()  # markets are circles of objects, few but large: Python would let them lie
             self._live = LiveMarket(market, self._asked.seed)
             self._speed, self._chosen, self._nash = _FIRST, {}, None
+            self.tell()
+
+    def _compare(self, nash: NDArray[np.float64]) -> None:
+        live = self._live
+        if live is not None and nash.shape == live.economy.engine.state.cells.shape:
+            self._nash = nash  # else of a market that has given way to another meanwhile
             self.tell()
 
     def _run(self, order: str) -> None:

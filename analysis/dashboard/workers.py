@@ -2,10 +2,12 @@
 
 Nothing is pickled but the start; a worker ends with the process that started it, or when its pipe
 is closed. Its messages are read as they come and handed on at once, so none piles up in the pipe.
+What is told to one that is busy waits, the newest of each kind: who tells it never waits for it.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -46,7 +48,10 @@ class Worker:
         self._process.start()
         theirs.close()  # so that the end of the process ends the pipe
         self._heard, self._ended = heard, False
-        self._lock = threading.Lock()
+        self._mail: dict[str, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -55,23 +60,38 @@ class Worker:
         return int(self._process.pid or 0)
 
     def send(self, message: Mapping[str, Any]) -> bool:
-        """Send a message; return whether the process was there to take it."""
-        with self._lock, suppress(OSError, ValueError):
-            if not self._ended:
-                self._pipe.send_bytes(json.dumps(message).encode())
-                return True
-        return False
+        """Let a message be sent, see `keep`; return whether the process is there to take it."""
+        with self._changed:
+            keep(self._mail, message)
+            self._changed.notify_all()
+            return not self._ended
 
     def stop(self) -> None:
         """End the process; nothing of it is heard from now on."""
-        self._ended = True
+        self._end()
         self._process.terminate()
         self._process.join(1.0)
         if self._process.is_alive():
             self._process.kill()
             self._process.join(1.0)
-        with self._lock, suppress(OSError):
+        self._writer.join(1.0)  # the end of the process ends its write
+        with suppress(OSError):
             self._pipe.close()
+
+    def _end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        with suppress(OSError, ValueError):  # the process is gone
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._mail or self._ended)
+                    if self._ended:
+                        return
+                    message = first(self._mail)
+                self._pipe.send_bytes(json.dumps(message).encode())
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):
@@ -80,9 +100,32 @@ class Worker:
                 if not self._ended:
                     self._heard(self, kind.decode(), told)
         if not self._ended:
-            self._ended = True
+            self._end()
             self._process.join(1.0)
             self._heard(self, DEAD, json.dumps(self._process.exitcode).encode())
+
+
+def keep(waiting: dict[str, dict[str, Any]], message: Mapping[str, Any]) -> None:
+    """Put a message among those that wait, in place of an older one of its kind.
+
+    An order to run replaces only the same order.
+
+    Example:
+        >>> waiting = {}
+        >>> for message in ({"ask": 1}, {"run": "reset"}, {"ask": 2}, {"run": "play"}):
+        ...     keep(waiting, message)
+        >>> [first(waiting) for _ in range(3)]
+        [{'run': 'reset'}, {'ask': 2}, {'run': 'play'}]
+    """
+    for kind, told in message.items():
+        name = f"{kind} {told}" if kind == "run" else kind
+        waiting.pop(name, None)
+        waiting[name] = {kind: told}
+
+
+def first(waiting: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Take the message that waits longest."""
+    return waiting.pop(next(iter(waiting)))
 
 
 def tell(pipe: Connection, kind: str, message: Any) -> None:
@@ -163,12 +206,18 @@ def serve_simulation(pipe: Connection, given: dict[str, Any]) -> None:
             tell(pipe, kind, told)
 
     simulator = Simulator(given["targets"], send)
+    gc.freeze()  # what is imported stays, and need not be looked at with each new market
+    waiting: dict[str, dict[str, Any]] = {}
     rest: float | None = None
     while True:
-        message = heard(pipe, rest)
+        # All that has come is looked at first: no big market is built for each place of a slider.
+        message = heard(pipe, 0.0 if waiting else rest)
+        if message is not None:
+            keep(waiting, message)
+            continue
         try:
-            if message is not None:
-                simulator.hear(message)
+            if waiting:
+                simulator.hear(first(waiting))
                 rest = 0.0
             elif simulator.playing:
                 rest = simulator.turn()
@@ -191,7 +240,9 @@ __all__ = [
     "ANSWERS",
     "DEAD",
     "Worker",
+    "first",
     "heard",
+    "keep",
     "serve_fluid",
     "serve_simulation",
     "tell",
