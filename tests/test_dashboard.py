@@ -358,6 +358,22 @@ def test_where_nobody_posts_a_price_what_was_paid_is_drawn(shop: dict[str, str])
     assert drawn["fast"][0] == pytest.approx(spell.paid[0, 0] / spell.served[0, 0], rel=1e-4)
 
 
+def test_a_file_that_was_edited_is_read_anew(shop: dict[str, str]) -> None:
+    """By all who read it: the fluid market kept the old one, a new page's event market did not."""
+    fluid, (simulator, _) = Fluid(shop), watched(shop)
+    first, before = fluid.answer({"scenario": "shop"}), simulator._live
+    path = Path(shop["shop"])
+    name = f"sellers.{Fluid(shop).answer({'scenario': 'shop'})['order'][0]}.accuracy=0.5"
+    path.write_text(w.to_toml(read(str(path), [name]).require()))
+    second = fluid.answer({"scenario": "shop", "seen": first["key"]})
+    anew = Fluid(shop).answer({"scenario": "shop"})
+    assert second["values"] == pytest.approx(anew["values"], rel=1e-4)
+    assert second["values"] != pytest.approx(first["values"], rel=1e-2)
+    assert second["key"] != first["key"]
+    simulator.hear({"ask": {"scenario": "shop", "task": "chat"}})
+    assert simulator._live is not before
+
+
 def test_colours_hang_on_the_scenario_alone(shop: dict[str, str]) -> None:
     moved = Fluid(shop).answer({"scenario": "shop", "reasoning": 0.1})
     assert moved["order"] == Fluid(shop).answer({"scenario": "shop"})["order"]

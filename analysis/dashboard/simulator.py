@@ -21,7 +21,7 @@ from ...market.engine import LedgerOverflowError
 from ...market.schema.errors import BadInputError
 from ...market.schema.market import PostedPrice
 from ..figures.template import escape
-from .asked import Asked, asked_of, market_of
+from .asked import Asked, asked_of, market_of, stamp
 from .charts.dots import dots
 from .charts.prices import prices
 from .charts.sellers import sellers_of
@@ -55,6 +55,7 @@ class Simulator:
     ) -> None:  # fmt: skip
         self._targets, self._send, self._clock = dict(targets), send, clock
         self._asked: Asked | None = None
+        self._market: Any = None  # what is asked for of it, and the stamp of its file
         self._live: LiveMarket | None = None
         self._order: list[str] = []
         self._chosen: dict[str, Any] = {}
@@ -90,9 +91,10 @@ class Simulator:
     def _ask(self, message: Mapping[str, Any]) -> None:
         asked = asked_of(message, list(self._targets))
         self._order = [str(x) for x in message.get("order", [])]
-        before, self._asked = self._asked, asked
+        market = asked.market, stamp(self._targets[asked.scenario])
+        before, self._asked, self._market = self._market, asked, market
         self._ribbons = -math.inf
-        if before is None or before.market != asked.market or self._live is None:
+        if before != market or self._live is None:
             self._start()
         else:
             self.tell()
