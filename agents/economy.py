@@ -127,6 +127,8 @@ class Economy(mesa.Model):
         ]
         self.buyers = [BuyerPopulation(self, task, k) for k, task in enumerate(market.tasks)]
         self.platform = PlatformAgent(self)
+        # Mesa 3 numbers agents in a table of their class that keeps every model for ever.
+        getattr(mesa.Agent, "_ids", {}).pop(self, None)
         for seller in self.sellers:
             self.clock.process(seller.live())
         for event in market.events:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+import weakref
+from contextlib import suppress
 from itertools import pairwise
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -20,6 +24,7 @@ from walras.analysis.dashboard.numbers import KEYS, of_selection
 from walras.analysis.dashboard.opened import opened
 from walras.analysis.dashboard.simulator import Simulator
 from walras.analysis.dashboard.solver import Solver
+from walras.analysis.dashboard.workers import serve_simulation
 from walras.analysis.equilibrium.response import at_prices
 from walras.market.fluid.setting import setting_of
 from walras.market.fluid.solve import solve
@@ -353,6 +358,22 @@ def test_where_nobody_posts_a_price_what_was_paid_is_drawn(shop: dict[str, str])
     assert drawn["fast"][0] == pytest.approx(spell.paid[0, 0] / spell.served[0, 0], rel=1e-4)
 
 
+def test_a_file_that_was_edited_is_read_anew(shop: dict[str, str]) -> None:
+    """By all who read it: the fluid market kept the old one, a new page's event market did not."""
+    fluid, (simulator, _) = Fluid(shop), watched(shop)
+    first, before = fluid.answer({"scenario": "shop"}), simulator._live
+    path = Path(shop["shop"])
+    name = f"sellers.{Fluid(shop).answer({'scenario': 'shop'})['order'][0]}.accuracy=0.5"
+    path.write_text(w.to_toml(read(str(path), [name]).require()))
+    second = fluid.answer({"scenario": "shop", "seen": first["key"]})
+    anew = Fluid(shop).answer({"scenario": "shop"})
+    assert second["values"] == pytest.approx(anew["values"], rel=1e-4)
+    assert second["values"] != pytest.approx(first["values"], rel=1e-2)
+    assert second["key"] != first["key"]
+    simulator.hear({"ask": {"scenario": "shop", "task": "chat"}})
+    assert simulator._live is not before
+
+
 def test_colours_hang_on_the_scenario_alone(shop: dict[str, str]) -> None:
     moved = Fluid(shop).answer({"scenario": "shop", "reasoning": 0.1})
     assert moved["order"] == Fluid(shop).answer({"scenario": "shop"})["order"]
@@ -392,6 +413,47 @@ def test_a_market_that_is_none_stops_the_simulator_with_its_reason(shop: dict[st
     simulator.hear({"ask": {"scenario": "shop"}})
     simulator.hear({"run": "step"})
     assert sent[-1]["live"]["time"] > 0.0
+
+
+def test_of_markets_that_wait_only_the_last_is_built(
+    shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slider asks for more markets than can be built; those it left must not come one by one."""
+    built: list[float] = []
+    start = Simulator._start
+
+    def counted(self: Simulator) -> None:
+        assert self._asked is not None
+        built.append(self._asked.reasoning)
+        start(self)
+
+    monkeypatch.setattr(Simulator, "_start", counted)
+    ours, theirs = Pipe()
+    for factor in np.linspace(0.5, 2.0, 20):
+        ours.send_bytes(json.dumps({"ask": {"scenario": "shop", "reasoning": factor}}).encode())
+    ours.send_bytes(json.dumps({"run": "step"}).encode())
+
+    def serve() -> None:
+        with suppress(EOFError, OSError):
+            serve_simulation(theirs, {"targets": shop})
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    while b'"time": 0.0' in ours.recv_bytes():
+        pass
+    ours.close()
+    thread.join(10.0)
+    assert built == [2.0]
+
+
+def test_markets_that_gave_way_leave_nothing(shop: dict[str, str]) -> None:
+    """Mesa keeps every model it ever numbered an agent of, 7 MB for each place of a slider."""
+    simulator, _ = watched(shop)
+    assert simulator._live is not None
+    gone = weakref.ref(simulator._live.economy)
+    for factor in (1.1, 1.2):
+        simulator.hear({"ask": {"scenario": "shop", "reasoning": factor}})
+    assert gone() is None
 
 
 def test_a_slow_machine_simulates_less_per_frame_and_never_waits_for_long(

@@ -15,13 +15,14 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import walras as w
-from walras.analysis.dashboard.guard import Guard
+from walras.analysis.dashboard.guard import LOCAL, Guard
 from walras.analysis.dashboard.tabs import Tabs
 from walras.analysis.dashboard.workers import Worker, tell
 from walras.analysis.dashboard.workers import heard as heard_by
@@ -157,7 +158,8 @@ def test_pages_of_other_names_and_from_elsewhere_are_refused(port: int) -> None:
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", ""):
         assert got(port, "/", Host=host)[0] == 421, host
     assert got(port, "/_dash-layout", Origin="http://evil.example")[0] == 403
-    assert got(port, "/_dash-layout", Origin="null")[0] == 403
+    for bad in ("null", "http://[::1", "http://[x]:1", "http://a\xbc/"):  # some are no address
+        assert got(port, "/_dash-layout", Origin=bad)[0] == 403, bad
     for origin in ("http://evil.example", f"http://127.0.0.1:{port + 1}", None):
         told: Any = origin
         for path in ("/socket", "/_dash-ws-callback"):
@@ -166,6 +168,43 @@ def test_pages_of_other_names_and_from_elsewhere_are_refused(port: int) -> None:
             ):  # fmt: skip
                 pass
             assert caught.value.response.status_code == 403
+
+
+def test_dash_may_be_told_nothing(port: int, watched: ClientConnection) -> None:
+    """Each took bodies of any size, and a malformed text left 60 lines in the log."""
+    own: Any = f"http://127.0.0.1:{port}"
+    with pytest.raises(InvalidStatus) as caught, connect(
+        f"ws://127.0.0.1:{port}/_dash-ws-callback", origin=own
+    ):  # fmt: skip
+        pass
+    assert caught.value.response.status_code == 404
+    for method in ("POST", "PUT", "DELETE"):
+        with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as http:
+            http.request(method, "/_dash-update-component", body=b"[" * 1_000)
+            assert http.getresponse().status == 405
+    say(watched, run="step")
+    assert heard(watched, "live")["time"] >= 0.0
+
+
+def test_at_the_port_of_http_a_browser_names_no_port() -> None:
+    assert asked("127.0.0.1", 80) == asked("localhost:80", 80) == 200
+    assert asked("127.0.0.1", 8732) == asked("127.0.0.1:8732", 80) == 421
+
+
+def asked(host: str, port: int) -> int:
+    """Return how the guard at a port answers to a name."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"",
+             "headers": [(b"host", host.encode())]}  # fmt: skip
+    asyncio.run(Guard(app, port, LOCAL, None)(scope, None, send))  # type: ignore[arg-type]
+    return int(sent[0]["status"])
 
 
 def test_nothing_may_be_loaded_from_elsewhere(port: int) -> None:
@@ -214,7 +253,9 @@ def test_without_its_token_a_page_gets_401() -> None:
         headers = [(b"host", b"far.example:80"), (b"cookie", cookie.encode("latin-1"))]
         if kind == "websocket":
             headers.append((b"origin", b"http://far.example:80"))
-        scope = {"type": kind, "path": path, "query_string": query.encode(), "headers": headers,
+        path = "/socket" if kind == "websocket" else path
+        scope = {"type": kind, "method": "GET", "path": path, "headers": headers,
+                 "query_string": query.encode(),
                  "extensions": {"websocket.http.response": {}}}  # fmt: skip
         asyncio.run(Guard(app, 80, (), token)(scope, None, send))  # type: ignore[arg-type]
         return sent[0]["status"], dict(sent[0]["headers"])
@@ -228,6 +269,7 @@ def test_without_its_token_a_page_gets_401() -> None:
     status, headers = ask("a=1&token=right&b=%3C", path="//evil.example/x")
     assert status == 303
     assert headers[b"location"] == b"/evil.example/x?a=1&b=%3C"
+    assert ask("token=right", path="/\r\nx: y")[1][b"location"] == b"/%0D%0Ax%3A%20y"
     assert headers[b"set-cookie"].startswith(b"walras-80=right; HttpOnly; SameSite=Strict")
     assert ask(cookie="walras-80=right")[0] == 200
     assert ask(cookie="other=1; walras-80=right", kind="websocket")[0] == 200
@@ -254,6 +296,24 @@ def test_a_host_that_others_reach_is_served_with_a_token_alone(file: str, tmp_pa
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_the_address_of_an_ipv6_host_can_be_opened(file: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "walras", "dashboard", file, "--host", "::1", "--port", "0"]
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        try:
+            said = process.stdout.readline().partition(": ")[2]
+            if not said:
+                pytest.skip("this machine has no ::1")
+            assert urlsplit(said.strip()).hostname == "::1"
+            assert urlsplit(said.strip()).port
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
 
 
 def test_a_port_that_is_taken_and_a_folder_that_is_none_are_bad_input(
@@ -396,6 +456,28 @@ def test_a_simulator_that_is_killed_can_be_started_again(file: str) -> None:
         say(stream, ask={"scenario": "small", "seed": "3"})
         assert heard(stream, "fluid")["tasks"] == ["chat"]
         assert gone(list(before))
+
+
+@_LINUX
+def test_a_simulator_that_stands_still_holds_up_no_other_page(file: str) -> None:
+    """What a page says to it fills its pipe; the server must not wait for that."""
+    with served(file) as (port, process), page(port, "small") as first, page(port, "mm1") as other:
+        heard(first, "live")
+        stopped = children(process.pid)
+        heard(other, "live")
+        fluid, *others = sorted(children(process.pid))
+        assert fluid in stopped
+        for pid in others:
+            os.kill(pid, signal.SIGSTOP)
+        for _ in range(100):
+            say(first, chosen={"offers": [0] * 9_000})
+        say(other, ask={"scenario": "mm1", "set": ["run.until=300 h"]})
+        assert heard(other, "fluid", 20.0)["command"] == "walras run mm1 --set 'run.until=300 h'"
+        for pid in others:
+            os.kill(pid, signal.SIGCONT)
+        say(first, run="step")
+        while not heard(first, "live")["time"]:
+            pass
 
 
 @_LINUX

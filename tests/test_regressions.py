@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +308,13 @@ def test_a_task_sent_to_a_seller_pays_and_expects_its_posted_price(deadline: Any
         assert seen == [("served", pytest.approx(0.25 * (1.0 - refund)))]
         served = trades[trades["status"] == "served"]
         assert served["utility"].to_numpy() == pytest.approx(served["surplus"].to_numpy())
+
+
+def test_an_economy_that_nobody_needs_is_forgotten() -> None:
+    """Mesa's table of agents' numbers kept each of them, so that a sweep's workers only grew."""
+    economy = Economy(replayed([0.5]), seed=1)
+    gone = weakref.ref(economy)
+    economy.advance(1.0)
+    del economy
+    gc.collect()
+    assert gone() is None

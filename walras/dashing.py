@@ -56,7 +56,8 @@ def dashboard_command(
         raise _wrong("host", told, "127.0.0.1 is this machine") from None
     local = host in LOCAL
     token = None if local else secrets.token_urlsafe(24)
-    address = f"http://{host}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
+    name = f"[{host}]" if ":" in host else host  # RFC 3986, 3.2.2
+    address = f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
     typer.echo(f"dashboard: {address}")
     terminal.tell("it ends with its last page, or with Ctrl-C")
     if browser and local and _desktop():

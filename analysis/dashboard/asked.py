@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from ...market.schema.errors import BadInputError, Problem, did_you_mean, plain
@@ -114,9 +115,22 @@ def _wrong(field: str, message: str, hint: str = "") -> BadInputError:
     return BadInputError([Problem("W105", message, field=plain(field), hint=hint)])
 
 
-@lru_cache(maxsize=16)
+def stamp(target: str) -> str:
+    """Return a text that changes with a scenario's file; none for those of the library."""
+    try:
+        found = Path(target).stat()
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_mtime_ns} {found.st_size}"
+
+
 def loaded(target: str, changes: tuple[str, ...]) -> Loaded:
     """Return a scenario's file with changes, as `read` does; the last ones are kept."""
+    return _loaded(target, changes, stamp(target))
+
+
+@lru_cache(maxsize=16)
+def _loaded(target: str, changes: tuple[str, ...], _stamp: str) -> Loaded:
     return read(target, changes)
 
 

@@ -23,7 +23,7 @@ from ...market.schema.market import Market
 from ...scenarios.toml import to_toml
 from ..equilibrium.response import reasoners
 from ..figures.template import escape
-from .asked import Asked, asked_of, loaded, market_of, options
+from .asked import Asked, asked_of, loaded, market_of, options, stamp
 from .charts.frontier import frontier
 from .charts.selection import selection
 from .charts.sellers import sellers_of
@@ -50,8 +50,8 @@ class Fluid:
 
     def __init__(self, targets: Mapping[str, str]) -> None:
         self._targets = dict(targets)
-        self._settings: dict[tuple[str, tuple[str, ...]], Selection] = {}
-        self._orders: dict[str, list[str]] = {}
+        self._settings: dict[tuple[str, tuple[str, ...], str], Selection] = {}
+        self._orders: dict[tuple[str, str], list[str]] = {}
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return figures, key figures and what is wrong, ready for the page.
@@ -67,7 +67,7 @@ class Fluid:
         except BadInputError as error:
             return {"problems": [said(p) for p in error.problems]}
         file = loaded(self._targets[asked.scenario], asked.changes)
-        key = f"{asked.scenario} {' '.join(asked.changes)}"
+        key = " ".join([asked.scenario, *asked.changes, self._stamp(asked.scenario)])
         answer = {
             "problems": [said(p) for p in file.problems], "tasks": [t.name for t in market.tasks],
             "task": market.tasks[_class_of(asked, market)].name, "question": market.question,
@@ -127,7 +127,7 @@ class Fluid:
 
     def _selection(self, asked: Asked, market: Market) -> Selection:
         """Return the selection equilibrium; where prices alone moved, from the last setting."""
-        key = (asked.scenario, asked.changes)
+        key = (asked.scenario, asked.changes, self._stamp(asked.scenario))
         near = self._settings.get(key)
         if near is None:
             base = loaded(self._targets[asked.scenario], asked.changes).require()
@@ -147,15 +147,19 @@ class Fluid:
 
     def _order(self, scenario: str, market: Market) -> list[str]:
         """Return the sellers by whom they serve before anything is moved; colours follow that."""
-        if scenario not in self._orders:
+        key = scenario, self._stamp(scenario)
+        if key not in self._orders:
             plain = Asked(scenario)
             try:
-                self._orders[scenario] = by_share(
+                self._orders[key] = by_share(
                     self._selection(plain, market_of(plain, self._targets))
                 )
             except BadInputError:  # it has no fluid market
-                self._orders[scenario] = [s.name for s in market.sellers]
-        return self._orders[scenario]
+                self._orders[key] = [s.name for s in market.sellers]
+        return self._orders[key]
+
+    def _stamp(self, scenario: str) -> str:
+        return stamp(self._targets[scenario])
 
 
 def by_share(sel: Selection) -> list[str]:

@@ -2,7 +2,8 @@
 
 A page elsewhere can make a browser send requests here, by a name that it lets point here (DNS
 rebinding) or by a WebSocket, which no same-origin rule holds back; so Host and Origin are checked
-on every request. (OWASP, WebSocket Security Cheat Sheet.)
+on every request. (OWASP, WebSocket Security Cheat Sheet.) A page reads, and talks through one
+socket; nothing else that Dash would serve (callbacks by POST or by a socket of its own) is let in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import http.cookies
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -20,6 +21,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOCAL = ("127.0.0.1", "localhost")
+SOCKET = "/socket"
+"""Where a page's socket is."""
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' "
     "'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; "
@@ -48,11 +51,14 @@ class Guard:
         if not hosts and token is None:
             raise ValueError("without a token, only hosts that are named may call")
         self._app, self._token = app, token
-        self._hosts = {f"{host}:{port}" for host in hosts}
+        # At the port that http has by itself, browsers leave it out.
+        self._hosts = {name for host in hosts for name in (
+            [f"{host}:{port}", host] if port == 80 else [f"{host}:{port}"]
+        )}  # fmt: skip
         self._cookie = f"walras-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer it with 401, 403 or 421."""
+        """Let a request through, or answer it with 401, 403, 404, 405 or 421."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -63,7 +69,7 @@ class Guard:
         elif not _own(scope, host, origin):
             await _refuse(scope, send, 403, "a page from elsewhere may not talk to this one")
         elif self._token is None or self._known(headers.get("cookie", "")):
-            await self._app(scope, receive, _with_headers(send))
+            await self._let_in(scope, receive, send)
         elif scope["type"] == "http" and (rest := self._shown(scope)) is not None:
             cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Strict; Path=/"
             await _answer(send, 303, b"", [
@@ -72,6 +78,14 @@ class Guard:
             ])  # fmt: skip
         else:
             await _refuse(scope, send, 401, "open the address that was printed, with its token")
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] != SOCKET:
+            await _refuse(scope, send, 404, "there is no such socket")
+        elif scope["type"] == "http" and scope["method"] not in ("GET", "HEAD"):
+            await _refuse(scope, send, 405, "a page only reads")
+        else:
+            await self._app(scope, receive, _with_headers(send))
 
     def _known(self, cookie: str) -> bool:
         jar = http.cookies.SimpleCookie()
@@ -85,7 +99,7 @@ class Guard:
         if not any(name == "token" and self._same(value) for name, value in query):
             return None
         rest = urlencode([(name, value) for name, value in query if name != "token"])
-        path = "/" + str(scope["path"]).lstrip("/")  # never another host's
+        path = "/" + quote(str(scope["path"]).lstrip("/"))  # never another host's, nor a header
         return f"{path}?{rest}" if rest else path
 
     def _same(self, given: str) -> bool:
@@ -96,7 +110,10 @@ def _own(scope: Scope, host: str, origin: str | None) -> bool:
     """Return whether a request comes from a page of ours; browsers always say so of sockets."""
     if origin is None:
         return bool(scope["type"] == "http")
-    return str(urlsplit(origin).netloc) == host
+    try:
+        return str(urlsplit(origin).netloc) == host
+    except ValueError:
+        return False  # no address at all
 
 
 def _with_headers(send: Send) -> Send:

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from .guard import LOCAL, Guard
+from .guard import LOCAL, SOCKET, Guard
 from .tabs import Tab, Tabs
 
 _MESSAGE, _QUEUE = 65_536, 16  # bytes of a page's message; messages of one that wait
@@ -68,7 +68,7 @@ def application(targets: Mapping[str, str], config: Mapping[str, Any], idle: flo
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     app.state.tabs, app.state.server = tabs, None
 
-    @app.websocket("/socket")
+    @app.websocket(SOCKET)
     async def open_page(stream: WebSocket) -> None:
         await stream.accept()
         tab = tabs.add()

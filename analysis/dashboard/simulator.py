@@ -8,6 +8,7 @@ From it: frames, each whole, so that a slow page may skip some.
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +21,7 @@ from ...market.engine import LedgerOverflowError
 from ...market.schema.errors import BadInputError
 from ...market.schema.market import PostedPrice
 from ..figures.template import escape
-from .asked import Asked, asked_of, market_of
+from .asked import Asked, asked_of, market_of, stamp
 from .charts.dots import dots
 from .charts.prices import prices
 from .charts.sellers import sellers_of
@@ -54,6 +55,7 @@ class Simulator:
     ) -> None:  # fmt: skip
         self._targets, self._send, self._clock = dict(targets), send, clock
         self._asked: Asked | None = None
+        self._market: Any = None  # what is asked for of it, and the stamp of its file
         self._live: LiveMarket | None = None
         self._order: list[str] = []
         self._chosen: dict[str, Any] = {}
@@ -76,8 +78,7 @@ class Simulator:
                 self._ribbons = -math.inf
                 self.tell()
             if "nash" in message:
-                self._nash = np.array(message["nash"], dtype=np.float64)
-                self.tell()
+                self._compare(np.array(message["nash"], dtype=np.float64))
             if "run" in message:
                 self._run(str(message["run"]))
         except BadInputError as error:
@@ -90,9 +91,10 @@ class Simulator:
     def _ask(self, message: Mapping[str, Any]) -> None:
         asked = asked_of(message, list(self._targets))
         self._order = [str(x) for x in message.get("order", [])]
-        before, self._asked = self._asked, asked
+        market = asked.market, stamp(self._targets[asked.scenario])
+        before, self._asked, self._market = self._market, asked, market
         self._ribbons = -math.inf
-        if before is None or before.market != asked.market or self._live is None:
+        if before != market or self._live is None:
             self._start()
         else:
             self.tell()
@@ -100,8 +102,16 @@ class Simulator:
     def _start(self) -> None:
         if self._asked is not None:
             market = market_of(self._asked, self._targets)
+            self._live = None
+            gc.collect()  # markets are circles of objects, few but large: Python would let them lie
             self._live = LiveMarket(market, self._asked.seed)
             self._speed, self._chosen, self._nash = _FIRST, {}, None
+            self.tell()
+
+    def _compare(self, nash: NDArray[np.float64]) -> None:
+        live = self._live
+        if live is not None and nash.shape == live.economy.engine.state.cells.shape:
+            self._nash = nash  # else of a market that has given way to another meanwhile
             self.tell()
 
     def _run(self, order: str) -> None:

@@ -2,10 +2,12 @@
 
 Nothing is pickled but the start; a worker ends with the process that started it, or when its pipe
 is closed. Its messages are read as they come and handed on at once, so none piles up in the pipe.
+What is told to one that is busy waits, the newest of each kind: who tells it never waits for it.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -24,8 +26,6 @@ Heard = Callable[["Worker", str, bytes], None]
 """Takes a worker, the kind of its message, and that; the kind "dead" tells that it ended."""
 DEAD = "dead"
 _NICE = 10
-_NEWEST = ("ask", "toml", "pin", "solve", "pace", "chosen", "nash")
-_MOST = 1_000
 ANSWERS = {"ask": "fluid", "toml": "toml", "pin": "pinned"}
 """What the fluid market may be asked, and the kind of its answer."""
 
@@ -48,28 +48,23 @@ class Worker:
         self._process.start()
         theirs.close()  # so that the end of the process ends the pipe
         self._heard, self._ended = heard, False
-        self._outbox: list[tuple[str, bytes]] = []
-        self._more = threading.Condition()
-        for work in (self._listen, self._deliver):
-            threading.Thread(target=work, daemon=True).start()
+        self._mail: dict[str, dict[str, Any]] = {}
+        self._changed = threading.Condition()
+        self._writer = threading.Thread(target=self._write, daemon=True)
+        self._writer.start()
+        threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def pid(self) -> int:
         """Its number."""
         return int(self._process.pid or 0)
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Let the process be sent a message, `{kind: what}`, and return at once.
-
-        It may be busy for seconds. Of what waits, a kind of `_NEWEST` is kept once, and no more
-        than `_MOST` messages in all.
-        """
-        ((kind, _),) = message.items()
-        with self._more:
-            if kind in _NEWEST:
-                self._outbox = [waits for waits in self._outbox if waits[0] != kind]
-            self._outbox = [*self._outbox[1 - _MOST :], (kind, json.dumps(message).encode())]
-            self._more.notify()
+    def send(self, message: Mapping[str, Any]) -> bool:
+        """Let a message be sent, see `keep`; return whether the process is there to take it."""
+        with self._changed:
+            keep(self._mail, message)
+            self._changed.notify_all()
+            return not self._ended
 
     def stop(self) -> None:
         """End the process; nothing of it is heard from now on."""
@@ -79,22 +74,24 @@ class Worker:
         if self._process.is_alive():
             self._process.kill()
             self._process.join(1.0)
+        self._writer.join(1.0)  # the end of the process ends its write
+        with suppress(OSError):
+            self._pipe.close()
 
     def _end(self) -> None:
-        with self._more:
+        with self._changed:
             self._ended = True
-            self._more.notify()
+            self._changed.notify_all()
 
-    def _deliver(self) -> None:
-        with suppress(OSError, ValueError):  # the process has ended
+    def _write(self) -> None:
+        with suppress(OSError, ValueError):  # the process is gone
             while True:
-                with self._more:
-                    while not self._outbox and not self._ended:
-                        self._more.wait()
+                with self._changed:
+                    self._changed.wait_for(lambda: self._mail or self._ended)
                     if self._ended:
                         return
-                    _, told = self._outbox.pop(0)
-                self._pipe.send_bytes(told)
+                    message = first(self._mail)
+                self._pipe.send_bytes(json.dumps(message).encode())
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):
@@ -102,12 +99,33 @@ class Worker:
                 kind, _, told = self._pipe.recv_bytes().partition(b"\0")
                 if not self._ended:
                     self._heard(self, kind.decode(), told)
-        wanted = self._ended
-        self._end()
-        if not wanted:
+        if not self._ended:
+            self._end()
             self._process.join(1.0)
             self._heard(self, DEAD, json.dumps(self._process.exitcode).encode())
-        self._pipe.close()
+
+
+def keep(waiting: dict[str, dict[str, Any]], message: Mapping[str, Any]) -> None:
+    """Put a message among those that wait, in place of an older one of its kind.
+
+    An order to run replaces only the same order.
+
+    Example:
+        >>> waiting = {}
+        >>> for message in ({"ask": 1}, {"run": "reset"}, {"ask": 2}, {"run": "play"}):
+        ...     keep(waiting, message)
+        >>> [first(waiting) for _ in range(3)]
+        [{'run': 'reset'}, {'ask': 2}, {'run': 'play'}]
+    """
+    for kind, told in message.items():
+        name = f"{kind} {told}" if kind == "run" else kind
+        waiting.pop(name, None)
+        waiting[name] = {kind: told}
+
+
+def first(waiting: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Take the message that waits longest."""
+    return waiting.pop(next(iter(waiting)))
 
 
 def tell(pipe: Connection, kind: str, message: Any) -> None:
@@ -188,12 +206,18 @@ def serve_simulation(pipe: Connection, given: dict[str, Any]) -> None:
             tell(pipe, kind, told)
 
     simulator = Simulator(given["targets"], send)
+    gc.freeze()  # what is imported stays, and need not be looked at with each new market
+    waiting: dict[str, dict[str, Any]] = {}
     rest: float | None = None
     while True:
-        message = heard(pipe, rest)
+        # All that has come is looked at first: no big market is built for each place of a slider.
+        message = heard(pipe, 0.0 if waiting else rest)
+        if message is not None:
+            keep(waiting, message)
+            continue
         try:
-            if message is not None:
-                simulator.hear(message)
+            if waiting:
+                simulator.hear(first(waiting))
                 rest = 0.0
             elif simulator.playing:
                 rest = simulator.turn()
@@ -216,7 +240,9 @@ __all__ = [
     "ANSWERS",
     "DEAD",
     "Worker",
+    "first",
     "heard",
+    "keep",
     "serve_fluid",
     "serve_simulation",
     "tell",
