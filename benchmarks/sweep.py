@@ -20,8 +20,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed
-
 import walras as w
 from walras.scenarios.sweep import store
 from walras.scenarios.sweep.execute import one_thread_each
@@ -83,7 +81,9 @@ def by_pool(until: float) -> float:
 
 
 def by_joblib(until: float) -> float:
-    """Return the same of joblib's own processes."""
+    """Return the same of joblib's own processes, which it keeps from one round to the next."""
+    from joblib import Parallel, delayed  # here, since workers of the others read this file, too
+
     with one_thread_each():
         found: Any = Parallel(n_jobs=WORKERS)(delayed(one)(job) for job in jobs(until))
     return float(sum(seconds for _, seconds in found))
