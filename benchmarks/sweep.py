@@ -29,7 +29,7 @@ from walras.scenarios.sweep.spec import Design
 from walras.scenarios.sweep.sweep import sweep
 
 WORKERS, RUNS = 2, 500
-LENGTHS = {"a day": (86_400.0, 2), "two hours": (7_200.0, 3)}
+LENGTHS = {"three days": (259_200.0, 2), "two hours": (7_200.0, 3)}
 """Simulated seconds of a run, and how many times all are done."""
 PRICES = [1.0 + 0.05 * i for i in range(10)]
 

@@ -65,6 +65,10 @@ cost = { output = 40.0 }
 """Two classes, three sellers, one of whom thinks."""
 
 
+_PATIENCE = 90_000.0  # ms; what is solved behind a page gives way to all other work
+expect.set_options(timeout=_PATIENCE)
+
+
 @contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, int]]:
     """Run `walras dashboard` with arguments; yield the address that it prints, and its process."""
@@ -127,7 +131,7 @@ class Board:
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         self.page.on("dialog", opened)
         self.page.on("request", asked)
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(_PATIENCE)
 
     def open(self, query: str = "") -> Board:
         """Load the page and wait for its first answer."""
@@ -136,7 +140,8 @@ class Board:
         return self
 
     def figure(self, id: str) -> dict[str, Any]:
-        """Return the data and the layout that a plot shows."""
+        """Return the data and the layout that a plot shows, once it is there."""
+        self.until("id => document.querySelector(`#${id} .js-plotly-plot`)", id)
         found: dict[str, Any] = self.page.evaluate(
             "id => { const g = document.querySelector(`#${id} .js-plotly-plot`);"
             " return {data: g.data, layout: g.layout}; }", id,
@@ -200,8 +205,8 @@ class Board:
         self.page.screenshot(path=home / f"{re.sub(r'[^a-z0-9-]', '-', name)}.png", full_page=True)
 
 
-TRACES = "id => document.querySelector(`#${id} .js-plotly-plot`).data"
-"""Script: the traces of a plot."""
+TRACES = "id => (document.querySelector(`#${id} .js-plotly-plot`) || {data: []}).data"
+"""Script: the traces of a plot; none before it is there."""
 MEETING = """() => {
   const seen = [...document.querySelectorAll('button, select, input, summary, output, h1, h2')]
     .filter(e => e.checkVisibility() && e.getBoundingClientRect().width > 0)
