@@ -174,6 +174,14 @@ def test_answers_are_plain_json_without_numbers_that_it_has_no_word_for(
             assert set(answer["figures"]) == {"f1", "f2", "f4"}
 
 
+def test_what_is_pinned_may_have_no_number() -> None:
+    """Nobody earns in `mm1`: concentration is a ratio of nothing, for which JSON has no word."""
+    fluid = Fluid({"mm1": "mm1"})
+    pinned = fluid.pin({"scenario": "mm1"})
+    assert json.loads(json.dumps(pinned, allow_nan=False))["values"]["hhi"] is None
+    assert pinned["values"] == fluid.answer({"scenario": "mm1"})["values"]
+
+
 def test_controls_come_once_for_each_market(shop: dict[str, str]) -> None:
     fluid = Fluid(shop)
     first = fluid.answer({"scenario": "shop"})

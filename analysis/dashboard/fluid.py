@@ -22,6 +22,7 @@ from ...market.schema.errors import BadInputError
 from ...market.schema.market import Market
 from ...scenarios.toml import to_toml
 from ..equilibrium.response import reasoners
+from ..figures.solved_frames import sellers_by_share
 from ..figures.template import escape
 from .asked import Asked, asked_of, loaded, market_of, options, stamp
 from .charts.frontier import frontier
@@ -85,7 +86,7 @@ class Fluid:
             sel = self._selection(asked, market_of(asked, self._targets))
         except BadInputError as error:
             return {"values": {}, "problems": [said(p) for p in error.problems]}
-        return {"values": of_selection(sel)}
+        return {"values": _values(sel)}
 
     def toml(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is asked for as the text of a scenario file."""
@@ -110,7 +111,6 @@ class Fluid:
             return {"figures": {"f1": blank, "f2": blank, "f4": none}, "values": {}, "rows": None,
                     "note": why, "order": order}  # fmt: skip
         k, sellers = _class_of(asked, market), sellers_of(market, order)
-        values = of_selection(sel)
         note = ""
         if not sel.converged and sel.residual > _TOLERANCE:
             note = "no selection was found at which shares and delays agree; shown is the nearest"
@@ -120,7 +120,7 @@ class Fluid:
                 "f1": selection(sel, k, sellers, look), "f2": frontier(sel, k, sellers, look),
                 "f4": serving(_outcomes(sel), market, sellers, look),
             },
-            "values": {name: _plain(value) for name, value in values.items()},
+            "values": _values(sel),
             "rows": _rows(sel, k), "order": order,
             "note": note or (f"fluid market approximate: {approximate}" if approximate else ""),
         }  # fmt: skip
@@ -151,7 +151,7 @@ class Fluid:
         if key not in self._orders:
             plain = Asked(scenario)
             try:
-                self._orders[key] = by_share(
+                self._orders[key] = sellers_by_share(
                     self._selection(plain, market_of(plain, self._targets))
                 )
             except BadInputError:  # it has no fluid market
@@ -162,13 +162,9 @@ class Fluid:
         return stamp(self._targets[scenario])
 
 
-def by_share(sel: Selection) -> list[str]:
-    """Return the sellers, those first who serve most, each task class counting the same."""
-    share = sel.by_seller(sel.share[:, :-1])
-    total = share.sum(axis=1, keepdims=True)
-    weight = np.divide(share, total, out=np.zeros_like(share), where=total > 0).sum(axis=0)
-    names = [s.name for s in sel.setting.market.sellers]
-    return [names[s] for s in np.lexsort((np.arange(len(names)), -weight))]
+def _values(sel: Selection) -> dict[str, float | None]:
+    """Return the key figures; None where one is a ratio of nothing."""
+    return {name: _plain(value) for name, value in of_selection(sel).items()}
 
 
 def _plain(value: float) -> float | None:
@@ -224,4 +220,4 @@ def _outcomes(sel: Selection) -> np.ndarray:
     return outcomes(served, right, served - timely, hour - served, none, without)
 
 
-__all__ = ["Fluid", "by_share", "said"]
+__all__ = ["Fluid", "said"]

@@ -106,23 +106,22 @@ def _sweep(folder: Path) -> tuple[str, dict[str, Any]]:
     """Return name and start of a sweep: its runs as points that can be opened."""
     try:
         sweep = Sweep.load(folder)
-        drawn = _points(sweep)
+        constants = [f"{p}={toml_of(v)}" for p, v in sweep.manifest["constants"].items()]
+        drawn = _points(sweep, constants)
     except (OSError, ValueError, store.SweepFolderError) as error:
         told = plain(str(error).partition("\n")[0])
         raise BadInputError([Problem(
             "W100", f"`{plain(str(folder))}`: {told}", field="folder",
         )]) from None  # fmt: skip
     name = f"sweep {folder.name}"
-    constants = [f"{p}={toml_of(v)}" for p, v in sweep.manifest["constants"].items()]
     return name, {"start": {"scenario": name, "tab": "sweep", "set": constants}, "sweep": drawn}
 
 
-def _points(sweep: Sweep) -> dict[str, Any]:
+def _points(sweep: Sweep, constants: list[str]) -> dict[str, Any]:
     """Return the runs of a sweep: its first path across, its measure up, and how to open each."""
     whole = cube_of(sweep)
     table = sweep.measure(*chosen(sweep))
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, _POINTS).astype(int))]
-    constants = [f"{p}={toml_of(v)}" for p, v in sweep.manifest["constants"].items()]
     rows: Any = table.merge(sweep.design[["run", "seed"]], on="run")
     values = {int(p): sweep.values(int(p)) for p in rows["point"].unique()}
     runs: list[dict[str, Any]] = []

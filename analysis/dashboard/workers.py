@@ -59,12 +59,11 @@ class Worker:
         """Its number."""
         return int(self._process.pid or 0)
 
-    def send(self, message: Mapping[str, Any]) -> bool:
-        """Let a message be sent, see `keep`; return whether the process is there to take it."""
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Let a message be sent, see `keep`."""
         with self._changed:
             keep(self._mail, message)
             self._changed.notify_all()
-            return not self._ended
 
     def stop(self) -> None:
         """End the process; nothing of it is heard from now on."""
@@ -169,11 +168,13 @@ def serve_fluid(pipe: Connection, given: dict[str, Any]) -> None:
             continue
         ((kind, asked),) = message.items()
         try:
-            found = answers[kind](asked)
+            tell(pipe, ANSWERS[kind], answers[kind](asked))
+        except (EOFError, OSError):
+            raise
         except Exception as error:  # noqa: BLE001 - the page says what it was; others go on
-            found = {"problems": [{"text": unforeseen(error), "code": "", "field": "",
-                                   "hint": "", "warning": ""}]}  # fmt: skip
-        tell(pipe, ANSWERS[kind], found)
+            problem = {"text": unforeseen(error), "code": "", "field": "", "hint": "",
+                       "warning": ""}  # fmt: skip
+            tell(pipe, ANSWERS[kind], {"problems": [problem]})
 
 
 def serve_solver(pipe: Connection, given: dict[str, Any]) -> None:

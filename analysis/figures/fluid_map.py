@@ -175,24 +175,34 @@ def _legend(found: Equilibrium, seen: FluidMap) -> list[go.Scatter]:
 
 
 def _hover(seen: FluidMap, labels: list[str]) -> go.Scatter:
-    """Return points without a mark that say who is chosen there."""
-    i = np.unique(np.linspace(0, len(seen.deadlines) - 1, _HOVER[0]).astype(int))
-    j = np.unique(np.linspace(0, len(seen.stakes) - 1, _HOVER[1]).astype(int))
-    at = [(a, b) for a in i for b in j]
+    """Return points without a mark that say who is chosen there, and how many are late."""
+    at = places(seen, *_HOVER)
     said = []
     for a, b in at:
-        order = np.argsort(-seen.share[a, b])[:3]
-        chosen = ", ".join(f"{labels[o]} {percent(float(seen.share[a, b, o]))}" for o in order
-                           if seen.share[a, b, o] > 0.0005)  # fmt: skip
         late = 1.0 - float(seen.timely[a, seen.best[a, b]])
-        at_ = f"{duration(float(seen.deadlines[a]))}, {number(float(seen.stakes[b]))} USD"
         without = labels[seen.best[a, b]] == "did without"
-        said.append(f"{at_}: {chosen}" + ("" if without else f"<br>late {percent(late)}"))
+        more = "" if without else f"<br>late {percent(late)}"
+        said.append(chosen_at(seen, labels, a, b) + more)
     return go.Scatter(
         x=np.array([seen.deadlines[a] for a, _ in at], np.float32),
         y=np.array([seen.stakes[b] for _, b in at], np.float32), mode="markers", text=said,
         marker={"size": 14, "opacity": 0}, showlegend=False, hovertemplate="%{text}<extra></extra>",
     )  # fmt: skip
+
+
+def places(seen: FluidMap, across: int, up: int) -> list[tuple[int, int]]:
+    """Return so many deadlines and stakes, evenly over the map, as their places in it."""
+    i = np.unique(np.linspace(0, len(seen.deadlines) - 1, across).astype(int))
+    j = np.unique(np.linspace(0, len(seen.stakes) - 1, up).astype(int))
+    return [(int(a), int(b)) for a in i for b in j]
+
+
+def chosen_at(seen: FluidMap, labels: list[str], a: int, b: int) -> str:
+    """Return in words who is chosen at a place of the map: the first three."""
+    order = np.argsort(-seen.share[a, b])[:3]
+    chosen = ", ".join(f"{labels[o]} {percent(float(seen.share[a, b, o]))}" for o in order
+                       if seen.share[a, b, o] > 0.0005)  # fmt: skip
+    return f"{duration(float(seen.deadlines[a]))}, {number(float(seen.stakes[b]))} USD: {chosen}"
 
 
 def plane_axes(seen: FluidMap) -> dict[str, Any]:

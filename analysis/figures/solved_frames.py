@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ...market.fluid.solve import Selection
 from ...market.schema.demand import Argmax
 from ...market.schema.market import Market
 from ..equilibrium.quick import slow
@@ -91,14 +92,19 @@ def rows_of(table: pd.DataFrame) -> list[Any]:
 
 
 def sellers_by_revenue(found: Equilibrium) -> list[str]:
+    """Return all sellers, those first who serve the most at the point."""
+    return sellers_by_share(found.selection)
+
+
+def sellers_by_share(selection: Selection) -> list[str]:
     """Return all sellers, those first who serve the most, each task class counting the same.
 
     As `frames.seller_order` does for runs, so that a market has the same colours in both.
     """
-    share = found.selection.by_seller(found.selection.share[:, :-1])
+    share = selection.by_seller(selection.share[:, :-1])
     total = share.sum(axis=1, keepdims=True)
     weight = np.divide(share, total, out=np.zeros_like(share), where=total > 0.0).sum(axis=0)
-    names = [s.name for s in found.selection.setting.market.sellers]
+    names = [s.name for s in selection.setting.market.sellers]
     return [names[s] for s in np.lexsort((np.arange(len(names)), -weight))]
 
 

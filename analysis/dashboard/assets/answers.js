@@ -48,7 +48,7 @@
 
   /* Of a market that has no fluid model, what was simulated when it was pinned stays. */
   function pinned(told) {
-    const {pin, seen} = walras.state, known = Object.keys(told.values).length > 0;
+    const {pin, seen} = walras.state, known = Object.keys(told.values || {}).length > 0;
     if (pin && (known || !seen.pinned)) seen.pinned = {values: told.values, fluid: known};
     walras.numbers.show();
   }

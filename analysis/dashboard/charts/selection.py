@@ -8,10 +8,9 @@ import numpy as np
 
 from ....market.fluid.solve import Selection
 from ...figures.contours import indifference
-from ...figures.fluid_map import plane_axes
+from ...figures.fluid_map import chosen_at, places, plane_axes
 from ...figures.fluid_plane import FluidMap, deadlines_of, selection_map, stakes_of
 from ...figures.map_labels import region_labels
-from ...figures.notation import duration, number, percent
 from ...figures.template import rgba
 from ..look import Drawn, Look, figure
 from .sellers import Sellers
@@ -75,16 +74,8 @@ def _shading(seen: FluidMap, sellers: Sellers) -> dict[str, Any]:
 
 def _hover(seen: FluidMap, labels: list[str]) -> dict[str, Any]:
     """Return points without a mark that say who is chosen there."""
-    i = np.unique(np.linspace(0, len(seen.deadlines) - 1, _HOVER[0]).astype(int))
-    j = np.unique(np.linspace(0, len(seen.stakes) - 1, _HOVER[1]).astype(int))
-    at = [(a, b) for a in i for b in j]
-    said = []
-    for a, b in at:
-        best = np.argsort(-seen.share[a, b])[:3]
-        chosen = ", ".join(f"{labels[o]} {percent(float(seen.share[a, b, o]))}" for o in best
-                           if seen.share[a, b, o] > 0.0005)  # fmt: skip
-        where = f"{duration(float(seen.deadlines[a]))}, {number(float(seen.stakes[b]))} USD"
-        said.append(f"{where}: {chosen}")
+    at = places(seen, *_HOVER)
+    said = [chosen_at(seen, labels, a, b) for a, b in at]
     return {
         "type": "scatter", "x": [float(seen.deadlines[a]) for a, _ in at],
         "y": [float(seen.stakes[b]) for _, b in at], "mode": "markers", "text": said,
